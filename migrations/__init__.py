@@ -1,0 +1,1 @@
+"""The migrations, one folder a dialect; a package, so that wheels and editable installs find them."""

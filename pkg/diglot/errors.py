@@ -1,0 +1,251 @@
+"""Every error that Diglot raises, in one place.
+
+The docstring of a class is its default message. Whatever a driver raises becomes one of these, with the
+query's name and the constraint where the engine names it, and the driver's error as its cause, so that the
+same mistake has the same type on both databases. Nothing here ever carries a password or a key.
+"""
+
+from __future__ import annotations
+
+
+class DiglotError(Exception):
+    """something went wrong in Diglot"""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message if message is not None else (type(self).__doc__ or "").strip())
+
+
+# --- configuration and files -------------------------------------------------------------------------------
+
+
+class ConfigurationError(DiglotError):
+    """the configuration can't be used"""
+
+
+class QueryFileError(DiglotError):
+    """a query file is not right"""
+
+    def __init__(self, message: str, *, file: str = "<text>", line: int = 1, column: int = 1) -> None:
+        super().__init__(f"{file}:{line}:{column}: {message}")
+        self.file = file
+        self.line = line
+        self.column = column
+
+
+class QueryArgumentError(DiglotError, TypeError):
+    """a query was called with the wrong parameters"""
+
+
+class QueryResultError(DiglotError):
+    """a query answered in another form than its header says"""
+
+
+class TraceError(DiglotError):
+    """the trace can't be replayed"""
+
+
+# --- migrations --------------------------------------------------------------------------------------------
+
+
+class MigrationError(DiglotError):
+    """the migrations can't be run"""
+
+
+class MigrationTreeError(MigrationError):
+    """the migration files are not right"""
+
+
+class MigrationEdited(MigrationError):
+    """a migration was changed after it was applied"""
+
+
+class MigrationUnknown(MigrationError):
+    """the database has a migration that this version does not know"""
+
+
+class MigrationOutOfOrder(MigrationError):
+    """a pending migration is older than one that is applied"""
+
+
+class MigrationFailed(MigrationError):
+    """a migration failed; the database is as it was before it"""
+
+
+class NotMigrated(MigrationError):
+    """the database's schema is not the one that this version needs: run 'diglot migrate up'"""
+
+
+# --- the database ------------------------------------------------------------------------------------------
+
+
+class DatabaseError(DiglotError):
+    """the database refused
+
+    ``query`` is the query's name (``tasks.get_task``), ``constraint`` the violated constraint's name where the
+    engine tells it; both None where not known.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, query: str | None = None, constraint: str | None = None
+    ) -> None:
+        text = message if message is not None else (type(self).__doc__ or "").strip().splitlines()[0]
+        super().__init__(f"{text} [{query}]" if query else text)
+        self.query = query
+        self.constraint = constraint
+
+
+class DatabaseUnavailable(DatabaseError):
+    """the database can't be reached"""
+
+
+class DatabaseTimeout(DatabaseError):
+    """the database did not answer in time"""
+
+
+class StatementTimeout(DatabaseTimeout):
+    """the statement ran longer than its limit and was cancelled; nothing was changed"""
+
+
+class LockTimeout(DatabaseTimeout):
+    """a lock was not free in time; nothing was changed"""
+
+
+class PoolTimeout(DatabaseTimeout):
+    """no connection was free in time; nothing was sent"""
+
+
+class OutcomeUnknown(DatabaseError):
+    """the connection was lost during a write: it may or may not have been stored"""
+
+
+class SerializationFailure(DatabaseError):
+    """the database asks to run this transaction again: another one was in its way"""
+
+
+class ConstraintViolation(DatabaseError):
+    """a constraint of the database refused the values"""
+
+
+class UniqueViolation(ConstraintViolation):
+    """a row with this key exists already"""
+
+
+class ForeignKeyViolation(ConstraintViolation):
+    """a row refers to one that does not exist"""
+
+
+class CheckViolation(ConstraintViolation):
+    """a check of the database refused the values"""
+
+
+class NotNullViolation(ConstraintViolation):
+    """a value that must be there is missing"""
+
+
+class WrongType(ConstraintViolation):
+    """a value has a type that its column does not take"""
+
+
+class DatabaseReadOnly(DatabaseError):
+    """the database can't be written"""
+
+
+class DatabaseFull(DatabaseError):
+    """the disk is full, or the database has reached its limit"""
+
+
+class DatabaseDamaged(DatabaseError):
+    """the file is not a database, or it is damaged"""
+
+
+class SchemaMismatch(DatabaseError):
+    """a table or column that the query names does not exist: run 'diglot migrate up'"""
+
+
+class StoreClosed(DatabaseError):
+    """the store is closed"""
+
+
+class TransactionError(DatabaseError):
+    """this can't be done in, or outside, a transaction"""
+
+
+# --- the state store ---------------------------------------------------------------------------------------
+
+
+class InvalidValue(DiglotError, ValueError):
+    """a value can't be stored
+
+    ``path`` says where it stands, as in ``input.items[3].price``.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}" if path else problem)
+        self.path = path
+        self.problem = problem
+
+
+class NotFound(DiglotError, LookupError):
+    """there is no such thing"""
+
+    kind = "thing"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no {self.kind} {key!r}")
+        self.key = key
+
+
+class UserNotFound(NotFound):
+    """there is no such user"""
+
+    kind = "user"
+
+
+class ApiKeyNotFound(NotFound):
+    """there is no such API key"""
+
+    kind = "API key"
+
+
+class WorkflowNotFound(NotFound):
+    """there is no such workflow execution"""
+
+    kind = "workflow execution"
+
+
+class TaskNotFound(NotFound):
+    """there is no such task"""
+
+    kind = "task"
+
+
+class EmailExists(DiglotError):
+    """a user with this e-mail address exists already"""
+
+
+class LastAdmin(DiglotError):
+    """this is the last admin: make another user an admin first"""
+
+
+class AlreadyBootstrapped(DiglotError):
+    """an admin exists already: ask that admin for a key"""
+
+
+class InvalidApiKey(DiglotError):
+    """the API key is not valid"""
+
+
+class ConcurrentUpdate(DiglotError):
+    """somebody else has changed it since it was read: read it again and repeat the change"""
+
+
+class UnknownReference(DiglotError):
+    """the workflow execution or the parent task that it names does not exist"""
+
+
+class TaskInOtherWorkflow(DiglotError):
+    """a task with this id exists in another workflow execution"""
+
+
+class WorkflowNotReady(DiglotError):
+    """the workflow still has tasks that are not finished"""

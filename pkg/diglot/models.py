@@ -1,0 +1,218 @@
+"""What the state store holds: immutable, typed, slotted structs whose fields stand in the order of the columns.
+
+A model is built with what the caller knows. ``version``, ``created_at`` and ``updated_at`` are unset until a
+repository has stored it; repositories return the state as it is stored. ``.replace(...)`` makes a changed copy.
+Timestamps are aware datetimes in UTC with microseconds; ids are text of 1 to 255 characters.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+Status = Literal["PENDING", "RUNNING", "WAITING", "PAUSED", "SUCCESS", "FAILED", "TIMED_OUT", "CANCELED"]
+Component = Literal["workflow", "task", "agent", "tool", "log"]
+ExecutionType = Literal[
+    "basic", "router", "parallel", "collection", "composite", "wait", "signal", "aggregate", "memory"
+]
+Role = Literal["admin", "user"]
+Strategy = Literal["wait_all", "fail_fast", "best_effort", "race"]
+
+STATUSES: tuple[str, ...] = get_args(Status)
+TERMINAL: frozenset[str] = frozenset({"SUCCESS", "FAILED", "TIMED_OUT", "CANCELED"})
+COMPONENTS: tuple[str, ...] = get_args(Component)
+EXECUTION_TYPES: tuple[str, ...] = get_args(ExecutionType)
+ROLES: tuple[str, ...] = get_args(Role)
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+
+JsonObject = dict[str, Any]
+T = TypeVar("T")
+
+
+class Model(Struct, frozen=True):
+    """The base of every model."""
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with these fields changed; an unknown field is a TypeError."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class UsageEntry(Model, frozen=True, omit_defaults=True):
+    """Tokens that one model of one provider used. Counts are never negative; total = prompt + completion when 0."""
+
+    provider: str
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    reasoning_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    agent_ids: list[str] | None = None
+    captured_at: datetime | None = None
+    updated_at: datetime | None = None
+    source: str | None = None
+
+
+Usage = list[UsageEntry]
+
+
+class StateError(Model, frozen=True, omit_defaults=True):
+    """Why a workflow or a task failed."""
+
+    message: str | None = None
+    code: str | None = None
+    details: Any = None
+
+
+class WorkflowState(Model, frozen=True):
+    """One execution of a workflow; ``tasks`` maps task_id to its latest state when it was asked for, else None."""
+
+    workflow_exec_id: str
+    workflow_id: str
+    status: Status
+    usage: Usage | None = None
+    input: JsonObject | None = None
+    output: JsonObject | None = None
+    error: StateError | None = None
+    version: int | UnsetType = UNSET
+    created_at: datetime | UnsetType = UNSET
+    updated_at: datetime | UnsetType = UNSET
+    tasks: dict[str, TaskState] | None = None
+
+
+class TaskState(Model, frozen=True):
+    """One state of a task; a task that is tried again has another state with the same task_id."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+    task_id: str
+    workflow_id: str
+    component: Component
+    status: Status
+    execution_type: ExecutionType = "basic"
+    parent_state_id: str | None = None
+    agent_id: str | None = None
+    action_id: str | None = None
+    tool_id: str | None = None
+    usage: Usage | None = None
+    input: JsonObject | None = None
+    output: JsonObject | None = None
+    error: StateError | None = None
+    version: int | UnsetType = UNSET
+    created_at: datetime | UnsetType = UNSET
+    updated_at: datetime | UnsetType = UNSET
+
+
+class User(Model, frozen=True):
+    """A person or program that may come in; the e-mail is stored trimmed and case-folded."""
+
+    id: str
+    email: str
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+
+
+class ApiKey(Model, frozen=True):
+    """What is known of a key: never the key itself nor its hash. ``prefix`` is its first 12 characters."""
+
+    id: str
+    user_id: str
+    name: str | None
+    prefix: str
+    created_at: datetime
+    last_used: datetime | None
+    expires_at: datetime | None
+
+
+class IssuedKey(Model, frozen=True):
+    """A new key: ``secret`` is the whole key, shown this once and stored nowhere."""
+
+    secret: str
+    api_key: ApiKey
+
+
+class TreeNode(Model, frozen=True):
+    """A task in a tree; ``depth`` is 0 for the root."""
+
+    depth: int
+    task: TaskState
+
+
+class Tree(Model, frozen=True):
+    """A task and its descendants, parents before children, siblings by creation; ``truncated``: deeper ones exist."""
+
+    nodes: list[TreeNode]
+    truncated: bool
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a list; ``next`` is the cursor of the page after it, None on the last."""
+
+    items: list[T]
+    next: str | None
+
+
+class Progress(Model, frozen=True):
+    """How far the children of a task are: the latest state of each task_id among its direct children."""
+
+    total: int
+    pending: int = 0
+    running: int = 0
+    waiting: int = 0
+    paused: int = 0
+    success: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    canceled: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """status → number of children, every status named."""
+        return {status: getattr(self, status.lower()) for status in STATUSES}
+
+    @property
+    def in_progress(self) -> int:
+        """Children that are RUNNING, WAITING or PAUSED."""
+        return self.running + self.waiting + self.paused
+
+    @property
+    def terminal(self) -> int:
+        """Children that are finished: SUCCESS, FAILED, TIMED_OUT or CANCELED."""
+        return self.success + self.failed + self.timed_out + self.canceled
+
+    @property
+    def completion_rate(self) -> float:
+        """SUCCESS / total, 0.0 to 1.0; 0.0 when there are none."""
+        return self.success / self.total if self.total else 0.0
+
+    @property
+    def failure_rate(self) -> float:
+        """(FAILED + TIMED_OUT) / total, 0.0 to 1.0; 0.0 when there are none."""
+        return (self.failed + self.timed_out) / self.total if self.total else 0.0
+
+    def overall(self, strategy: Strategy = "wait_all") -> Status:
+        """The status of the parent by this strategy; see domain terms in docs/reference.md."""
+        if strategy not in STRATEGIES:
+            raise ValueError(f"unknown strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
+        if not self.total:
+            return "PENDING"
+        done = self.terminal == self.total
+        if strategy == "race" and self.success:
+            return "SUCCESS"
+        if strategy == "race" and done:
+            return "FAILED"
+        if strategy == "fail_fast" and self.failed + self.timed_out:
+            return "FAILED"
+        if strategy == "best_effort" and done:
+            return "SUCCESS" if self.success else "FAILED"
+        if self.success == self.total:
+            return "SUCCESS"
+        if not done:
+            return "PENDING" if self.pending == self.total else "RUNNING"
+        return "FAILED"

@@ -1,0 +1,53 @@
+"""What a store needs to know to open: plain structs, made by ``parse_url`` or by the application's configuration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+
+class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A SQLite database: ``path`` is a file or ``:memory:``; times are in seconds."""
+
+    path: str
+    readers: int = 4
+    lock_timeout: float = 5.0
+    statement_timeout: float = 30.0
+    synchronous: Literal["full", "relaxed"] = "full"
+    create: bool = True
+    """Make the file (and its folder) when it does not exist; else DatabaseUnavailable."""
+
+
+class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A PostgreSQL database; times are in seconds. ``password`` never appears in a repr, a message or a log."""
+
+    host: str = ""
+    port: int = 5432
+    user: str = ""
+    password: str = ""
+    dbname: str = ""
+    ssl_mode: SslMode | None = None
+    """None: ``prefer`` to a unix socket or a loopback address, ``verify-full`` to any other host."""
+    options: dict[str, str] = {}
+    """Further libpq parameters that the URL named (sslrootcert, target_session_attrs …)."""
+    pool_min: int = 0
+    pool_max: int = 10
+    pool_timeout: float = 5.0
+    connect_timeout: float = 5.0
+    statement_timeout: float = 30.0
+    lock_timeout: float = 5.0
+    idle_in_transaction_timeout: float = 60.0
+    deadline: float = 35.0
+    """An answer that has not come after this long means that the connection is lost."""
+    application_name: str = "diglot"
+
+    def __repr__(self) -> str:
+        return (
+            f"PostgresSettings(host={self.host!r}, port={self.port}, user={self.user!r}, password=***, "
+            f"dbname={self.dbname!r})"
+        )
+
+    __str__ = __repr__
