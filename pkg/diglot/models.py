@@ -159,60 +159,50 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 class Progress(Model, frozen=True):
-    """How far the children of a task are: the latest state of each task_id among its direct children."""
+    """How far the children of a task are; ``counts`` has every status, for the latest state of each task_id."""
 
-    total: int
-    pending: int = 0
-    running: int = 0
-    waiting: int = 0
-    paused: int = 0
-    success: int = 0
-    failed: int = 0
-    timed_out: int = 0
-    canceled: int = 0
+    counts: dict[str, int]
 
     @property
-    def counts(self) -> dict[str, int]:
-        """status → number of children, every status named."""
-        return {status: getattr(self, status.lower()) for status in STATUSES}
+    def total(self) -> int:
+        """Children, the latest state of each task_id."""
+        return sum(self.counts.values())
 
     @property
-    def in_progress(self) -> int:
+    def running(self) -> int:
         """Children that are RUNNING, WAITING or PAUSED."""
-        return self.running + self.waiting + self.paused
+        return self.counts["RUNNING"] + self.counts["WAITING"] + self.counts["PAUSED"]
 
     @property
     def terminal(self) -> int:
         """Children that are finished: SUCCESS, FAILED, TIMED_OUT or CANCELED."""
-        return self.success + self.failed + self.timed_out + self.canceled
+        return sum(self.counts[status] for status in TERMINAL)
 
     @property
     def completion_rate(self) -> float:
         """SUCCESS / total, 0.0 to 1.0; 0.0 when there are none."""
-        return self.success / self.total if self.total else 0.0
+        return self.counts["SUCCESS"] / self.total if self.total else 0.0
 
     @property
     def failure_rate(self) -> float:
         """(FAILED + TIMED_OUT) / total, 0.0 to 1.0; 0.0 when there are none."""
-        return (self.failed + self.timed_out) / self.total if self.total else 0.0
+        return (self.counts["FAILED"] + self.counts["TIMED_OUT"]) / self.total if self.total else 0.0
 
     def overall(self, strategy: Strategy = "wait_all") -> Status:
-        """The status of the parent by this strategy; see domain terms in docs/reference.md."""
+        """The status of the parent by this strategy; ValueError for an unknown one."""
         if strategy not in STRATEGIES:
             raise ValueError(f"unknown strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
+        succeeded, done = self.counts["SUCCESS"], self.terminal == self.total
         if not self.total:
             return "PENDING"
-        done = self.terminal == self.total
-        if strategy == "race" and self.success:
-            return "SUCCESS"
-        if strategy == "race" and done:
-            return "FAILED"
-        if strategy == "fail_fast" and self.failed + self.timed_out:
-            return "FAILED"
+        if strategy == "race" and (succeeded or done):
+            return "SUCCESS" if succeeded else "FAILED"
         if strategy == "best_effort" and done:
-            return "SUCCESS" if self.success else "FAILED"
-        if self.success == self.total:
+            return "SUCCESS" if succeeded else "FAILED"
+        if strategy == "fail_fast" and self.counts["FAILED"] + self.counts["TIMED_OUT"]:
+            return "FAILED"
+        if succeeded == self.total:
             return "SUCCESS"
-        if not done:
-            return "PENDING" if self.pending == self.total else "RUNNING"
-        return "FAILED"
+        if done:
+            return "FAILED"
+        return "PENDING" if self.counts["PENDING"] == self.total else "RUNNING"

@@ -1,0 +1,57 @@
+# Two commands need nothing but Python 3.11+, git and make:  make run   make test
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+INPUTS := setup.cfg pyproject.toml
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench clean
+
+help: ## show what there is
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.installed ## install, then record a real workflow on the configured database (default: SQLite)
+	@$(BIN)/diglot quickstart
+
+test: $(VENV)/.installed-test ## the whole suite, in parallel, on SQLite and PostgreSQL
+	@$(BIN)/python -m tests.run $(ARGS)
+
+lint: $(VENV)/.installed-lint ## ruff, mypy --strict, import-linter, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint queries/postgres migrations/postgres --dialect postgres
+	$(BIN)/sqlfluff lint queries/sqlite migrations/sqlite --dialect sqlite
+
+format: $(VENV)/.installed-lint ## let ruff format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-bench ## hand-written driver code, Diglot, SQLAlchemy Core and ORM, side by side
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove what was installed and built (databases stay)
+	rm -rf $(VENV) build dist pkg/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python $(INPUTS)
+	@echo "installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-lint: $(VENV)/.installed-test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint,bench]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,test]'
+	@touch $@
