@@ -1,0 +1,2 @@
+-- Loses every user. The table's indexes go with it.
+drop table users;

@@ -1,0 +1,9 @@
+-- A version for each state, so that a writer can see that somebody else was faster (optimistic locking).
+-- 9007199254740991 is 2^53 - 1, the largest integer that every JSON reader takes as it is.
+alter table workflow_states
+add column version integer not null default 1
+constraint ck_workflow_states_version check (version between 1 and 9007199254740991);
+
+alter table task_states
+add column version integer not null default 1
+constraint ck_task_states_version check (version between 1 and 9007199254740991);
