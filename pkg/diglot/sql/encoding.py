@@ -1,0 +1,123 @@
+"""From Python values to what a driver takes: one encoder a declared type, checked before it reaches a database.
+
+The databases disagree about wrong types (PostgreSQL stores 2 for 1.5, SQLite keeps '12x' as text), so a value of the
+wrong type is refused here, the same way for both, with the parameter's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from diglot.errors import InvalidValue
+from diglot.sql import canonical_json
+from diglot.sql.header import Parameter
+from diglot.sql.timestamps import timestamp_text, utc
+from diglot.stores.session import Dialect
+
+Encoder = Callable[[Any, str], Any]
+"""Takes a value (never None) and what it is called in errors; gives what the driver takes."""
+
+MIN_INT, MAX_INT = -(2**63), 2**63 - 1
+
+
+def encoder(parameter: Parameter, dialect: Dialect) -> Encoder:
+    """The encoder of a declared parameter."""
+    of_item = (_SQLITE if dialect == "sqlite" else _POSTGRES)[parameter.type]
+    if not parameter.is_list:
+        return of_item
+
+    def encode_list(value: Any, path: str) -> Any:
+        if type(value) not in (list, tuple, set, frozenset):
+            raise InvalidValue(path, f"a list is needed, not {_kind(value)}")
+        items = [of_item(item, f"{path}[{i}]") for i, item in enumerate(value)]
+        return items if dialect == "postgres" else _encode_json(items).decode()
+
+    return encode_list
+
+
+def encode_text(value: Any, path: str) -> str:
+    if type(value) is not str:
+        if not isinstance(value, str):
+            raise InvalidValue(path, f"text is needed, not {_kind(value)}")
+        value = str.__str__(value)
+    if not value.isascii() or "\0" in value:
+        canonical_json.check_text(value, path)
+    return value  # type: ignore[no-any-return]
+
+
+def encode_int(value: Any, path: str) -> int:
+    if type(value) is not int:
+        raise InvalidValue(path, f"an integer is needed, not {_kind(value)}")
+    if not MIN_INT <= value <= MAX_INT:
+        raise InvalidValue(path, "the integer is beyond 64 bits")
+    return value
+
+
+def encode_float(value: Any, path: str) -> float:
+    if type(value) is int:
+        value = float(value)
+    if type(value) is not float:
+        raise InvalidValue(path, f"a number is needed, not {_kind(value)}")
+    if value - value != 0.0:
+        raise InvalidValue(path, f"{value} can't be stored: SQLite would keep NULL")
+    return value if value else 0.0
+
+
+def encode_bool(value: Any, path: str) -> bool:
+    if type(value) is not bool:
+        raise InvalidValue(path, f"True or False is needed, not {_kind(value)}")
+    return value
+
+
+def encode_bytes(value: Any, path: str) -> bytes:
+    if type(value) is not bytes:
+        raise InvalidValue(path, f"bytes are needed, not {_kind(value)}")
+    return value
+
+
+def encode_timestamp(value: Any, path: str) -> datetime:
+    if not isinstance(value, datetime):
+        raise InvalidValue(path, f"a datetime is needed, not {_kind(value)}")
+    return utc(value, path)
+
+
+def _sqlite_bool(value: Any, path: str) -> int:
+    return int(encode_bool(value, path))
+
+
+def _sqlite_timestamp(value: Any, path: str) -> str:
+    return timestamp_text(encode_timestamp(value, path))
+
+
+class EncodedJson(str):
+    """A JSON text that was checked and made canonical already: it is passed on as it is."""
+
+    __slots__ = ()
+
+
+def encode_json(value: Any, path: str) -> str:
+    if type(value) is EncodedJson:
+        return value
+    return canonical_json.dumps(value, path)
+
+
+_encode_json = msgspec.json.Encoder().encode
+
+_POSTGRES: dict[str, Encoder] = {
+    "text": encode_text,
+    "int": encode_int,
+    "float": encode_float,
+    "bool": encode_bool,
+    "bytes": encode_bytes,
+    "timestamp": encode_timestamp,
+    "json": encode_json,
+}
+_SQLITE: dict[str, Encoder] = _POSTGRES | {"bool": _sqlite_bool, "timestamp": _sqlite_timestamp}
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else type(value).__name__

@@ -1,0 +1,328 @@
+"""Reads a query file into sources: for each query its typed header, its documentation and its SQL, cut at conditions.
+
+aiosql's own first line stays (``-- name: get_task(task_exec_id)^``); the comment lines right below it are the header,
+``-- key: value`` or documentation. What is unknown, missing, unused or written twice is an error with its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from diglot.errors import QueryFileError
+from diglot.sql.scanner import Kind, Token, position, scan
+
+BASE_TYPES = ("text", "int", "float", "bool", "bytes", "timestamp", "json")
+LIST_TYPES = ("text", "int", "float", "bool", "timestamp")
+SUFFIXES = {
+    "": "list of rows",
+    "^": "one row or none",
+    "$": "one value",
+    "!": "rows affected",
+    "*!": "rows affected, many at once",
+    "#": "script",
+}
+KEYS = ("param", "returns", "differs", "plan", "only", "idempotent")
+
+_NAME_LINE = re.compile(r"--\s*name\s*:\s*(?P<spec>.*?)\s*$")
+_SPEC = re.compile(r"(?P<name>[a-z][a-z0-9_]*)\s*(?:\((?P<params>[^()]*)\))?\s*(?P<suffix>\S*)$")
+_KEY_LINE = re.compile(r"--\s*(?P<key>[a-z][a-z_-]*)\s*:(?:\s+(?P<value>.*?))?\s*$")
+_TYPE = re.compile(r"(?P<base>[a-z]+)(?P<list>\[\])?(?P<null>\?)?$")
+_RETURNS = re.compile(r"(?P<name>[A-Za-z]\w*)(?P<null>\?)?$")
+_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]*$")
+_CONDITION = re.compile(r"/\*\s*if\s+:(?P<name>[a-z][a-z0-9_]*)\s*\*/$")
+_END = re.compile(r"/\*\s*end\s*\*/$")
+_CONDITION_LIKE = re.compile(r"/\*\s*(if\b|end\b|else\b|elif\b)")
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A declared parameter: ``type`` is one of BASE_TYPES; ``is_list`` for ``T[]``; ``nullable`` for ``T?``."""
+
+    name: str
+    type: str
+    is_list: bool = False
+    nullable: bool = False
+
+    @property
+    def declaration(self) -> str:
+        """As it is written in the header: ``text[]?``."""
+        return f"{self.type}{'[]' if self.is_list else ''}{'?' if self.nullable else ''}"
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A stretch of the SQL that is always there (``condition`` None), or only when this parameter is not None."""
+
+    condition: str | None
+    tokens: list[Token]
+
+
+class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
+    """One query as it stands in its file. ``line`` and ``column`` are those of its name."""
+
+    subject: str
+    name: str
+    suffix: str
+    parameters: list[Parameter]
+    returns: str | None
+    returns_nullable: bool
+    doc: str
+    differs: str | None
+    plan: str | None
+    only: str | None
+    idempotent: str | None
+    segments: list[Segment]
+    text: str
+    file: str
+    line: int
+    column: int
+
+    @property
+    def full_name(self) -> str:
+        """``subject.name``, as in errors, statistics and pg_stat_activity."""
+        return f"{self.subject}.{self.name}"
+
+    @property
+    def conditions(self) -> list[str]:
+        """The parameters that switch blocks, each once, in the order of the text."""
+        return list(dict.fromkeys(s.condition for s in self.segments if s.condition is not None))
+
+    @property
+    def sql(self) -> str:
+        """The SQL without its header, with every conditional block and its marks, as a person reads it."""
+        return self.text
+
+
+def read_queries(source: str, subject: str, file: str) -> list[QuerySource]:
+    """The queries of one file in its order. QueryFileError, with the place, for anything that is not right."""
+    source = source.removeprefix("\ufeff").replace("\r\n", "\n")
+    tokens = scan(source, file)
+    starts = [i for i, token in enumerate(tokens) if _is_name_line(source, token)]
+    reader = _Reader(source, subject, file)
+    reader.refuse_code(tokens[: starts[0]] if starts else tokens)
+    queries = [reader.query(tokens[start:end]) for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
+    seen: dict[str, QuerySource] = {}
+    for query in queries:
+        if query.name in seen:
+            raise QueryFileError(
+                f"a query named {query.name!r} stands already at line {seen[query.name].line}",
+                file=file,
+                line=query.line,
+                column=query.column,
+            )
+        seen[query.name] = query
+    return queries
+
+
+def _is_name_line(source: str, token: Token) -> bool:
+    at_line_start = token.start == 0 or source[token.start - 1] == "\n"
+    return token.kind is Kind.LINE_COMMENT and at_line_start and bool(_NAME_LINE.match(token.text))
+
+
+class _Reader:
+    """Reads the queries of one file; holds what errors need."""
+
+    def __init__(self, source: str, subject: str, file: str) -> None:
+        self.source = source
+        self.subject = subject
+        self.file = file
+
+    def error(self, message: str, offset: int) -> QueryFileError:
+        line, column = position(self.source, offset)
+        return QueryFileError(message, file=self.file, line=line, column=column)
+
+    def refuse_code(self, tokens: list[Token]) -> None:
+        for token in tokens:
+            if token.kind not in (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT) and token.text.strip():
+                offset = token.start + len(token.text) - len(token.text.lstrip())
+                raise self.error("SQL outside of a query: a query begins with '-- name: …'", offset)
+
+    def query(self, tokens: list[Token]) -> QuerySource:
+        start = tokens[0].start
+        name, declared, suffix = self._name_line(tokens[0])
+        header, body = self._split(tokens[1:])
+        values: dict[str, str] = {}
+        parameters: dict[str, Parameter] = {}
+        doc: list[str] = []
+        for token in header:
+            found = _KEY_LINE.match(token.text)
+            if found is None:
+                doc.append(token.text[2:].strip())
+                continue
+            key, value = found["key"], found["value"] or ""
+            if key not in KEYS:
+                raise self.error(f"unknown header key {key!r}: use one of {', '.join(KEYS)}", token.start)
+            if not value:
+                raise self.error(f"nothing stands behind '{key}:'", token.start)
+            if key == "param":
+                parameter = self._parameter(value, token)
+                if parameter.name in parameters:
+                    raise self.error(f"parameter {parameter.name!r} is declared twice", token.start)
+                parameters[parameter.name] = parameter
+            elif key in values:
+                raise self.error(f"{key!r} stands twice in this header", token.start)
+            else:
+                values[key] = value
+        if list(parameters) != declared:
+            raise self.error(
+                f"the name line declares ({', '.join(declared)}), the param lines ({', '.join(parameters)}): "
+                "both must list the same parameters in the same order",
+                start,
+            )
+        segments = self._segments(body, parameters, name, start)
+        returns, nullable = self._returns(values.get("returns"), suffix, name, start)
+        if suffix == "#" and parameters:
+            raise self.error(f"script {name!r} can't have parameters", start)
+        line, column = position(self.source, start)
+        return QuerySource(
+            subject=self.subject,
+            name=name,
+            suffix=suffix,
+            parameters=list(parameters.values()),
+            returns=returns,
+            returns_nullable=nullable,
+            doc="\n".join(doc).strip(),
+            differs=values.get("differs"),
+            plan=values.get("plan"),
+            only=values.get("only"),
+            idempotent=values.get("idempotent"),
+            segments=segments,
+            text="".join(token.text for token in body).strip(),
+            file=self.file,
+            line=line,
+            column=column,
+        )
+
+    def _name_line(self, token: Token) -> tuple[str, list[str], str]:
+        line = _NAME_LINE.match(token.text)
+        spec = _SPEC.match(line["spec"]) if line else None
+        if spec is None:
+            message = (
+                "the name line must read '-- name: name(parameter, …)suffix', names in lower case with underscores"
+            )
+            raise self.error(message, token.start)
+        suffix = spec["suffix"]
+        if suffix == "<!":
+            message = "suffix '<!' means four things on four drivers: use 'returning' with '^', '$' or no suffix"
+            raise self.error(message, token.start)
+        if suffix not in SUFFIXES:
+            known = ", ".join(repr(s) for s in SUFFIXES if s)
+            raise self.error(f"unknown suffix {suffix!r}: use none or one of {known}", token.start)
+        if spec["params"] is None and suffix != "#":
+            raise self.error(f"query {spec['name']!r} needs a parameter list, () when it has none", token.start)
+        declared = (
+            [part.strip() for part in (spec["params"] or "").split(",")] if (spec["params"] or "").strip() else []
+        )
+        for name in declared:
+            if not _PARAMETER_NAME.match(name):
+                raise self.error(f"{name!r} is not a parameter name", token.start)
+        return spec["name"], declared, suffix
+
+    def _split(self, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
+        """The comment lines right below the name line, and the rest."""
+        header: list[Token] = []
+        for i, token in enumerate(tokens):
+            if token.kind is Kind.LINE_COMMENT:
+                header.append(token)
+            elif token.kind is not Kind.CODE or token.text.strip() or token.text.count("\n") > 1:
+                return header, tokens[i:]
+        return header, []
+
+    def _parameter(self, value: str, token: Token) -> Parameter:
+        name, _, declaration = value.partition(" ")
+        if not _PARAMETER_NAME.match(name):
+            raise self.error(f"{name!r} is not a parameter name", token.start)
+        found = _TYPE.match(declaration.strip())
+        if found is None or found["base"] not in BASE_TYPES:
+            raise self.error(
+                f"parameter {name!r} has the unknown type {declaration.strip()!r}: use {', '.join(BASE_TYPES)}, "
+                "'T[]' for a list, '?' behind it where it may be null",
+                token.start,
+            )
+        if found["list"] and found["base"] not in LIST_TYPES:
+            message = f"parameter {name!r}: a list of {found['base']} can't be passed to SQLite"
+            raise self.error(message, token.start)
+        return Parameter(name, found["base"], bool(found["list"]), bool(found["null"]))
+
+    def _returns(self, value: str | None, suffix: str, name: str, start: int) -> tuple[str | None, bool]:
+        if suffix in ("!", "*!", "#"):
+            if value is not None:
+                raise self.error(f"query {name!r} gives {SUFFIXES[suffix]}: it can't have 'returns:'", start)
+            return None, False
+        if value is None:
+            raise self.error(f"query {name!r} gives {SUFFIXES[suffix]}: say what with '-- returns: …'", start)
+        found = _RETURNS.match(value)
+        if found is None:
+            raise self.error(f"'returns: {value}' is neither a model nor a type", start)
+        if suffix == "$" and found["name"] not in BASE_TYPES:
+            message = f"query {name!r} gives one value, so 'returns:' names a type: {', '.join(BASE_TYPES)}"
+            raise self.error(message, start)
+        return found["name"], bool(found["null"])
+
+    def _segments(self, body: list[Token], parameters: dict[str, Parameter], name: str, start: int) -> list[Segment]:
+        segments: list[Segment] = []
+        current: list[Token] = []
+        condition: Token | None = None
+        used: set[str] = set()
+
+        def close(switch: str | None) -> None:
+            if current:
+                segments.append(Segment(switch, list(current)))
+                current.clear()
+
+        for token in body:
+            if token.kind is Kind.PARAMETER:
+                if token.name not in parameters:
+                    raise self.error(f"parameter {token.text!r} is not declared", token.start)
+                used.add(token.name)
+            if token.kind is not Kind.BLOCK_COMMENT or not _CONDITION_LIKE.match(token.text):
+                current.append(token)
+                continue
+            opening = _CONDITION.match(token.text)
+            if opening:
+                if condition is not None:
+                    raise self.error("a conditional block inside a conditional block", token.start)
+                if opening["name"] not in parameters:
+                    raise self.error(f"parameter ':{opening['name']}' is not declared", token.start)
+                if not parameters[opening["name"]].nullable:
+                    message = f"parameter {opening['name']!r} is never null, so this block is always there"
+                    raise self.error(message, token.start)
+                close(None)
+                condition = token
+                used.add(opening["name"])
+            elif _END.match(token.text):
+                if condition is None:
+                    raise self.error("'/* end */' without '/* if :parameter */'", token.start)
+                close(_condition_name(condition))
+                condition = None
+            else:
+                message = "a conditional block reads '/* if :parameter */ … /* end */'"
+                raise self.error(message, token.start)
+        if condition is not None:
+            raise self.error("this conditional block has no '/* end */'", condition.start)
+        close(None)
+        if not any(_says_something(token) for token in body):
+            raise self.error(f"query {name!r} has no SQL", start)
+        unused = [p for p in parameters if p not in used]
+        if unused:
+            raise self.error(f"query {name!r} declares {', '.join(unused)} but does not use it", start)
+        return segments
+
+
+def _condition_name(token: Token) -> str:
+    found = _CONDITION.match(token.text)
+    assert found is not None  # noqa: S101 - only opened with a match
+    return found["name"]
+
+
+def _says_something(token: Token) -> bool:
+    return token.kind not in (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT) and bool(token.text.strip(" \t\n;"))
+
+
+def words(tokens: list[Token]) -> Iterator[str]:
+    """The bare words of the code, lower case: what is in strings, identifiers and comments does not count."""
+    for token in tokens:
+        if token.kind is Kind.CODE:
+            for found in re.finditer(r"[^\W\d]\w*", token.text):
+                yield found.group().lower()

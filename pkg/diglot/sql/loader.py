@@ -1,0 +1,135 @@
+"""Loads a tree of query files into typed query objects, file by file in the order of their names.
+
+aiosql does the loading: its loader is given our reading of a file (its own regular expressions break on dollar
+quotes, slices and comments), its ``Queries`` hold the result. ``queries.tasks.get_task`` is the query ``get_task`` of
+the file ``tasks.sql``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib.abc import Traversable
+from pathlib import Path
+from typing import Any, cast
+
+from aiosql.queries import Queries
+from aiosql.query_loader import QueryLoader
+from aiosql.types import QueryDatum
+
+from diglot.errors import ConfigurationError, QueryFileError
+from diglot.sql.adapters import ADAPTERS, PositionalAdapter
+from diglot.sql.decoding import Models
+from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
+from diglot.sql.query import Query, make_query
+from diglot.stores.session import Dialect
+
+
+class QueryFile(Queries):
+    """The queries of one file, each an attribute; iterating gives them in the order of the file."""
+
+    def __init__(self, subject: str, adapter: PositionalAdapter) -> None:
+        super().__init__(adapter)
+        self._subject = subject
+        self._adapter = adapter
+        self._in_order: dict[str, Query] = {}
+
+    def load(self, sources: Mapping[str, QuerySource], data: list[QueryDatum], models: Models) -> QueryFile:
+        for datum in data:
+            query = make_query(sources[datum.query_name], self._adapter, models)
+            self.add_query(datum.query_name, cast(Callable[..., Any], query))
+            self._in_order[datum.query_name] = query
+        return self
+
+    def __iter__(self) -> Iterator[Query]:
+        return iter(self._in_order.values())
+
+    def __getattr__(self, name: str) -> Query:
+        raise AttributeError(f"no query {name!r} in {self._subject}.sql")
+
+
+class QuerySet(Queries):
+    """All files of a tree, each an attribute by its name without ``.sql``."""
+
+    def __iter__(self) -> Iterator[Query]:
+        for subject in self._files:
+            yield from self._files[subject]
+
+    def __init__(self, adapter: PositionalAdapter) -> None:
+        super().__init__(adapter)
+        self._files: dict[str, QueryFile] = {}
+
+    def add_file(self, subject: str, queries: QueryFile) -> None:
+        self._files[subject] = queries
+        self.add_child_queries(subject, queries)
+
+    def query(self, full_name: str) -> Query:
+        """The query called ``subject.name``. KeyError when there is none."""
+        subject, _, name = full_name.partition(".")
+        return self._files[subject]._in_order[name]
+
+    def __getattr__(self, name: str) -> QueryFile:
+        raise AttributeError(f"no query file {name}.sql")
+
+
+class _TypedLoader(QueryLoader):
+    """aiosql's loader with our reading of a file: the same queries, found by a scanner and not by patterns."""
+
+    def __init__(self, adapter: PositionalAdapter, subject: str, models: Models) -> None:
+        super().__init__(adapter, None)
+        self._subject = subject
+        self._models = models
+        self.sources: dict[str, QuerySource] = {}
+
+    def load_query_data_from_sql(self, sql: str, ns_parts: list[str], fname: Path | str = "<text>") -> list[QueryDatum]:
+        data: list[QueryDatum] = []
+        for source in read_queries(sql, self._subject, str(fname)):
+            place = (fname, source.line)
+            names = ", ".join(p.name for p in source.parameters)
+            spec = f"{source.name}({names}){source.suffix}" if source.suffix != "#" else f"{source.name}#"
+            name, operation, parameters = self._get_name_op(spec, place)
+            if source.returns and source.returns not in BASE_TYPES and source.returns not in self._models:
+                known = ", ".join([*self._models, *BASE_TYPES])
+                message = f"'returns: {source.returns}' is neither a model nor a type: use one of {known}"
+                raise QueryFileError(message, file=source.file, line=source.line, column=source.column)
+            self.sources[name] = source
+            data.append(QueryDatum(name, source.doc, operation, source.sql, None, None, place, None, parameters))
+        return data
+
+
+def load_queries(folder: Traversable | Path, dialect: Dialect, models: Models | None = None) -> QuerySet:
+    """The queries of ``folder/*.sql``. ``models`` are the structs that ``-- returns:`` may name.
+
+    QueryFileError, with file, line and column, for what is not right in a file; ConfigurationError for a folder
+    without query files.
+    """
+    adapter = ADAPTERS[dialect]()
+    files = sorted((f for f in _entries(folder) if f.name.endswith(".sql")), key=lambda f: f.name)
+    if not files:
+        raise ConfigurationError(f"{folder} has no query files (*.sql)")
+    queries = QuerySet(adapter)
+    for file in files:
+        queries.add_file(file.name.removesuffix(".sql"), _load(file.read_text("utf-8"), file, adapter, models))
+    return queries
+
+
+def load_text(text: str, dialect: Dialect, models: Models | None = None, *, subject: str = "text") -> QueryFile:
+    """The queries of a text, as if it were the file ``subject.sql``."""
+    adapter = ADAPTERS[dialect]()
+    return _load_text(text, subject, f"{subject}.sql", adapter, models or {})
+
+
+def _load(text: str, file: Any, adapter: PositionalAdapter, models: Models | None) -> QueryFile:
+    return _load_text(text, file.name.removesuffix(".sql"), str(file), adapter, models or {})
+
+
+def _load_text(text: str, subject: str, file: str, adapter: PositionalAdapter, models: Models) -> QueryFile:
+    loader = _TypedLoader(adapter, subject, models)
+    data = loader.load_query_data_from_sql(text, [], file)
+    return QueryFile(subject, adapter).load(loader.sources, data, models)
+
+
+def _entries(folder: Traversable | Path) -> list[Any]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"{folder} can't be read: {error.strerror}") from error

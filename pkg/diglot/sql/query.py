@@ -1,0 +1,265 @@
+"""Typed query objects: one for each query of a file, called with a session and the parameters by name.
+
+    queries.tasks.get_task(session, workflow_exec_id="w", task_exec_id="t")
+
+Each combination of the conditional blocks is one static text, built when it is first asked for and kept; no text is
+ever made of a value. What happens on every call is: check and encode the values, run, decode by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
+from operator import itemgetter
+from typing import Any, cast
+
+from diglot.errors import InvalidValue, QueryArgumentError, QueryResultError
+from diglot.sql.adapters import PositionalAdapter
+from diglot.sql.decoding import Decoder, Models, decoder
+from diglot.sql.encoding import Encoder, encoder
+from diglot.sql.header import QuerySource, words
+from diglot.sql.scanner import Token
+from diglot.stores.session import Dialect, Row, Session, Statement, Values
+
+_READING = frozenset({"select", "with", "values", "explain", "show", "table"})
+_WRITING = frozenset({"insert", "update", "delete", "merge"})
+
+
+class Variant:
+    """One combination of the conditional blocks: the statement, and the parameters behind its placeholders."""
+
+    __slots__ = ("_values", "checked", "order", "statement")
+
+    def __init__(self, statement: Statement, order: list[str]) -> None:
+        self.statement = statement
+        self.order = order
+        self.checked = False
+        """Whether the columns of an answer were compared with the model."""
+        self._values = _picker(order)
+
+    def values(self, encoded: Mapping[str, Any]) -> Values:
+        """The values in the order of the placeholders."""
+        return self._values(encoded)
+
+
+class Query:
+    """What all kinds have in common. ``source`` is the query as it stands in its file."""
+
+    __slots__ = ("_adapter", "_conditions", "_encoders", "_variants", "source")
+
+    def __init__(self, source: QuerySource, adapter: PositionalAdapter) -> None:
+        self.source = source
+        self._adapter = adapter
+        self._conditions = source.conditions
+        self._encoders: list[tuple[str, Encoder, bool]] = [
+            (p.name, encoder(p, adapter.dialect), p.nullable) for p in source.parameters
+        ]
+        self._variants: dict[tuple[bool, ...], Variant] = {}
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._adapter.dialect
+
+    def variants(self) -> Iterator[Variant]:
+        """Every combination of the conditional blocks."""
+        for key in product((False, True), repeat=len(self._conditions)):
+            yield self._variant(key)
+
+    def bind(self, parameters: dict[str, Any]) -> tuple[Variant, Values]:
+        """The variant that these parameters choose, and its values. The dictionary is used up.
+
+        QueryArgumentError for a missing or unknown parameter, InvalidValue for a value of the wrong type.
+        """
+        conditions = self._conditions
+        key = tuple([parameters.get(name) is not None for name in conditions]) if conditions else ()
+        try:
+            for name, encode, nullable in self._encoders:
+                value = parameters[name]
+                if value is not None:
+                    parameters[name] = encode(value, name)
+                elif not nullable:
+                    raise InvalidValue(name, "a value is needed, not None")
+        except KeyError:
+            raise self._wrong_arguments(parameters) from None
+        if len(parameters) != len(self._encoders):
+            raise self._wrong_arguments(parameters)
+        variant = self._variants.get(key) or self._variant(key)
+        return variant, variant.values(parameters)
+
+    def _variant(self, key: tuple[bool, ...]) -> Variant:
+        found = self._variants.get(key)
+        if found is None:
+            active = {name for name, on in zip(self._conditions, key, strict=True) if on}
+            tokens = [
+                token
+                for segment in self.source.segments
+                if segment.condition is None or segment.condition in active
+                for token in segment.tokens
+            ]
+            found = self._variants.setdefault(key, self._build(tokens))
+        return found
+
+    def _build(self, tokens: list[Token]) -> Variant:
+        text, order = self._adapter.positional(tokens)
+        body = text.strip() if self.source.suffix == "#" else text.strip().rstrip(";").rstrip()
+        writes, locks = _effects(tokens)
+        statement = Statement(
+            query=self.source.full_name,
+            # The text comes from a query file and from nowhere else: this is the one place where it becomes literal.
+            text=f"/* diglot:{self.source.full_name} */ {body}",
+            writes=writes,
+            locks=locks,
+            idempotent=not writes or self.source.idempotent is not None,
+        )
+        return Variant(statement, order)
+
+    def _wrong_arguments(self, given: Mapping[str, Any]) -> QueryArgumentError:
+        declared = [p.name for p in self.source.parameters]
+        missing = [name for name in declared if name not in given]
+        unknown = [name for name in given if name not in declared]
+        problems = [f"needs {', '.join(missing)}"] if missing else []
+        problems += [f"does not know {', '.join(unknown)}"] if unknown else []
+        return QueryArgumentError(f"query {self.source.full_name} {' and '.join(problems)}")
+
+    def __repr__(self) -> str:
+        return f"<query {self.source.full_name}{self.source.suffix} ({self.dialect})>"
+
+
+class RowQuery(Query):
+    """A query that answers with rows."""
+
+    __slots__ = ("_decoder",)
+
+    def __init__(self, source: QuerySource, adapter: PositionalAdapter, models: Models) -> None:
+        super().__init__(source, adapter)
+        assert source.returns is not None  # noqa: S101 - the header reader made sure
+        self._decoder: Decoder = decoder(source.returns, adapter.dialect, models)
+
+    def decode(self, rows: list[Row]) -> list[Any]:
+        """The models of rows that were fetched by ``Session.together``."""
+        return self._decoder.rows(rows, self.source.full_name)
+
+    def call(self, **parameters: Any) -> tuple[Statement, Values]:
+        """Statement and values for ``Session.together``."""
+        variant, values = self.bind(parameters)
+        return variant.statement, values
+
+    def fetch(self, session: Session, parameters: dict[str, Any]) -> list[Any]:
+        variant, values = self.bind(parameters)
+        if variant.checked:
+            rows = session.rows(variant.statement, values)
+        else:
+            names, rows = session.columns(variant.statement, values)
+            self._decoder.check_columns(names, self.source.full_name)
+            variant.checked = True
+        return self._decoder.rows(rows, self.source.full_name) if rows else []
+
+
+class ListQuery(RowQuery):
+    """No suffix: every row, at once."""
+
+    __slots__ = ()
+
+    def __call__(self, session: Session, /, **parameters: Any) -> list[Any]:
+        return self.fetch(session, parameters)
+
+
+class OneQuery(RowQuery):
+    """``^``: the row, or None. Two rows are a QueryResultError."""
+
+    __slots__ = ()
+
+    def __call__(self, session: Session, /, **parameters: Any) -> Any:
+        found = self.fetch(session, parameters)
+        if not found:
+            return None
+        if len(found) > 1:
+            raise QueryResultError(f"query {self.source.full_name} should give one row, but gave {len(found)}")
+        return found[0]
+
+
+class ValueQuery(RowQuery):
+    """``$``: the value of the only row. NULL or no row: None where the header says ``?``, else a QueryResultError."""
+
+    __slots__ = ()
+
+    def __call__(self, session: Session, /, **parameters: Any) -> Any:
+        found = self.fetch(session, parameters)
+        if len(found) > 1:
+            raise QueryResultError(f"query {self.source.full_name} should give one value, but gave {len(found)} rows")
+        value = found[0] if found else None
+        if value is None and not self.source.returns_nullable:
+            what = "NULL" if found else "no row"
+            raise QueryResultError(
+                f"query {self.source.full_name} gave {what}: its header says '-- returns: {self.source.returns}', "
+                f"not '{self.source.returns}?'"
+            )
+        return value
+
+
+class CountQuery(Query):
+    """``!``: the number of rows changed."""
+
+    __slots__ = ()
+
+    def __call__(self, session: Session, /, **parameters: Any) -> int:
+        variant, values = self.bind(parameters)
+        return session.count(variant.statement, values)
+
+
+class ManyQuery(Query):
+    """``*!``: once for each mapping of parameters, all or nothing; the number of rows changed in all."""
+
+    __slots__ = ()
+
+    def __call__(self, session: Session, batch: Iterable[Mapping[str, Any]], /) -> int:
+        bound = [self.bind(dict(parameters)) for parameters in batch]
+        if not bound:
+            return 0
+        if any(variant is not bound[0][0] for variant, _ in bound):
+            raise QueryArgumentError(f"query {self.source.full_name}: one batch needs the same conditional blocks")
+        return session.many(bound[0][0].statement, [values for _, values in bound])
+
+
+class ScriptQuery(Query):
+    """``#``: several statements, all or nothing, no parameters."""
+
+    __slots__ = ()
+
+    def __call__(self, session: Session, /) -> None:
+        session.script(self._variant(()).statement)
+
+
+def make_query(source: QuerySource, adapter: PositionalAdapter, models: Models) -> Query:
+    """The query object of the kind that the suffix names."""
+    if source.suffix == "!":
+        return CountQuery(source, adapter)
+    if source.suffix == "*!":
+        return ManyQuery(source, adapter)
+    if source.suffix == "#":
+        return ScriptQuery(source, adapter)
+    row_kind: type[RowQuery] = {"": ListQuery, "^": OneQuery, "$": ValueQuery}[source.suffix]
+    return row_kind(source, adapter, models)
+
+
+def _picker(order: list[str]) -> Callable[[Mapping[str, Any]], Values]:
+    if not order:
+        return lambda _: ()
+    if len(order) == 1:
+        only = order[0]
+        return lambda encoded: (encoded[only],)
+    return cast(Callable[[Mapping[str, Any]], Values], itemgetter(*order))
+
+
+def _effects(tokens: list[Token]) -> tuple[bool, bool]:
+    """Whether the statement changes data, and whether it takes row locks (``for update``, ``for share`` …)."""
+    found = list(words(tokens))
+    locks = False
+    writes = not found or found[0] not in _READING
+    for i, word in enumerate(found):
+        before = found[max(0, i - 3) : i]
+        if word in ("update", "share") and "for" in before and set(before[before.index("for") + 1 :]) <= {"no", "key"}:
+            locks = True
+        elif word in _WRITING:
+            writes = True
+    return writes, locks

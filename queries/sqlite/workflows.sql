@@ -1,0 +1,362 @@
+-- Workflow executions. Order: write, read, list, change, delete.
+
+-- name: upsert_workflow(workflow_exec_id, workflow_id, status, usage, input, output, error, now)^
+-- param: workflow_exec_id text
+-- param: workflow_id text
+-- param: status text
+-- param: usage json?
+-- param: input json?
+-- param: output json?
+-- param: error json?
+-- param: now timestamp
+-- returns: Stored
+-- idempotent: sent again it writes the same row, only the version counts once more
+-- Insert, or update all but created_at; the version grows by one.
+insert into workflow_states (
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+)
+values (
+    :workflow_exec_id,
+    :workflow_id,
+    :status,
+    :usage,
+    :input,
+    :output,
+    :error,
+    1,
+    :now,
+    :now
+)
+on conflict (workflow_exec_id) do update set
+    workflow_id = excluded.workflow_id,
+    status = excluded.status,
+    usage = excluded.usage,
+    input = excluded.input,
+    output = excluded.output,
+    error = excluded.error,
+    version = workflow_states.version + 1,
+    updated_at = excluded.updated_at
+returning
+    version,
+    created_at,
+    updated_at;
+
+-- name: insert_workflow(workflow_exec_id, workflow_id, status, usage, input, output, error, now)^
+-- param: workflow_exec_id text
+-- param: workflow_id text
+-- param: status text
+-- param: usage json?
+-- param: input json?
+-- param: output json?
+-- param: error json?
+-- param: now timestamp
+-- returns: Stored
+-- Insert a new execution; no row when its id is taken.
+insert into workflow_states (
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+)
+values (
+    :workflow_exec_id,
+    :workflow_id,
+    :status,
+    :usage,
+    :input,
+    :output,
+    :error,
+    1,
+    :now,
+    :now
+)
+on conflict (workflow_exec_id) do nothing
+returning
+    version,
+    created_at,
+    updated_at;
+
+-- name: update_workflow(workflow_exec_id, workflow_id, status, usage, input, output, error, now, version)^
+-- param: workflow_exec_id text
+-- param: workflow_id text
+-- param: status text
+-- param: usage json?
+-- param: input json?
+-- param: output json?
+-- param: error json?
+-- param: now timestamp
+-- param: version int
+-- returns: Stored
+-- Update if the stored version is still this one; no row otherwise.
+update workflow_states
+set
+    workflow_id = :workflow_id,
+    status = :status,
+    usage = :usage,
+    input = :input,
+    output = :output,
+    error = :error,
+    version = version + 1,
+    updated_at = :now
+where workflow_exec_id = :workflow_exec_id
+    and version = :version
+returning
+    version,
+    created_at,
+    updated_at;
+
+-- name: get_workflow(workflow_exec_id)^
+-- param: workflow_exec_id text
+-- returns: WorkflowState
+-- One execution by its id.
+select
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+from workflow_states
+where workflow_exec_id = :workflow_exec_id;
+
+-- name: lock_workflow(workflow_exec_id)^
+-- param: workflow_exec_id text
+-- returns: WorkflowState
+-- differs: SQLite has no row locks: the write transaction is the lock
+-- One execution, which nobody else can change until the transaction ends.
+select
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+from workflow_states
+where workflow_exec_id = :workflow_exec_id;
+
+-- name: latest_workflow(workflow_id)^
+-- param: workflow_id text
+-- returns: WorkflowState
+-- The execution of a workflow that changed last.
+select
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+from workflow_states
+where workflow_id = :workflow_id
+order by updated_at desc, workflow_exec_id desc
+limit 1;
+
+-- name: find_by_task(workflow_id, task_id)^
+-- param: workflow_id text
+-- param: task_id text
+-- returns: WorkflowState
+-- The execution of a workflow with the newest task state of this task.
+select
+    workflow.workflow_exec_id,
+    workflow.workflow_id,
+    workflow.status,
+    workflow.usage,
+    workflow.input,
+    workflow.output,
+    workflow.error,
+    workflow.version,
+    workflow.created_at,
+    workflow.updated_at
+from task_states as task
+inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
+where task.workflow_id = :workflow_id
+    and task.task_id = :task_id
+order by task.created_at desc, task.task_exec_id desc
+limit 1;
+
+-- name: find_by_agent(workflow_id, agent_id)^
+-- param: workflow_id text
+-- param: agent_id text
+-- returns: WorkflowState
+-- The execution of a workflow with the newest task state of this agent.
+select
+    workflow.workflow_exec_id,
+    workflow.workflow_id,
+    workflow.status,
+    workflow.usage,
+    workflow.input,
+    workflow.output,
+    workflow.error,
+    workflow.version,
+    workflow.created_at,
+    workflow.updated_at
+from task_states as task
+inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
+where task.workflow_id = :workflow_id
+    and task.agent_id = :agent_id
+order by task.created_at desc, task.task_exec_id desc
+limit 1;
+
+-- name: find_by_tool(workflow_id, tool_id)^
+-- param: workflow_id text
+-- param: tool_id text
+-- returns: WorkflowState
+-- The execution of a workflow with the newest task state of this tool.
+select
+    workflow.workflow_exec_id,
+    workflow.workflow_id,
+    workflow.status,
+    workflow.usage,
+    workflow.input,
+    workflow.output,
+    workflow.error,
+    workflow.version,
+    workflow.created_at,
+    workflow.updated_at
+from task_states as task
+inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
+where task.workflow_id = :workflow_id
+    and task.tool_id = :tool_id
+order by task.created_at desc, task.task_exec_id desc
+limit 1;
+
+-- name: list_workflows(status, workflow_id, ids, created_from, created_before, after_created_at, after_id, limit)
+-- param: status text?
+-- param: workflow_id text?
+-- param: ids text[]?
+-- param: created_from timestamp?
+-- param: created_before timestamp?
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: limit int
+-- returns: WorkflowState
+-- One page of executions, newest first.
+select
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+from workflow_states
+where 1 = 1
+    /* if :status */ and status = :status /* end */
+    /* if :workflow_id */ and workflow_id = :workflow_id /* end */
+    /* if :ids */ and workflow_exec_id in (select value from json_each(:ids)) /* end */
+    /* if :created_from */ and created_at >= :created_from /* end */
+    /* if :created_before */ and created_at < :created_before /* end */
+    /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
+order by created_at desc, workflow_exec_id desc
+limit :limit;
+
+-- name: set_workflow_status(workflow_exec_id, status, now)^
+-- param: workflow_exec_id text
+-- param: status text
+-- param: now timestamp
+-- returns: WorkflowState
+-- Change the status.
+update workflow_states
+set
+    status = :status,
+    version = version + 1,
+    updated_at = :now
+where workflow_exec_id = :workflow_exec_id
+returning
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at;
+
+-- name: set_workflow_usage(workflow_exec_id, usage, now)^
+-- param: workflow_exec_id text
+-- param: usage json?
+-- param: now timestamp
+-- returns: WorkflowState
+-- Store merged usage; the row is locked by the caller.
+update workflow_states
+set
+    usage = :usage,
+    version = version + 1,
+    updated_at = :now
+where workflow_exec_id = :workflow_exec_id
+returning
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at;
+
+-- name: finish_workflow(workflow_exec_id, status, output, error, now)^
+-- param: workflow_exec_id text
+-- param: status text
+-- param: output json?
+-- param: error json?
+-- param: now timestamp
+-- returns: WorkflowState
+-- Store how an execution ended; an error that is there already stays unless a new one comes.
+update workflow_states
+set
+    status = :status,
+    output = :output,
+    /* if :error */ error = :error, /* end */
+    version = version + 1,
+    updated_at = :now
+where workflow_exec_id = :workflow_exec_id
+returning
+    workflow_exec_id,
+    workflow_id,
+    status,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at;
+
+-- name: delete_workflow(workflow_exec_id)!
+-- param: workflow_exec_id text
+-- Delete an execution; its tasks go too.
+delete from workflow_states
+where workflow_exec_id = :workflow_exec_id;
