@@ -1,0 +1,58 @@
+"""What a command needs: the global options, the configuration, the database and the output.
+
+    @click.command()
+    @pass_app
+    def show(app: App) -> None:
+        with app.open() as db:
+            app.out.record(...)
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diglot.cli.output import Output
+
+if TYPE_CHECKING:
+    from diglot.config import Config
+    from diglot.database import Database
+
+
+class App:
+    """One run of the command line. The options are filled in while the arguments are read."""
+
+    def __init__(self) -> None:
+        self.flags: dict[str, Any] = {}
+        self.config_file: Path | None = None
+        self.format = "table"
+        self.debug = False
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration in force, read when it is first asked for."""
+        from diglot.config import load
+
+        return load(config_file=self.config_file, flags=self.flags)
+
+    @property
+    def out(self) -> Output:
+        """Standard output in the chosen format."""
+        return Output(self.format)
+
+    def open(self, *, migrate: bool | None = None) -> Database:
+        """The configured database, open; use it with ``with``. ``migrate``: None does as configured."""
+        from diglot.database import open_config
+
+        return open_config(self.config, migrate=migrate)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def note(text: str) -> None:
+    """A remark for the person, on standard error, so that standard output holds the answer alone."""
+    click.echo(text, err=True)

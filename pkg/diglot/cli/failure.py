@@ -1,0 +1,75 @@
+"""What went wrong, as one line without secrets, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+
+import click
+
+from diglot.errors import (
+    ConfigurationError,
+    DatabaseTimeout,
+    DatabaseUnavailable,
+    DiglotError,
+    InvalidValue,
+    OutcomeUnknown,
+)
+
+_SECRETS = (
+    (re.compile(r"(\w+://[^\s:/@]*):\S*@"), r"\1:***@"),
+    (re.compile(r"(password\s*[=:]\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE), r"\1***"),
+    (re.compile(r"dgl_[A-Za-z0-9_-]{12,}"), "dgl_***"),
+)
+_SECRET_VARIABLES = ("DB_PASSWORD", "DIGLOT_API_KEY", "PGPASSWORD")
+
+
+def exit_code(error: Exception) -> int:
+    """1 refused · 2 usage or configuration · 3 the database is not there, or does not answer in time."""
+    if isinstance(error, click.UsageError | ConfigurationError | InvalidValue):
+        return 2
+    if isinstance(error, DatabaseUnavailable | DatabaseTimeout | OutcomeUnknown):
+        return 3
+    return 1
+
+
+def one_line(error: Exception | str) -> str:
+    """The message on one line, without secrets and control characters; usage errors say where the help is."""
+    if isinstance(error, click.UsageError):
+        text = error.format_message().strip().rstrip(".")
+        text = text[:1].lower() + text[1:]
+        if error.ctx is not None:
+            text += f" (see '{error.ctx.command_path} --help')"
+    elif isinstance(error, click.ClickException):
+        text = error.format_message()
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+    elif isinstance(error, DiglotError | Warning | str):
+        text = str(error)
+    else:
+        text = f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"
+    return redact(" ".join(printable(text).split()))
+
+
+def redacted_traceback(error: Exception) -> str:
+    """The whole traceback, causes too, without secrets."""
+    return redact("".join(traceback.format_exception(error)))
+
+
+def redact(text: str) -> str:
+    """The text without what is, or looks like, a password or an API key."""
+    for variable in _SECRET_VARIABLES:
+        secret = os.environ.get(variable, "")
+        if len(secret) >= 4:
+            text = text.replace(secret, "***")
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def printable(text: str) -> str:
+    """Control characters (a terminal would obey them) and line breaks as ``\\x1b``, ``\\n``; the rest as it is."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,130 @@
+"""The answer of a command on standard output: for people as a table, for scripts as JSON.
+
+JSON is stable: keys are the names of the models, times are ``2026-01-31T09:05:07.000123Z``, a page is
+``{"items": […], "next": cursor or null}``. For people: a table on a terminal, one block a row where it is too narrow
+for the table, and plain aligned columns, never cut, where the output goes to a file or a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from diglot.cli.failure import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 200
+
+
+class Output:
+    """Prints in one format, ``table`` or ``json``. Values are plain objects or models."""
+
+    def __init__(self, form: str) -> None:
+        self.is_json = form == "json"
+
+    def answer(self, data: Any, for_people: Callable[[], None]) -> None:
+        """The data as JSON, or whatever ``for_people`` prints."""
+        if self.is_json:
+            self.json(data)
+        else:
+            for_people()
+
+    def line(self, text: str, data: Any) -> None:
+        """One sentence for people, the data for scripts."""
+        self.answer(data, lambda: click.echo(printable(text)))
+
+    def record(self, pairs: Sequence[tuple[str, Any]], data: Any) -> None:
+        """One thing: its fields below one another."""
+        self.answer(data, lambda: _block(pairs))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], data: Any) -> None:
+        """Many things of one kind."""
+        self.answer(data, lambda: _table(columns, [[cell(value) for value in row] for row in rows]))
+
+    def json(self, data: Any) -> None:
+        """Data, models too, as JSON."""
+        plain = msgspec.to_builtins(data, builtin_types=(datetime,))
+        unicode = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=not unicode, default=_timestamp, allow_nan=False))
+
+
+def console() -> Console:
+    """A rich console on standard output that takes text as it is: no markup, no emoji codes, no highlighting."""
+    from rich.console import Console
+
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return Console(markup=False, emoji=False, highlight=False, width=None if terminal else PIPE_WIDTH)
+
+
+def cell(value: Any) -> str:
+    """A value as text on one line; nothing for None."""
+    if value is None or value is msgspec.UNSET:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(item) for item in value)
+    if isinstance(value, dict):
+        return printable(json.dumps(value, ensure_ascii=False, default=str))
+    return printable(str(value))
+
+
+def _timestamp(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    raise TypeError(f"{type(value).__name__} has no JSON form here")
+
+
+def _block(pairs: Sequence[tuple[str, Any]]) -> None:
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        click.echo(f"{name:<{width}}  {cell(value)}".rstrip())
+
+
+def _table(columns: Sequence[str], rows: list[list[str]]) -> None:
+    if not rows:
+        return
+    widths = [max(map(_width, column)) for column in zip(columns, *rows, strict=True)]
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            padded = (text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))
+            click.echo("  ".join(padded).rstrip())
+        return
+    screen = console()
+    if sum(widths) + 2 * len(widths) > screen.width:
+        for number, row in enumerate(rows):
+            if number:
+                click.echo()
+            _block(list(zip(columns, row, strict=True)))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(text) for text in row))
+    screen.print(table)
+
+
+def _width(text: str) -> int:
+    """Columns of the terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)

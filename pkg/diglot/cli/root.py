@@ -1,0 +1,173 @@
+"""The tree of commands. A command's module is imported when the command is asked for, so that each starts fast.
+
+The global options may stand before the command and after it: people type both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from diglot._version import __version__
+from diglot.cli.app import App
+
+EPILOG = "The global options of 'diglot --help' (--database-url, --format …) may stand here too."
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are ``{name: "module:attribute"}``, in the order in which the help shows them."""
+
+    def __init__(self, *args: Any, lazy: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and cmd_name in self._lazy:
+            module, _, attribute = self._lazy[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            command.params = [*command.params, *global_options(hidden=True)]
+            command.epilog = command.epilog or EPILOG
+            self.add_command(command, cmd_name)
+        return self.commands.get(cmd_name)
+
+
+def lazy_group(name: str, help_text: str, **commands: str) -> LazyGroup:
+    """A group of commands and nothing else."""
+    return LazyGroup(name=name, help=help_text, lazy=commands)
+
+
+def global_options(*, hidden: bool) -> list[click.Parameter]:
+    """The options that every command takes. After the command they win over those before it."""
+
+    def option(name: str, keep: Callable[[App, Any], None], text: str, **how: Any) -> click.Option:
+        def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+            app = ctx.find_object(App)
+            if value is not None and value is not False and app is not None:
+                keep(app, value)
+
+        return click.Option(
+            [name], help=text, hidden=hidden, expose_value=False, callback=callback, default=None, **how
+        )
+
+    def flag(name: str) -> Callable[[App, Any], None]:
+        return lambda app, value: app.flags.update({name: value})
+
+    def attribute(name: str) -> Callable[[App, Any], None]:
+        return lambda app, value: setattr(app, name, value)
+
+    return [
+        option(
+            "--database-url",
+            flag("--database-url"),
+            "The database: postgresql://…, sqlite:///… or a path. A password is better kept in DB_PASSWORD: "
+            "other users of the machine can see arguments.",
+            metavar="URL",
+        ),
+        option("--db-driver", flag("--db-driver"), "Which database: sqlite or postgres.", metavar="DRIVER"),
+        option("--db-path", flag("--db-path"), "The file of a SQLite database, or ':memory:'.", metavar="FILE"),
+        option(
+            "--config",
+            attribute("config_file"),
+            "The configuration file. By default diglot.toml of the current folder, if it is there.",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+        ),
+        option(
+            "--format",
+            attribute("format"),
+            "How to print: a table for people (the default), or JSON for scripts.",
+            type=click.Choice(["table", "json"]),
+        ),
+        option("--debug", attribute("debug"), "Show the traceback of an error.", is_flag=True),
+    ]
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "quickstart": "diglot.cli.quickstart:quickstart",
+        "init": "diglot.cli.init:init",
+        "config": "diglot.cli.root:config",
+        "migrate": "diglot.cli.root:migrate",
+        "user": "diglot.cli.root:user",
+        "key": "diglot.cli.root:key",
+        "auth": "diglot.cli.root:auth",
+        "workflow": "diglot.cli.root:workflow",
+        "query": "diglot.cli.root:query",
+        "completion": "diglot.cli.completion:completion",
+    },
+    epilog="Exit codes: 0 done, 1 refused or found something, 2 usage or configuration, 3 database unavailable, "
+    "130 interrupted.",
+)
+@click.version_option(__version__, prog_name="diglot", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Record workflow executions in PostgreSQL or SQLite, and look at them.
+
+    The database is the one that the options, the environment (DATABASE_URL, DB_…), .env or diglot.toml name;
+    without any it is ./data/app.db.
+
+    \b
+    Example:
+      diglot quickstart
+    """
+
+
+cli.params.extend(global_options(hidden=False))
+
+config = lazy_group(
+    "config",
+    "See which settings are in force.\n\n\b\nExample:\n  diglot config show",
+    show="diglot.cli.config:show",
+)
+migrate = lazy_group(
+    "migrate",
+    "Bring the database's schema up to date, or back.\n\n\b\nExample:\n  diglot migrate status",
+    up="diglot.cli.migrate:up",
+    down="diglot.cli.migrate:down",
+    status="diglot.cli.migrate:status",
+    new="diglot.cli.migrate:new",
+    bless="diglot.cli.migrate:bless",
+)
+user = lazy_group(
+    "user",
+    "Manage the users who may come in.\n\n\b\nExample:\n  diglot user create ada@example.org",
+    create="diglot.cli.user:create",
+    list="diglot.cli.user:list_users",
+    show="diglot.cli.user:show",
+    update="diglot.cli.user:update",
+    delete="diglot.cli.user:delete",
+)
+key = lazy_group(
+    "key",
+    "Manage the API keys of users.\n\n\b\nExample:\n  diglot key issue ada@example.org --name laptop",
+    issue="diglot.cli.key:issue",
+    list="diglot.cli.key:list_keys",
+    revoke="diglot.cli.key:revoke",
+    rotate="diglot.cli.key:rotate",
+)
+auth = lazy_group(
+    "auth",
+    "Find out whose API key it is.\n\n\b\nExample:\n  diglot auth check < key.txt",
+    check="diglot.cli.auth:check",
+)
+workflow = lazy_group(
+    "workflow",
+    "Record workflow executions and look at them.\n\n\b\nExample:\n  diglot workflow list --status FAILED",
+    replay="diglot.cli.replay:replay",
+    list="diglot.cli.workflow:list_workflows",
+    show="diglot.cli.workflow:show",
+    delete="diglot.cli.workflow:delete",
+)
+query = lazy_group(
+    "query",
+    "Look at the SQL that Diglot runs, in both dialects.\n\n\b\nExample:\n  diglot query show tasks.list_tasks",
+    list="diglot.cli.query:list_queries",
+    show="diglot.cli.query:show",
+)

@@ -1,0 +1,94 @@
+"""Runs one command, and makes of whatever happens one line on standard error and an exit code.
+
+0 done · 1 refused, or found something · 2 usage or configuration · 3 database unavailable · 130 interrupted
+(143 terminated, 141 the reader of the output went away).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+from click.exceptions import NoArgsIsHelpError
+
+from diglot.cli.app import App
+from diglot.cli.failure import exit_code, one_line, redacted_traceback
+from diglot.cli.root import cli
+
+BROKEN_PIPE = 141
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of ``diglot ARGUMENTS``. Ctrl-C and SIGTERM pass through as KeyboardInterrupt."""
+    instruction = os.environ.get("_DIGLOT_COMPLETE")
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "diglot", "_DIGLOT_COMPLETE", instruction)
+    app = App()
+    with warnings.catch_warnings():
+        _one_line_warnings(app)
+        try:
+            return _flushed(_invoke(app, arguments))
+        except BrokenPipeError:
+            _drop_output()
+            return BROKEN_PIPE
+        except NoArgsIsHelpError as help_wanted:
+            click.echo(help_wanted.format_message(), err=True)
+            return 2
+        except click.Abort:  # click's form of Ctrl-C in a prompt
+            raise KeyboardInterrupt from None
+        except Exception as error:
+            if app.debug:
+                click.echo(redacted_traceback(error), err=True, nl=False)
+            click.echo(f"diglot: {one_line(error)}", err=True)
+            return exit_code(error)
+
+
+def _invoke(app: App, arguments: Sequence[str]) -> int:
+    """A command's own exit code is the int that it returns, or that it gives to ``ctx.exit``."""
+    try:
+        with cli.make_context("diglot", list(arguments), obj=app) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _flushed(code: int) -> int:
+    """Errors of the last write (a closed pipe, a full disk) belong to the command, not to the end of the process."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, so that the interpreter does not complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _one_line_warnings(app: App) -> None:
+    def show(message: Warning | str, category: type[Warning], *_place: object, **_more: object) -> None:
+        if app.debug or not issubclass(category, DeprecationWarning | ResourceWarning):
+            click.echo(f"diglot: warning: {one_line(message)}", err=True)
+
+    warnings.showwarning = show
+    logger = logging.getLogger("diglot")
+    if not logger.handlers:
+        logger.addHandler(_Stderr())
+
+
+class _Stderr(logging.Handler):
+    """Warnings that are logged look like those that are warned."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream: TextIO | None = sys.stderr
+        if stream is not None and record.levelno >= logging.WARNING:
+            click.echo(f"diglot: {record.levelname.lower()}: {one_line(record.getMessage())}", file=stream)
