@@ -85,9 +85,7 @@ class DatabaseError(DiglotError):
     engine tells it; both None where not known.
     """
 
-    def __init__(
-        self, message: str | None = None, *, query: str | None = None, constraint: str | None = None
-    ) -> None:
+    def __init__(self, message: str | None = None, *, query: str | None = None, constraint: str | None = None) -> None:
         text = message if message is not None else (type(self).__doc__ or "").strip().splitlines()[0]
         super().__init__(f"{text} [{query}]" if query else text)
         self.query = query

@@ -459,6 +459,26 @@ where task.workflow_exec_id = any(:ids)
     )
 order by task.workflow_exec_id, task.task_id;
 
+-- name: root_statuses(workflow_exec_id)
+-- param: workflow_exec_id text
+-- returns: TaskStatus
+-- The status of each root task: the newest state of each task_id that has no parent.
+select
+    task.task_id,
+    task.status
+from task_states as task
+where task.workflow_exec_id = :workflow_exec_id
+    and task.parent_state_id is null
+    and not exists (
+        select 1
+        from task_states as newer
+        where newer.workflow_exec_id = task.workflow_exec_id
+            and newer.parent_state_id is null
+            and newer.task_id = task.task_id
+            and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
+    )
+order by task.task_id;
+
 -- name: child_outputs(workflow_exec_id, parent_state_id)
 -- param: workflow_exec_id text
 -- param: parent_state_id text

@@ -8,6 +8,7 @@ ever made of a value. What happens on every call is: check and encode the values
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from operator import itemgetter
@@ -18,7 +19,7 @@ from diglot.sql.adapters import PositionalAdapter
 from diglot.sql.decoding import Decoder, Models, decoder
 from diglot.sql.encoding import Encoder, encoder
 from diglot.sql.header import QuerySource, words
-from diglot.sql.scanner import Token
+from diglot.sql.scanner import Kind, Token
 from diglot.stores.session import Dialect, Row, Session, Statement, Values
 
 _READING = frozenset({"select", "with", "values", "explain", "show", "table"})
@@ -100,7 +101,7 @@ class Query:
         return found
 
     def _build(self, tokens: list[Token]) -> Variant:
-        text, order = self._adapter.positional(tokens)
+        text, order = self._adapter.positional(_without_gaps(tokens))
         body = text.strip() if self.source.suffix == "#" else text.strip().rstrip(";").rstrip()
         writes, locks = _effects(tokens)
         statement = Statement(
@@ -249,6 +250,20 @@ def _picker(order: list[str]) -> Callable[[Mapping[str, Any]], Values]:
         only = order[0]
         return lambda encoded: (encoded[only],)
     return cast(Callable[[Mapping[str, Any]], Values], itemgetter(*order))
+
+
+def _without_gaps(tokens: list[Token]) -> list[Token]:
+    """The same tokens without the empty lines that blocks leave behind when they are not there."""
+    merged: list[Token] = []
+    for token in tokens:
+        if merged and token.kind is Kind.CODE and merged[-1].kind is Kind.CODE:
+            merged[-1] = Token(Kind.CODE, merged[-1].text + token.text, merged[-1].start)
+        else:
+            merged.append(token)
+    return [
+        Token(Kind.CODE, re.sub(r"\n\s*\n", "\n", token.text), token.start) if token.kind is Kind.CODE else token
+        for token in merged
+    ]
 
 
 def _effects(tokens: list[Token]) -> tuple[bool, bool]:

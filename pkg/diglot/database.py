@@ -1,0 +1,186 @@
+"""The front door: a database that is open, its repositories, and transactions over them.
+
+with diglot.open("sqlite:///data/app.db") as db:
+    with db.transaction() as tx:
+        task = tx.tasks.get_for_update(task_exec_id)
+        tx.tasks.save(task.replace(status="SUCCESS"))
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from diglot.errors import NotMigrated, SerializationFailure
+from diglot.ids import new_id
+from diglot.repositories.api_keys import ApiKeyRepository
+from diglot.repositories.base import Clock, Context
+from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.tasks import TaskRepository
+from diglot.repositories.users import UserRepository
+from diglot.repositories.workflows import WorkflowRepository
+from diglot.stores import open_store
+from diglot.stores.session import Dialect, Health, Store
+
+if TYPE_CHECKING:
+    from diglot.config import Config
+    from diglot.migrate import Migrator
+    from diglot.sql.loader import QuerySet
+
+T = TypeVar("T")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+
+
+class _Repositories:
+    """The four repositories on one session."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.users = UserRepository(context)
+        self.api_keys = ApiKeyRepository(context)
+        self.workflows = WorkflowRepository(context)
+        self.tasks = TaskRepository(context)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction with the same repositories, or inside of one a savepoint.
+
+        Commits at the end of the block, rolls back on any exception; a COMMIT that fails raises.
+        """
+        context = self._context
+        with context.session.transaction() as session:
+            yield Transaction(Context(session, context.queries, context.clock, context.new_id, context.random))
+
+
+class Transaction(_Repositories):
+    """The repositories on one connection, inside a transaction."""
+
+
+class Database(_Repositories):
+    """An open database. Safe for threads; close it, or use it with ``with``."""
+
+    def __init__(
+        self,
+        store: Store,
+        queries: QuerySet,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str] = new_id,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+        migration_timeout: float = 60.0,
+    ) -> None:
+        super().__init__(Context(store, queries, clock, new_id, random))
+        self.store = store
+        self.queries = queries
+        self._migration_timeout = migration_timeout
+
+    def migrate(self) -> list[str]:
+        """Apply the migrations that are pending; their ids. Any number of processes may do it at once."""
+        return [migration.id for migration in self.migrator().up()]
+
+    def migrator(self) -> Migrator:
+        """What runs this version's migrations on this database."""
+        from diglot.migrate import MigrationTree, Migrator
+
+        tree = MigrationTree.packaged(self.store.dialect)
+        return Migrator(self.store, tree, timeout=self._migration_timeout, clock=self._context.clock)
+
+    def run(self, function: Callable[[Transaction], T], *, attempts: int = 5, timeout: float | None = None) -> T:
+        """``function(tx)`` in a transaction, run again when the database asks for it (a deadlock, a serialization
+        failure, a busy file), at most ``attempts`` times and within ``timeout`` seconds, with growing pauses.
+
+        What it raises then is the last SerializationFailure. The function must bear being run more than once.
+        """
+        if attempts < 1:
+            raise ValueError("attempts must be 1 or more")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for attempt in range(1, attempts + 1):
+            try:
+                with self.transaction() as tx:
+                    return function(tx)
+            except SerializationFailure:
+                pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+                late = deadline is not None and time.monotonic() + pause >= deadline
+                if attempt == attempts or late:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def health(self) -> Health:
+        """Whether the database answers and is as it should be; never raises for one that is down."""
+        return self.store.health()
+
+    def close(self) -> None:
+        """Close every connection; a second call does nothing."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.store.location}>"
+
+
+def open(
+    url: str | None = None,
+    *,
+    config_file: str | Path | None = None,
+    migrate: bool | None = None,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> Database:
+    """Open the database of ``url`` (``sqlite:///data/app.db``, ``postgresql://…``, a path), or of the configuration.
+
+    ``settings`` are configuration keys that beat all others. Unless ``auto_migrate`` is off (or ``migrate=False``),
+    pending migrations are applied; else NotMigrated says which are missing. ConfigurationError, DatabaseUnavailable.
+    """
+    from diglot import config
+
+    flags: Mapping[str, Any] = settings | ({"database_url": url} if url is not None else {})
+    loaded = config.load(config_file=None if config_file is None else Path(config_file), flags=flags)
+    return open_config(loaded, migrate=migrate, clock=clock)
+
+
+def open_config(config: Config, *, migrate: bool | None = None, clock: Clock | None = None) -> Database:
+    """Open the database of a loaded configuration; see ``open``."""
+    store = open_store(config.database)
+    try:
+        database = Database(
+            store, packaged_queries(store.dialect), clock=clock or utc_now, migration_timeout=config.migration_timeout
+        )
+        pending = database.migrator().pending()
+        if pending and (config.auto_migrate if migrate is None else migrate):
+            database.migrate()
+        elif pending and migrate is None:
+            raise NotMigrated(
+                f"{store.location} lacks the migration {pending[0].id}"
+                + (f" and {len(pending) - 1} more" if len(pending) > 1 else "")
+                + ": run 'diglot migrate up'"
+            )
+    except BaseException:
+        store.close()
+        raise
+    return database
+
+
+@lru_cache(maxsize=2)
+def packaged_queries(dialect: Dialect) -> QuerySet:
+    """The queries of the state store for a dialect; read once a process."""
+    from diglot.sql.loader import load_queries
+
+    return load_queries(resources.files("diglot.queries") / dialect, dialect, ROW_MODELS)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

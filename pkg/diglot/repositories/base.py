@@ -1,0 +1,33 @@
+"""What every repository is made of: a session to run on, the loaded queries, and a clock.
+
+Repositories are thin: they check values, call queries and name errors. They hold no SQL and don't know the dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from diglot.repositories.paging import check_limit
+from diglot.stores.session import Session
+
+Clock = Callable[[], datetime]
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What repositories share. ``queries`` has a file of queries as each attribute (``queries.tasks.get_task``)."""
+
+    session: Session
+    queries: Any
+    clock: Clock
+    new_id: Callable[[], str]
+    random: Callable[[int], bytes]
+
+
+def page_parameters(limit: Any) -> tuple[int, int]:
+    """The limit, checked, and the limit to ask for: one more, which tells whether another page follows."""
+    limit = check_limit(limit)
+    return limit, limit + 1

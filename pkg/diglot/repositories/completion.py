@@ -1,0 +1,68 @@
+"""How a workflow execution ends: its status and output from the latest states of its tasks. No database here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from diglot.errors import WorkflowNotReady
+from diglot.models import TERMINAL, StateError, Status, TaskState, WorkflowState
+from diglot.repositories.rows import TaskStatus
+from diglot.repositories.validation import WORKFLOW_OUTPUT_DEPTH, check_object
+from diglot.sql.canonical_json import dumps
+from diglot.sql.encoding import EncodedJson
+
+Transform = Callable[[WorkflowState], dict[str, Any] | None]
+TRANSFORMATION_FAILED = "OUTPUT_TRANSFORMATION_FAILED"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How it ended; ``output`` is checked and encoded."""
+
+    status: Status
+    output: EncodedJson
+    error: StateError | None
+
+
+def final_status(exec_id: str, roots: Sequence[TaskStatus]) -> Status:
+    """SUCCESS or FAILED, by the latest states of the root tasks. WorkflowNotReady while one of them is not terminal."""
+    unfinished = [f"{task.task_id} is {task.status}" for task in roots if task.status not in TERMINAL]
+    if unfinished:
+        more = f" and {len(unfinished) - 3} more" if len(unfinished) > 3 else ""
+        raise WorkflowNotReady(
+            f"workflow execution {exec_id!r} is not ready: task {', task '.join(unfinished[:3])}{more}"
+        )
+    return "SUCCESS" if all(task.status == "SUCCESS" for task in roots) else "FAILED"
+
+
+def default_output(tasks: Mapping[str, TaskState]) -> EncodedJson:
+    """``{task_id: {"output": …, "parent_state_id"?: …, "execution_type"?: …}}``; the type where it is not basic."""
+    output: dict[str, Any] = {}
+    for task_id, task in tasks.items():
+        entry: dict[str, Any] = {"output": task.output}
+        if task.parent_state_id is not None:
+            entry["parent_state_id"] = task.parent_state_id
+        if task.execution_type != "basic":
+            entry["execution_type"] = task.execution_type
+        output[task_id] = entry
+    return EncodedJson(dumps(output, "output", max_depth=WORKFLOW_OUTPUT_DEPTH))
+
+
+def transformed(state: WorkflowState, status: Status, transform: Transform) -> Outcome:
+    """The outcome with the caller's output; FAILED, with the default one, when the transform raises."""
+    tasks = state.tasks or {}
+    try:
+        output = check_object(transform(state), "output", WORKFLOW_OUTPUT_DEPTH)
+        if output is None:
+            return Outcome(status, default_output(tasks), None)
+        return Outcome(status, EncodedJson(dumps(output, "output", max_depth=WORKFLOW_OUTPUT_DEPTH)), None)
+    except Exception as error:
+        failure = StateError(message=_storable(f"{type(error).__name__}: {error}"), code=TRANSFORMATION_FAILED)
+        return Outcome("FAILED", default_output(tasks), failure)
+
+
+def _storable(message: str) -> str:
+    """The message of somebody else's exception, without what a database can't keep."""
+    return message.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

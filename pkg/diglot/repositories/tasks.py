@@ -1,0 +1,302 @@
+"""Task states: a tree below each workflow execution, written one by one or in batches, followed by their parents.
+
+A call by task id also takes ``workflow_exec_id``; without it the execution is looked up first. So each statement
+touches one execution, which is what a PostgreSQL that is distributed by execution needs.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable
+from typing import Any
+
+from diglot.errors import (
+    ConcurrentUpdate,
+    ForeignKeyViolation,
+    InvalidValue,
+    TaskInOtherWorkflow,
+    TaskNotFound,
+    TransactionError,
+    UniqueViolation,
+    UnknownReference,
+)
+from diglot.models import STATUSES, ExecutionType, JsonObject, Page, Progress, Status, TaskState, Tree, Usage
+from diglot.repositories.base import Context, page_parameters
+from diglot.repositories.batch import parents_first
+from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, page
+from diglot.repositories.rows import Stored
+from diglot.repositories.usage import merge_usage
+from diglot.repositories.validation import (
+    check_execution_type,
+    check_id,
+    check_optional_id,
+    check_status,
+    task_parameters,
+)
+
+MAX_DEPTH = 100
+
+
+class TaskRepository:
+    """``db.tasks``"""
+
+    def __init__(self, context: Context) -> None:
+        self._session = context.session
+        self._tasks = context.queries.tasks
+        self._clock = context.clock
+
+    # --- write ---
+
+    def upsert(self, state: TaskState) -> TaskState:
+        """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one.
+
+        UnknownReference when its execution or its parent does not exist; TaskInOtherWorkflow.
+        """
+        state, parameters = task_parameters(state)
+        try:
+            stored = self._tasks.upsert_task(self._session, now=self._clock(), **parameters)
+        except (ForeignKeyViolation, UniqueViolation) as error:
+            raise _conflict(state, error) from error
+        return _stored(state, stored)
+
+    def upsert_many(self, states: Iterable[TaskState]) -> int:
+        """As ``upsert`` for many states, all or none, in one round trip; how many were written.
+
+        Of two states with the same id the last one counts; parents may stand behind their children.
+        """
+        now = self._clock()
+        batch: dict[tuple[str, str], dict[str, Any]] = {}
+        for i, state in enumerate(states):
+            try:
+                _, parameters = task_parameters(state)
+            except InvalidValue as error:
+                raise InvalidValue(f"states[{i}].{error.path}".rstrip("."), error.problem) from error
+            parameters["now"] = now
+            batch[parameters["workflow_exec_id"], parameters["task_exec_id"]] = parameters
+        try:
+            self._tasks.upsert_tasks(self._session, parents_first(batch))
+        except ForeignKeyViolation as error:
+            raise UnknownReference(
+                "a task of this batch names an execution or a parent task that does not exist; nothing was written"
+            ) from error
+        except UniqueViolation as error:
+            raise TaskInOtherWorkflow(
+                "a task of this batch has an id that exists in another workflow execution; nothing was written"
+            ) from error
+        return len(batch)
+
+    def save(self, state: TaskState) -> TaskState:
+        """Optimistic: insert when the version is unset or 0, else update only if the stored version is the given one.
+
+        ConcurrentUpdate when somebody was faster; TaskNotFound when there is nothing to update; UnknownReference;
+        TaskInOtherWorkflow.
+        """
+        state, parameters = task_parameters(state)
+        now = self._clock()
+        try:
+            if not state.version:
+                stored = self._tasks.insert_task(self._session, now=now, **parameters)
+            else:
+                stored = self._tasks.update_task(self._session, now=now, version=state.version, **parameters)
+        except (ForeignKeyViolation, UniqueViolation) as error:
+            raise _conflict(state, error) from error
+        if stored is None:
+            if state.version:
+                self.get(state.task_exec_id, state.workflow_exec_id)
+            raise ConcurrentUpdate(
+                f"task {state.task_exec_id!r} was changed by somebody else: read it again and repeat the change"
+            )
+        return _stored(state, stored)
+
+    def merge_usage(self, task_exec_id: str, usage: Usage, workflow_exec_id: str | None = None) -> TaskState:
+        """Add token usage, atomically: of two callers at once both count. TaskNotFound."""
+        merge_usage(None, usage)
+        keys = self._keys(task_exec_id, workflow_exec_id)
+        with self._session.transaction() as tx:
+            state = _found(self._tasks.lock_task(tx, **keys), task_exec_id)
+            merged = merge_usage(state.usage, usage)
+            changed: TaskState = self._tasks.set_task_usage(tx, usage=merged, now=self._clock(), **keys)
+            return changed
+
+    def delete(self, task_exec_id: str, workflow_exec_id: str | None = None) -> None:
+        """Delete a task state with its children. TaskNotFound."""
+        if not self._tasks.delete_task(self._session, **self._keys(task_exec_id, workflow_exec_id)):
+            raise TaskNotFound(task_exec_id)
+
+    # --- read one ---
+
+    def get(self, task_exec_id: str, workflow_exec_id: str | None = None) -> TaskState:
+        """One task state, else TaskNotFound."""
+        found = self._tasks.get_task(
+            self._session,
+            task_exec_id=check_id(task_exec_id, "task_exec_id"),
+            workflow_exec_id=check_optional_id(workflow_exec_id, "workflow_exec_id"),
+        )
+        return _found(found, task_exec_id)
+
+    def get_for_update(self, task_exec_id: str, workflow_exec_id: str | None = None) -> TaskState:
+        """One task state that nobody else can change until the transaction ends. TaskNotFound.
+
+        TransactionError outside of a transaction. A row lock on PostgreSQL, the write transaction on SQLite.
+        """
+        if not self._session.in_transaction:
+            raise TransactionError("get_for_update needs a transaction: use it inside 'with db.transaction() as tx'")
+        return _found(self._tasks.lock_task(self._session, **self._keys(task_exec_id, workflow_exec_id)), task_exec_id)
+
+    def child(self, parent_state_id: str, task_id: str, workflow_exec_id: str | None = None) -> TaskState:
+        """The newest state of a task_id under a parent, else TaskNotFound."""
+        parent = self._parent(parent_state_id, workflow_exec_id)
+        found = self._tasks.child(self._session, task_id=check_id(task_id, "task_id"), **parent) if parent else None
+        return _found(found, task_id)
+
+    def usage(self, task_exec_id: str, workflow_exec_id: str | None = None) -> Usage:
+        """The token usage of a task, [] when there is none. TaskNotFound."""
+        return self.get(task_exec_id, workflow_exec_id).usage or []
+
+    # --- read several ---
+
+    def get_many(self, ids: Iterable[str]) -> builtins.list[TaskState]:
+        """Task states in the order of their ids (at most 1,000). TaskNotFound for the first that is missing."""
+        wanted = [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
+        if len(wanted) > MAX_LIMIT:
+            raise InvalidValue("ids", f"{len(wanted)} ids are more than {MAX_LIMIT}: ask in parts")
+        if not wanted:
+            return []
+        found = {task.task_exec_id: task for task in self._tasks.get_tasks(self._session, ids=list(set(wanted)))}
+        return [_found(found.get(id), id) for id in wanted]
+
+    def list(
+        self,
+        status: Status | None = None,
+        workflow_id: str | None = None,
+        workflow_exec_id: str | None = None,
+        task_id: str | None = None,
+        parent_state_id: str | None = None,
+        no_parent: bool = False,
+        agent_id: str | None = None,
+        action_id: str | None = None,
+        tool_id: str | None = None,
+        execution_type: ExecutionType | None = None,
+        limit: int = DEFAULT_LIMIT,
+        after: str | None = None,
+    ) -> Page[TaskState]:
+        """One page of 1 to 1,000 task states, oldest first, of those that fit every filter given.
+
+        ``no_parent`` asks for root tasks; ``after`` is the ``next`` of the page before.
+        """
+        limit, ask = page_parameters(limit)
+        if no_parent and parent_state_id is not None:
+            raise InvalidValue("no_parent", "a task can't both have this parent and have none")
+        parameters: dict[str, Any] = {
+            "status": None if status is None else check_status(status),
+            "workflow_id": check_optional_id(workflow_id, "workflow_id"),
+            "workflow_exec_id": check_optional_id(workflow_exec_id, "workflow_exec_id"),
+            "task_id": check_optional_id(task_id, "task_id"),
+            "parent_state_id": check_optional_id(parent_state_id, "parent_state_id"),
+            "no_parent": True if no_parent else None,
+            "agent_id": check_optional_id(agent_id, "agent_id"),
+            "action_id": check_optional_id(action_id, "action_id"),
+            "tool_id": check_optional_id(tool_id, "tool_id"),
+            "execution_type": None if execution_type is None else check_execution_type(execution_type),
+            **after_parameters(after),
+        }
+        if parent_state_id is not None and workflow_exec_id is None:
+            # A parent is of the same execution, and the index of children begins with the execution.
+            parameters["workflow_exec_id"] = self._execution_of(parent_state_id)
+            if parameters["workflow_exec_id"] is None:
+                return Page([], None)
+        tasks = self._tasks.list_tasks(self._session, limit=ask, **parameters)
+        return page(tasks, limit, lambda task: (task.created_at, task.task_exec_id))
+
+    def latest(self, workflow_exec_id: str) -> dict[str, TaskState]:
+        """The newest state of each task_id of an execution; {} when there is none."""
+        exec_id = check_id(workflow_exec_id, "workflow_exec_id")
+        return {task.task_id: task for task in self._tasks.latest_tasks(self._session, workflow_exec_id=exec_id)}
+
+    # --- children ---
+
+    def children(
+        self,
+        parent_state_id: str,
+        workflow_exec_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        after: str | None = None,
+    ) -> Page[TaskState]:
+        """One page of the direct children of a task, oldest first; empty when there is no such task."""
+        return self.list(
+            parent_state_id=check_id(parent_state_id, "parent_state_id"),
+            workflow_exec_id=workflow_exec_id,
+            limit=limit,
+            after=after,
+        )
+
+    def child_outputs(self, parent_state_id: str, workflow_exec_id: str | None = None) -> dict[str, JsonObject | None]:
+        """task_id → output of its newest state, for the direct children of a task; {} when there are none."""
+        parent = self._parent(parent_state_id, workflow_exec_id)
+        found = self._tasks.child_outputs(self._session, **parent) if parent else []
+        return {child.task_id: child.output for child in found}
+
+    def progress(self, parent_state_id: str, workflow_exec_id: str | None = None) -> Progress:
+        """How far the direct children of a task are, in one GROUP BY; all zero when there are none."""
+        parent = self._parent(parent_state_id, workflow_exec_id)
+        found = self._tasks.progress(self._session, **parent) if parent else []
+        return Progress(dict.fromkeys(STATUSES, 0) | {row.status: row.children for row in found})
+
+    def tree(self, root: str, max_depth: int = MAX_DEPTH, workflow_exec_id: str | None = None) -> Tree:
+        """A task and all its descendants in one query, parents before children, siblings by creation. TaskNotFound.
+
+        Deeper than ``max_depth`` levels (0 to 1,000) it is cut off, and ``truncated`` says so.
+        """
+        if type(max_depth) is not int or not 0 <= max_depth <= 1000:
+            raise InvalidValue("max_depth", f"{max_depth!r} is not a number from 0 to 1000")
+        nodes = self._tasks.tree(self._session, max_depth=max_depth + 1, **self._keys(root, workflow_exec_id))
+        if not nodes:
+            raise TaskNotFound(root)
+        # A cycle, which only hand-written SQL and concurrent moves can make, comes back until max_depth.
+        seen: set[str] = set()
+        kept = []
+        for node in nodes:
+            if node.depth <= max_depth and node.task.task_exec_id not in seen:
+                seen.add(node.task.task_exec_id)
+                kept.append(node)
+        return Tree(kept, truncated=len(kept) < len(nodes))
+
+    # --- keys ---
+
+    def _keys(self, task_exec_id: str, workflow_exec_id: str | None) -> dict[str, str]:
+        """Both keys of a task; the execution is looked up where it is not given. TaskNotFound."""
+        check_id(task_exec_id, "task_exec_id")
+        if workflow_exec_id is None:
+            workflow_exec_id = self._execution_of(task_exec_id)
+            if workflow_exec_id is None:
+                raise TaskNotFound(task_exec_id)
+        return {"workflow_exec_id": check_id(workflow_exec_id, "workflow_exec_id"), "task_exec_id": task_exec_id}
+
+    def _parent(self, parent_state_id: str, workflow_exec_id: str | None) -> dict[str, str] | None:
+        """Both keys of a parent, None where the parent does not exist."""
+        try:
+            keys = self._keys(check_id(parent_state_id, "parent_state_id"), workflow_exec_id)
+        except TaskNotFound:
+            return None
+        return {"workflow_exec_id": keys["workflow_exec_id"], "parent_state_id": parent_state_id}
+
+    def _execution_of(self, task_exec_id: str) -> str | None:
+        found: str | None = self._tasks.execution_of_task(self._session, task_exec_id=task_exec_id)
+        return found
+
+
+def _stored(state: TaskState, stored: Stored) -> TaskState:
+    return state.replace(version=stored.version, created_at=stored.created_at, updated_at=stored.updated_at)
+
+
+def _found(task: TaskState | None, key: str) -> TaskState:
+    if task is None:
+        raise TaskNotFound(key)
+    return task
+
+
+def _conflict(state: TaskState, error: ForeignKeyViolation | UniqueViolation) -> Exception:
+    if isinstance(error, UniqueViolation):
+        return TaskInOtherWorkflow(f"task {state.task_exec_id!r} exists in another workflow execution")
+    parent = f" or its parent task {state.parent_state_id!r}" if state.parent_state_id is not None else ""
+    return UnknownReference(f"workflow execution {state.workflow_exec_id!r}{parent} does not exist")

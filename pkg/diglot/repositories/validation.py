@@ -1,0 +1,204 @@
+"""The rules of the domain that values must obey before they go to a database; the database checks most of them again.
+
+Each function gives back the value (normalised where the rule says so) or raises InvalidValue with the value's path.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from diglot.errors import InvalidValue
+from diglot.models import (
+    COMPONENTS,
+    EXECUTION_TYPES,
+    ROLES,
+    STATUSES,
+    StateError,
+    TaskState,
+    UsageEntry,
+    WorkflowState,
+)
+from diglot.sql.canonical_json import MAX_DEPTH, check, check_text, dumps
+from diglot.sql.encoding import EncodedJson
+from diglot.sql.timestamps import utc
+
+MAX_ID_LENGTH = 255
+MAX_EMAIL_LENGTH = 320
+WORKFLOW_OUTPUT_DEPTH = MAX_DEPTH + 2
+"""The output of a workflow holds the outputs of its tasks two levels down."""
+
+_STATUSES, _COMPONENTS = frozenset(STATUSES), frozenset(COMPONENTS)
+_EXECUTION_TYPES, _ROLES = frozenset(EXECUTION_TYPES), frozenset(ROLES)
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_OPTIONAL_COUNTS = ("reasoning_tokens", "cached_prompt_tokens", "input_audio_tokens", "output_audio_tokens")
+
+
+def check_id(value: Any, path: str) -> str:
+    """An id: text of 1 to 255 characters without control characters."""
+    if type(value) is not str:
+        raise InvalidValue(path, f"an id is text, not {type(value).__name__}")
+    if not 0 < len(value) <= MAX_ID_LENGTH:
+        raise InvalidValue(path, f"an id has 1 to {MAX_ID_LENGTH} characters, not {len(value)}")
+    if not value.isprintable():
+        check_text(value, path)
+        if any(unicodedata.category(c) == "Cc" for c in value):
+            raise InvalidValue(path, "an id can't have control characters")
+    return value
+
+
+def check_optional_id(value: Any, path: str) -> str | None:
+    return None if value is None else check_id(value, path)
+
+
+def check_status(value: Any, path: str = "status") -> str:
+    return _one_of(value, _STATUSES, STATUSES, path)
+
+
+def check_role(value: Any, path: str = "role") -> str:
+    return _one_of(value, _ROLES, ROLES, path)
+
+
+def check_execution_type(value: Any, path: str = "execution_type") -> str:
+    return _one_of(value, _EXECUTION_TYPES, EXECUTION_TYPES, path)
+
+
+def check_name(value: Any, path: str = "name") -> str | None:
+    """A name for people: text of 1 to 255 characters, or None."""
+    return check_optional_id(value, path)
+
+
+def normalise_email(value: Any, path: str = "email") -> str:
+    """The address as it is stored and looked up: trimmed, NFKC(casefold(NFKC(…)))."""
+    if type(value) is not str:
+        raise InvalidValue(path, f"an e-mail address is text, not {type(value).__name__}")
+    check_text(value, path)
+    folded = unicodedata.normalize("NFKC", value.strip())
+    folded = unicodedata.normalize("NFKC", folded.casefold()).strip()
+    local, at, domain = folded.rpartition("@")
+    broken = any(c.isspace() or unicodedata.category(c) in ("Cc", "Cf") for c in folded)
+    if not (local and at and domain) or "@" in local or broken:
+        raise InvalidValue(path, f"{value.strip()!r} is not an e-mail address")
+    if len(folded) > MAX_EMAIL_LENGTH:
+        raise InvalidValue(path, f"an e-mail address has at most {MAX_EMAIL_LENGTH} characters")
+    return folded
+
+
+def check_object(value: Any, path: str, max_depth: int = MAX_DEPTH) -> dict[str, Any] | None:
+    """A JSON object, canonical, or None."""
+    if value is None:
+        return None
+    if type(value) is not dict:
+        raise InvalidValue(path, f"a JSON object (dict) is needed, not {type(value).__name__}")
+    checked: dict[str, Any] = check(value, path, max_depth)
+    return checked
+
+
+def check_usage(value: Any, path: str = "usage") -> list[UsageEntry] | None:
+    """A list of usage entries, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise InvalidValue(path, f"a list of UsageEntry is needed, not {type(value).__name__}")
+    for i, entry in enumerate(value):
+        _check_usage_entry(entry, f"{path}[{i}]")
+    return list(value)
+
+
+def workflow_parameters(state: Any) -> tuple[WorkflowState, dict[str, Any]]:
+    """A workflow's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
+    if not isinstance(state, WorkflowState):
+        raise InvalidValue("", f"a WorkflowState is needed, not {type(state).__name__}")
+    parameters: dict[str, Any] = {
+        "workflow_exec_id": check_id(state.workflow_exec_id, "workflow_exec_id"),
+        "workflow_id": check_id(state.workflow_id, "workflow_id"),
+        "status": check_status(state.status),
+    }
+    return _with_documents(state, parameters, WORKFLOW_OUTPUT_DEPTH)
+
+
+def task_parameters(state: Any) -> tuple[TaskState, dict[str, Any]]:
+    """A task's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
+    if not isinstance(state, TaskState):
+        raise InvalidValue("", f"a TaskState is needed, not {type(state).__name__}")
+    parameters: dict[str, Any] = {
+        "workflow_exec_id": check_id(state.workflow_exec_id, "workflow_exec_id"),
+        "task_exec_id": check_id(state.task_exec_id, "task_exec_id"),
+        "task_id": check_id(state.task_id, "task_id"),
+        "workflow_id": check_id(state.workflow_id, "workflow_id"),
+        "component": _one_of(state.component, _COMPONENTS, COMPONENTS, "component"),
+        "status": check_status(state.status),
+        "execution_type": check_execution_type(state.execution_type),
+        "parent_state_id": check_optional_id(state.parent_state_id, "parent_state_id"),
+        "agent_id": check_optional_id(state.agent_id, "agent_id"),
+        "action_id": check_optional_id(state.action_id, "action_id"),
+        "tool_id": check_optional_id(state.tool_id, "tool_id"),
+    }
+    if state.parent_state_id == state.task_exec_id:
+        raise InvalidValue("parent_state_id", f"task {state.task_exec_id!r} can't be its own parent")
+    _check_execution_consistency(state)
+    return _with_documents(state, parameters, MAX_DEPTH)
+
+
+def _with_documents(state: Any, parameters: dict[str, Any], output_depth: int) -> tuple[Any, dict[str, Any]]:
+    """Adds the JSON columns to the parameters, each checked and encoded once."""
+    if state.error is not None and not isinstance(state.error, StateError):
+        raise InvalidValue("error", f"a StateError is needed, not {type(state.error).__name__}")
+    usage = check_usage(state.usage)
+    changes: dict[str, Any] = {}
+    for name, value, depth in (
+        ("usage", usage, MAX_DEPTH),
+        ("input", check_object(state.input, "input"), MAX_DEPTH),
+        ("output", check_object(state.output, "output", output_depth), output_depth),
+        ("error", state.error, MAX_DEPTH),
+    ):
+        parameters[name] = None if value is None else EncodedJson(dumps(value, name, max_depth=depth))
+        if value is not None:
+            changes[name] = value
+    return (state.replace(**changes) if changes else state), parameters
+
+
+def _check_execution_consistency(state: TaskState) -> None:
+    agent, action, tool = state.agent_id, state.action_id, state.tool_id
+    none = agent is None and action is None and tool is None
+    if state.execution_type == "router" and not none:
+        raise InvalidValue("execution_type", "a router task has no agent_id, action_id or tool_id")
+    if state.execution_type != "basic" or none:
+        return
+    by_agent = agent is not None and action is not None and tool is None
+    by_tool = tool is not None and agent is None and action is None
+    if not (by_agent or by_tool):
+        raise InvalidValue(
+            "execution_type", "a basic task has either agent_id and action_id, or only tool_id, or none of the three"
+        )
+
+
+def _check_usage_entry(entry: Any, path: str) -> None:
+    if not isinstance(entry, UsageEntry):
+        raise InvalidValue(path, f"a UsageEntry is needed, not {type(entry).__name__}")
+    for name in ("provider", "model"):
+        if type(getattr(entry, name)) is not str or not getattr(entry, name).strip():
+            raise InvalidValue(f"{path}.{name}", f"{name} is missing")
+    for name in (*_COUNTS, *_OPTIONAL_COUNTS):
+        count = getattr(entry, name)
+        if count is None and name in _OPTIONAL_COUNTS:
+            continue
+        if type(count) is not int or count < 0:
+            raise InvalidValue(f"{path}.{name}", f"a count of tokens is an integer of 0 or more, not {count!r}")
+    for name in ("captured_at", "updated_at"):
+        at = getattr(entry, name)
+        if at is not None:
+            if not isinstance(at, datetime):
+                raise InvalidValue(f"{path}.{name}", f"a datetime is needed, not {type(at).__name__}")
+            utc(at, f"{path}.{name}")
+    agents = entry.agent_ids
+    if agents is not None and (type(agents) is not list or any(type(a) is not str for a in agents)):
+        raise InvalidValue(f"{path}.agent_ids", "a list of text is needed")
+
+
+def _one_of(value: Any, allowed: frozenset[str], in_order: Sequence[str], path: str) -> str:
+    if type(value) is not str or value not in allowed:
+        raise InvalidValue(path, f"{value!r} is not one of {', '.join(in_order)}")
+    return value

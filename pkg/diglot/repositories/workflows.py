@@ -1,0 +1,246 @@
+"""Workflow executions: written whole or optimistically, read with their tasks in one snapshot, completed once."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Any, cast
+
+from diglot.errors import ConcurrentUpdate, WorkflowNotFound
+from diglot.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState
+from diglot.repositories.base import Context, page_parameters
+from diglot.repositories.completion import Outcome, Transform, default_output, final_status, transformed
+from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
+from diglot.repositories.rows import Stored, TaskStatus
+from diglot.repositories.usage import merge_usage
+from diglot.repositories.validation import check_id, check_status, workflow_parameters
+from diglot.stores.session import Session, Store
+
+_COMPLETE_ATTEMPTS = 50
+
+
+class WorkflowRepository:
+    """``db.workflows``"""
+
+    def __init__(self, context: Context) -> None:
+        self._session = context.session
+        self._workflows = context.queries.workflows
+        self._tasks = context.queries.tasks
+        self._clock = context.clock
+
+    # --- write ---
+
+    def upsert(self, state: WorkflowState) -> WorkflowState:
+        """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one."""
+        state, parameters = workflow_parameters(state)
+        return _stored(state, self._workflows.upsert_workflow(self._session, now=self._clock(), **parameters))
+
+    def save(self, state: WorkflowState) -> WorkflowState:
+        """Optimistic: insert when the version is unset or 0, else update only if the stored version is the given one.
+
+        ConcurrentUpdate when somebody was faster; WorkflowNotFound when there is nothing to update.
+        """
+        state, parameters = workflow_parameters(state)
+        now = self._clock()
+        if not state.version:
+            stored = self._workflows.insert_workflow(self._session, now=now, **parameters)
+        else:
+            stored = self._workflows.update_workflow(self._session, now=now, version=state.version, **parameters)
+            if stored is None:
+                self.get(state.workflow_exec_id, with_tasks=False)
+        if stored is None:
+            raise ConcurrentUpdate(
+                f"workflow execution {state.workflow_exec_id!r} was changed by somebody else: "
+                "read it again and repeat the change"
+            )
+        return _stored(state, stored)
+
+    def update_status(self, exec_id: str, status: Status) -> WorkflowState:
+        """Change the status. WorkflowNotFound."""
+        return _found(
+            self._workflows.set_workflow_status(
+                self._session,
+                workflow_exec_id=check_id(exec_id, "workflow_exec_id"),
+                status=check_status(status),
+                now=self._clock(),
+            ),
+            exec_id,
+        )
+
+    def merge_usage(self, exec_id: str, usage: Usage) -> WorkflowState:
+        """Add token usage, atomically: of two callers at once both count. WorkflowNotFound."""
+        check_id(exec_id, "workflow_exec_id")
+        merge_usage(None, usage)
+        with self._session.transaction() as tx:
+            state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
+            merged = merge_usage(state.usage, usage)
+            changed: WorkflowState = self._workflows.set_workflow_usage(
+                tx, workflow_exec_id=exec_id, usage=merged, now=self._clock()
+            )
+            return changed
+
+    def delete(self, exec_id: str) -> None:
+        """Delete an execution with its tasks. WorkflowNotFound."""
+        if not self._workflows.delete_workflow(self._session, workflow_exec_id=check_id(exec_id, "workflow_exec_id")):
+            raise WorkflowNotFound(exec_id)
+
+    # --- read ---
+
+    def get(self, exec_id: str, with_tasks: bool = True) -> WorkflowState:
+        """One execution, with the latest state of each of its tasks unless told otherwise, in one snapshot."""
+        check_id(exec_id, "workflow_exec_id")
+        if not with_tasks:
+            return _found(self._workflows.get_workflow(self._session, workflow_exec_id=exec_id), exec_id)
+        get, latest = self._workflows.get_workflow, self._tasks.latest_tasks
+        states, tasks = self._session.together(
+            [get.call(workflow_exec_id=exec_id), latest.call(workflow_exec_id=exec_id)]
+        )
+        found: builtins.list[WorkflowState] = get.decode(states)
+        return _found(found[0] if found else None, exec_id).replace(tasks=_by_task_id(latest.decode(tasks)))
+
+    def get_latest(self, workflow_id: str, with_tasks: bool = True) -> WorkflowState:
+        """The execution of a workflow that changed last (then the greatest id). WorkflowNotFound."""
+        workflow_id = check_id(workflow_id, "workflow_id")
+        return self._first(self._workflows.latest_workflow, workflow_id, with_tasks, workflow_id=workflow_id)
+
+    def find_by_task(self, workflow_id: str, task_id: str, with_tasks: bool = True) -> WorkflowState:
+        """The execution of a workflow that has the newest state of this task. WorkflowNotFound."""
+        return self._find(self._workflows.find_by_task, workflow_id, with_tasks, task_id=task_id)
+
+    def find_by_agent(self, workflow_id: str, agent_id: str, with_tasks: bool = True) -> WorkflowState:
+        """The execution of a workflow that has the newest task of this agent. WorkflowNotFound."""
+        return self._find(self._workflows.find_by_agent, workflow_id, with_tasks, agent_id=agent_id)
+
+    def find_by_tool(self, workflow_id: str, tool_id: str, with_tasks: bool = True) -> WorkflowState:
+        """The execution of a workflow that has the newest task of this tool. WorkflowNotFound."""
+        return self._find(self._workflows.find_by_tool, workflow_id, with_tasks, tool_id=tool_id)
+
+    def list(
+        self,
+        status: Status | None = None,
+        workflow_id: str | None = None,
+        ids: Iterable[str] | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        with_tasks: bool = False,
+        limit: int = DEFAULT_LIMIT,
+        after: str | None = None,
+    ) -> Page[WorkflowState]:
+        """One page of 1 to 1,000 executions, newest first, of those that fit every filter given.
+
+        ``created_from`` is in the range, ``created_before`` is not; ``after`` is the ``next`` of the page before. With
+        tasks it is one more query for the whole page, in the same snapshot.
+        """
+        limit, ask = page_parameters(limit)
+        wanted = None if ids is None else [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
+        parameters: dict[str, Any] = {
+            "status": None if status is None else check_status(status),
+            "workflow_id": None if workflow_id is None else check_id(workflow_id, "workflow_id"),
+            "ids": wanted,
+            "created_from": created_from,
+            "created_before": created_before,
+            "limit": ask,
+            **after_parameters(after),
+        }
+        if wanted is not None and not wanted:
+            return Page([], None)
+        if not with_tasks:
+            return self._page(self._session, limit, parameters)
+        with _snapshot(self._session) as snapshot:
+            found = self._page(snapshot, limit, parameters)
+            if not found.items:
+                return found
+            exec_ids = [state.workflow_exec_id for state in found.items]
+            tasks: dict[str, dict[str, TaskState]] = {exec_id: {} for exec_id in exec_ids}
+            for task in self._tasks.latest_tasks_of(snapshot, ids=exec_ids):
+                tasks[task.workflow_exec_id][task.task_id] = task
+            items = [state.replace(tasks=tasks[state.workflow_exec_id]) for state in found.items]
+            return Page(items, found.next)
+
+    # --- complete ---
+
+    def complete(self, exec_id: str, transform: Transform | None = None) -> WorkflowState:
+        """End an execution by the latest states of its root tasks; one that has ended already comes back unchanged.
+
+        WorkflowNotReady, with nothing changed, while one of them is not terminal; FAILED when one is FAILED, TIMED_OUT
+        or CANCELED; else SUCCESS. The output is ``{task_id: {"output": …}}``, or what ``transform`` makes of the state
+        with its tasks. It runs outside of the lock, and again when the execution has changed meanwhile; when it raises,
+        the execution is FAILED with the code OUTPUT_TRANSFORMATION_FAILED and the default output. WorkflowNotFound.
+        """
+        check_id(exec_id, "workflow_exec_id")
+        for _ in range(_COMPLETE_ATTEMPTS):
+            before: WorkflowState | None = None
+            outcome: Outcome | None = None
+            if transform is not None:
+                before, roots = self._with_roots(exec_id)
+                if before.status in TERMINAL:
+                    return before.replace(tasks=None)
+                outcome = transformed(before, final_status(exec_id, roots), transform)
+            with self._session.transaction() as tx:
+                state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
+                if state.status in TERMINAL:
+                    return state
+                status = final_status(exec_id, self._tasks.root_statuses(tx, workflow_exec_id=exec_id))
+                tasks = _by_task_id(self._tasks.latest_tasks(tx, workflow_exec_id=exec_id))
+                if before is not None and (before.version != state.version or before.tasks != tasks):
+                    continue
+                outcome = outcome or Outcome(status, default_output(tasks), None)
+                finished: WorkflowState = self._workflows.finish_workflow(
+                    tx,
+                    workflow_exec_id=exec_id,
+                    status=outcome.status,
+                    output=outcome.output,
+                    error=outcome.error,
+                    now=self._clock(),
+                )
+                return finished
+        raise ConcurrentUpdate(
+            f"workflow execution {exec_id!r} changed {_COMPLETE_ATTEMPTS} times while its output was transformed"
+        )
+
+    def _with_roots(self, exec_id: str) -> tuple[WorkflowState, builtins.list[TaskStatus]]:
+        """An execution with its tasks, and the statuses of its root tasks, in one snapshot."""
+        get, latest, roots = self._workflows.get_workflow, self._tasks.latest_tasks, self._tasks.root_statuses
+        answers = self._session.together([query.call(workflow_exec_id=exec_id) for query in (get, latest, roots)])
+        found: builtins.list[WorkflowState] = get.decode(answers[0])
+        state = _found(found[0] if found else None, exec_id)
+        return state.replace(tasks=_by_task_id(latest.decode(answers[1]))), roots.decode(answers[2])
+
+    def _find(self, query: Any, workflow_id: str, with_tasks: bool, **key: str) -> WorkflowState:
+        ((name, value),) = key.items()
+        check_id(workflow_id, "workflow_id")
+        check_id(value, name)
+        return self._first(query, value, with_tasks, workflow_id=workflow_id, **key)
+
+    def _first(self, query: Any, key: str, with_tasks: bool, **parameters: str) -> WorkflowState:
+        if not with_tasks:
+            return _found(query(self._session, **parameters), key)
+        with _snapshot(self._session) as snapshot:
+            state = _found(query(snapshot, **parameters), key)
+            tasks = self._tasks.latest_tasks(snapshot, workflow_exec_id=state.workflow_exec_id)
+            return state.replace(tasks=_by_task_id(tasks))
+
+    def _page(self, session: Session, limit: int, parameters: dict[str, Any]) -> Page[WorkflowState]:
+        states = self._workflows.list_workflows(session, **parameters)
+        return page(states, limit, lambda state: (state.created_at, state.workflow_exec_id))
+
+
+def _snapshot(session: Session) -> AbstractContextManager[Session]:
+    """A snapshot of a store; a transaction is as consistent as its isolation level already."""
+    return nullcontext(session) if session.in_transaction else cast(Store, session).snapshot()
+
+
+def _by_task_id(tasks: list[TaskState]) -> dict[str, TaskState]:
+    return {task.task_id: task for task in tasks}
+
+
+def _stored(state: WorkflowState, stored: Stored) -> WorkflowState:
+    return state.replace(version=stored.version, created_at=stored.created_at, updated_at=stored.updated_at, tasks=None)
+
+
+def _found(state: WorkflowState | None, key: str) -> WorkflowState:
+    if state is None:
+        raise WorkflowNotFound(key)
+    return state
