@@ -27,7 +27,6 @@ from diglot.repositories.rows import ROW_MODELS
 from diglot.repositories.tasks import TaskRepository
 from diglot.repositories.users import UserRepository
 from diglot.repositories.workflows import WorkflowRepository
-from diglot.stores import open_store
 from diglot.stores.session import Dialect, Health, Store
 
 if TYPE_CHECKING:
@@ -154,6 +153,8 @@ def open(
 
 def open_config(config: Config, *, migrate: bool | None = None, clock: Clock | None = None) -> Database:
     """Open the database of a loaded configuration; see ``open``."""
+    from diglot.stores import open_store
+
     store = open_store(config.database)
     try:
         database = Database(
