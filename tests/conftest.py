@@ -1,0 +1,65 @@
+"""What every test has: the fixtures of databases.py, and an environment without settings of the machine."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.databases import (
+    SESSION_FOLDER,
+    database_url,
+    databases,
+    db,
+    migrated_url,
+    own_postgres,
+    postgres_url,
+    session_folder,
+    stop_servers,
+    store,
+)
+from tests.postgres_server import new_session_folder, session_in_use
+
+__all__ = [
+    "database_url",
+    "databases",
+    "db",
+    "migrated_url",
+    "own_postgres",
+    "postgres_url",
+    "session_folder",
+    "store",
+]
+
+
+@pytest.fixture(autouse=True)
+def without_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No DATABASE_URL, DB_… or libpq variable reaches a test; what a test wants, it sets."""
+    for name in list(os.environ):
+        if name == "DATABASE_URL" or name.startswith(("DB_", "PG")):
+            monkeypatch.delenv(name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sqlite: runs on SQLite, so it runs again on the other SQLite library")
+    config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    folder = Path(worker["diglot_folder"]) if worker else new_session_folder()
+    config.stash[SESSION_FOLDER] = folder
+    in_use = ExitStack()
+    in_use.enter_context(session_in_use(folder))
+    config.add_cleanup(in_use.close)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist, in the controller, for each worker."""
+    node.workerinput["diglot_folder"] = str(node.config.stash[SESSION_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and SESSION_FOLDER in config.stash:
+        stop_servers(config.stash[SESSION_FOLDER])

@@ -1,0 +1,275 @@
+"""The databases that the tests run on: real ones, a fresh one for each test.
+
+`database_url` (empty), `migrated_url`, `store` and `db` run a test once on each of SQLite in a file, SQLite in memory,
+PostgreSQL 16 and 18; `postgres_url` on the two PostgreSQL versions. One server a version serves the whole session,
+all xdist workers; each test gets a database of its own, made from a migrated template where it wants one.
+DIGLOT_TEST_POSTGRES_URLS (separated by commas) names other servers to use instead. Nothing is ever skipped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from tests.postgres_server import VERSIONS, PostgresServer
+
+if TYPE_CHECKING:
+    from diglot.database import Database
+    from diglot.stores.session import Store
+
+EXTERNAL = [url for url in os.environ.get("DIGLOT_TEST_POSTGRES_URLS", "").split(",") if url.strip()]
+POSTGRES = (
+    [f"postgres-external-{number}" for number in range(1, len(EXTERNAL) + 1)]
+    if EXTERNAL
+    else [f"postgres-{version}" for version in VERSIONS]
+)
+POSTGRES_PARAMS = [pytest.param(name, marks=pytest.mark.postgres, id=name) for name in POSTGRES]
+SQLITE_PARAMS = [pytest.param(name, marks=pytest.mark.sqlite, id=name) for name in ("sqlite-file", "sqlite-memory")]
+SESSION_FOLDER = pytest.StashKey[Path]()
+
+
+# --- what tests use ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=SQLITE_PARAMS + POSTGRES_PARAMS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, not migrated."""
+    yield from _new_database(request, request.param, tmp_path, migrated=False)
+
+
+@pytest.fixture(params=SQLITE_PARAMS[:1] + POSTGRES_PARAMS)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty, migrated database that several processes can open (so none in memory)."""
+    yield from _new_database(request, request.param, tmp_path, migrated=True)
+
+
+@pytest.fixture(params=POSTGRES_PARAMS)
+def postgres_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, not migrated."""
+    yield from _new_database(request, request.param, tmp_path, migrated=False)
+
+
+@pytest.fixture(params=SQLITE_PARAMS + POSTGRES_PARAMS)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An open, migrated, empty Database."""
+    import diglot
+
+    for url in _new_database(request, request.param, tmp_path, migrated=True):
+        with diglot.open(url, migrate=url == MEMORY) as database:
+            yield database
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An open store on an empty database, not migrated."""
+    from diglot.stores.url import parse_url
+
+    from diglot.stores import open_store
+
+    with open_store(parse_url(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_postgres(request: pytest.FixtureRequest, session_folder: Path) -> Iterator[Callable[[int], PostgresServer]]:
+    """Starts a server that is the test's alone, to be stopped, killed and started as it likes."""
+    with ExitStack() as servers:
+
+        def start(version: int) -> PostgresServer:
+            server = PostgresServer(version, session_folder / f"own-{uuid.uuid4().hex[:8]}")
+            server.acquire()
+            servers.callback(server.release)
+            return server
+
+        yield start
+
+
+# --- how they come to be -----------------------------------------------------------------------------------
+
+MEMORY = "sqlite://:memory:"
+
+
+class Server(Protocol):
+    """A running PostgreSQL on which databases can be made."""
+
+    strategy: str
+
+    def url(self, dbname: str = ...) -> str: ...
+
+    def acquire(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
+class ExternalServer:
+    """A server that somebody else runs; ``address`` is the URL of a user who may create databases."""
+
+    strategy = "wal_log"
+
+    def __init__(self, address: str) -> None:
+        self._address = urlsplit(address.strip())
+
+    def url(self, dbname: str = "postgres") -> str:
+        return urlunsplit(self._address._replace(path=f"/{dbname}"))
+
+    def acquire(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+class PostgresDatabases:
+    """Makes and drops databases on one server."""
+
+    def __init__(self, server: Server, lock: Path) -> None:
+        self._server = server
+        self._lock = lock
+        self._template = f"migrated_{lock.parent.name.replace('-', '_')}"
+        self._has_template = False
+        server.acquire()
+        try:
+            self._connection = psycopg.connect(server.url(), autocommit=True)
+        except BaseException:
+            server.release()
+            raise
+
+    def create(self, migrated: bool) -> str:
+        name = f"test_{uuid.uuid4().hex}"
+        if migrated:
+            self._make_template()
+            self._run("create database {} template {} strategy {}", name, self._template, self._server.strategy)
+        else:
+            self._run("create database {} template template0 strategy {}", name, self._server.strategy)
+        return name
+
+    def url(self, name: str) -> str:
+        return self._server.url(name)
+
+    def drop(self, name: str) -> None:
+        self._run("drop database if exists {} with (force)", name)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._server.release()
+
+    def drop_template(self) -> None:
+        self.drop(self._template)
+
+    def _make_template(self) -> None:
+        if self._has_template:
+            return
+        with self._lock.open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._exists(self._template):
+                import diglot
+
+                half_made = f"{self._template}_in_work"
+                self.drop(half_made)
+                self._run("create database {} template template0", half_made)
+                with diglot.open(self.url(half_made), migrate=True):
+                    pass
+                self._run("alter database {} rename to {}", half_made, self._template)
+        self._has_template = True
+
+    def _exists(self, name: str) -> bool:
+        found = self._connection.execute("select 1 from pg_database where datname = %s", [name])
+        return found.fetchone() is not None
+
+    def _run(self, statement: LiteralString, *names: str) -> None:
+        identifiers = map(psycopg.sql.Identifier, names)
+        self._connection.execute(psycopg.sql.SQL(statement).format(*identifiers))
+
+
+class Databases:
+    """All kinds of test databases of one worker; servers are started on first need."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._postgres: dict[str, PostgresDatabases] = {}
+        self._migrated_file: Path | None = None
+
+    def postgres(self, name: str) -> PostgresDatabases:
+        if name not in self._postgres:
+            server = postgres_server(name, self._folder)
+            self._postgres[name] = PostgresDatabases(server, self._folder / f"{name}.template")
+        return self._postgres[name]
+
+    def migrated_file(self, folder: Path) -> Path:
+        """A migrated SQLite file, closed, to be copied."""
+        if self._migrated_file is None:
+            import diglot
+
+            path = folder / "migrated.db"
+            with diglot.open(f"sqlite:///{path}", migrate=True):
+                pass
+            assert not path.with_name("migrated.db-wal").exists(), "a closed store leaves no write-ahead log"
+            self._migrated_file = path
+        return self._migrated_file
+
+    def close(self) -> None:
+        for databases in self._postgres.values():
+            databases.close()
+
+
+def postgres_server(name: str, session_folder: Path) -> Server:
+    """The session's server of this name, not yet started."""
+    if EXTERNAL:
+        return ExternalServer(EXTERNAL[POSTGRES.index(name)])
+    return PostgresServer(int(name.removeprefix("postgres-")), session_folder / name)
+
+
+def stop_servers(session_folder: Path) -> None:
+    """At the end of the session, when every worker is gone: wait for the guards, leave nothing behind."""
+    for name in POSTGRES:
+        server = postgres_server(name, session_folder)
+        if isinstance(server, PostgresServer):
+            server.wait_until_gone()
+        elif (session_folder / f"{name}.template").exists():
+            databases = PostgresDatabases(server, session_folder / f"{name}.template")
+            databases.drop_template()
+            databases.close()
+    shutil.rmtree(session_folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def session_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder that all workers of this session share."""
+    return pytestconfig.stash[SESSION_FOLDER]
+
+
+@pytest.fixture(scope="session")
+def databases(session_folder: Path) -> Iterator[Databases]:
+    made = Databases(session_folder)
+    yield made
+    made.close()
+
+
+def _new_database(request: Any, kind: str, tmp_path: Path, *, migrated: bool) -> Iterator[str]:
+    databases: Databases = request.getfixturevalue("databases")
+    if kind == "sqlite-memory":
+        yield MEMORY
+    elif kind == "sqlite-file":
+        path = tmp_path / "app.db"
+        if migrated:
+            folder = request.getfixturevalue("tmp_path_factory").mktemp("template", numbered=True)
+            shutil.copyfile(databases.migrated_file(folder), path)
+            path.chmod(0o600)
+        yield f"sqlite:///{path}"
+    else:
+        server = databases.postgres(kind)
+        name = server.create(migrated)
+        try:
+            yield server.url(name)
+        finally:
+            server.drop(name)
