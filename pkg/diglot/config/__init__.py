@@ -1,4 +1,4 @@
-"""Which database, with which settings: flags beat the environment, it beats ``.env``, that ``diglot.toml``, that the defaults.
+"""Which database, with which settings: flags beat the environment, it ``.env``, that ``diglot.toml``, it the defaults.
 
 ``load()`` reads each source by itself, checks it (keys.py, sources.py), and lays them over one another (choose.py).
 The uppermost source that names a database decides which one it is; what sources below say about another one does
@@ -42,7 +42,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             ("auto_migrate", self.auto_migrate, self.sources.get("auto_migrate", "default")),
             ("database.driver", self.driver, self.sources.get("driver", "default")),
             *(
-                (f"database.{name}", value, self.sources.get(name, "default"))
+                (f"database.{name}", value, self.sources.get(name.partition(".")[0], "default"))
                 for name, value in shown_settings(self.database)
             ),
             (

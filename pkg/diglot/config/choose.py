@@ -60,11 +60,11 @@ def shown_settings(database: Settings) -> list[tuple[str, Value]]:
     held = msgspec.structs.asdict(database)
     if isinstance(database, SQLiteSettings):
         held["pool_max"] = held["readers"]
-    elif held["password"]:
-        held["password"] = HIDDEN
-    shown = [(name, held[name]) for name in KEYS if name in held and name != "driver"]
+    else:
+        held["password"] = held["password"] and HIDDEN
+    shown: list[tuple[str, Value]] = [(name, None if held[name] == "" else held[name]) for name in KEYS if name in held]
     for name, value in sorted(held.get("options", {}).items()):
-        secret = "pass" in name and name != "passfile" or "secret" in name
+        secret = ("pass" in name and name != "passfile") or "secret" in name
         shown.append((f"options.{name}", HIDDEN if secret else value))
     return shown
 

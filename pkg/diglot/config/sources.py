@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from diglot.config import CONFIG_FILE
 from diglot.config.keys import KEYS, Key, Settings
 from diglot.errors import ConfigurationError
 
-OPTIONS = {"--database-url": "url", "--db-driver": "driver", "--db-path": "path"}
+OPTIONS = {"--database-url": "url", "--db-driver": "driver", "--db-path": "path", "database_url": "url"}
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _BARE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}\Z")
 _REVEALING = re.compile(r"@|://|pass|pwd|secret|\s*\w+\s*=", re.IGNORECASE)
@@ -42,12 +42,12 @@ def from_flags(flags: Mapping[str, Any]) -> Layer:
     given = {name: value for name, value in flags.items() if value is not None}
     unknown = [name for name in given if name not in KEYS and name not in OPTIONS]
     if unknown:
-        raise ConfigurationError(f"unknown setting {unknown[0]!r}{_did_you_mean(unknown[0], KEYS)}")
-    labels = {OPTIONS.get(name, name): name if name in OPTIONS else f"{name} (argument)" for name in given}
-    values = {OPTIONS.get(name, name): value for name, value in given.items()}
-    for name in ("path", "url"):
-        if isinstance(values.get(name), Path):
-            values[name] = str(values[name])
+        raise ConfigurationError(f"unknown setting {unknown[0]!r}{_did_you_mean(unknown[0], {n: n for n in KEYS})}")
+    values, labels = {}, {}
+    for option, value in given.items():
+        name = OPTIONS.get(option, option)
+        values[name] = str(value) if isinstance(value, Path) else value
+        labels[name] = option if option.startswith("--") else f"{name} (argument)"
     return _checked(values, labels)
 
 
@@ -115,8 +115,8 @@ def _known_in_toml(name: str, section: str, file: Path) -> None:
     if name in KEYS:
         where = f"in [{KEYS[name].section}]" if KEYS[name].section else "above the sections"
         raise ConfigurationError(f"{dotted} ({file}): this key stands {where}")
-    allowed = [key.dotted for key in KEYS.values()]
-    raise ConfigurationError(f"{dotted} ({file}): unknown key{_did_you_mean(dotted, allowed)}")
+    near = _did_you_mean(name, {"database": "[database]"} | {key.name: key.dotted for key in KEYS.values()})
+    raise ConfigurationError(f"{dotted} ({file}): unknown key{near}")
 
 
 def _variables(env: Mapping[str, str], place: str) -> Layer:
@@ -124,7 +124,8 @@ def _variables(env: Mapping[str, str], place: str) -> Layer:
     for variable in env:
         if variable.startswith("DB_") and variable not in known:
             shown = variable if _NAME.match(variable) and len(variable) <= 60 else "a variable that begins with DB_"
-            raise ConfigurationError(f"{shown} ({place}): unknown variable{_did_you_mean(variable, known)}")
+            near = _did_you_mean(variable[3:], {name.removeprefix("DB_"): name for name in known})
+            raise ConfigurationError(f"{shown} ({place}): unknown variable{near}")
     source = EnvSettingsSource(Settings)
     source.env_vars = {name: value for name, value in env.items() if value and name in known}
     values = {known[variable].name: value for variable, value in source().items()}
@@ -169,10 +170,10 @@ def _short(found: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _did_you_mean(name: str, allowed: Iterable[str]) -> str:
-    allowed = list(allowed)
+def _did_you_mean(name: str, allowed: Mapping[str, str]) -> str:
+    """``allowed``: what is compared to what is shown; the prefix that all have in common would make all alike."""
     near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
-    return f": did you mean {near[0]}?" if near else f": use one of {', '.join(allowed)}"
+    return f": did you mean {allowed[near[0]]}?" if near else f": use one of {', '.join(allowed.values())}"
 
 
 def _first_line(original: Any) -> int:
