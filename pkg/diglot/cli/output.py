@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200
+LEAST_WRAPPED = 24
 
 
 class Output:
@@ -45,9 +46,12 @@ class Output:
         """One thing: its fields below one another."""
         self.answer(data, lambda: _block(pairs))
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], data: Any) -> None:
-        """Many things of one kind."""
-        self.answer(data, lambda: _table(columns, [[cell(value) for value in row] for row in rows]))
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], data: Any, *, wrapped: Sequence[str] = ()
+    ) -> None:
+        """Many things of one kind. ``wrapped``: the columns that may go over several lines of a terminal."""
+        texts = [[cell(value) for value in row] for row in rows]
+        self.answer(data, lambda: _table(columns, texts, wrapped))
 
     def json(self, data: Any) -> None:
         """Data, models too, as JSON."""
@@ -93,7 +97,7 @@ def _block(pairs: Sequence[tuple[str, Any]]) -> None:
         click.echo(f"{name:<{width}}  {cell(value)}".rstrip())
 
 
-def _table(columns: Sequence[str], rows: list[list[str]]) -> None:
+def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]) -> None:
     if not rows:
         return
     widths = [max(map(_width, column)) for column in zip(columns, *rows, strict=True)]
@@ -103,11 +107,13 @@ def _table(columns: Sequence[str], rows: list[list[str]]) -> None:
             click.echo("  ".join(padded).rstrip())
         return
     screen = console()
-    if sum(widths) + 2 * len(widths) > screen.width:
-        for number, row in enumerate(rows):
-            if number:
-                click.echo()
+    least = [
+        min(width, LEAST_WRAPPED) if name in wrapped else width for name, width in zip(columns, widths, strict=True)
+    ]
+    if sum(least) + 2 * len(least) > screen.width:
+        for row in rows:
             _block(list(zip(columns, row, strict=True)))
+            click.echo()
         return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -115,9 +121,9 @@ def _table(columns: Sequence[str], rows: list[list[str]]) -> None:
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=name not in wrapped, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(text) for text in row))
+        table.add_row(*map(Text, row))
     screen.print(table)
 
 

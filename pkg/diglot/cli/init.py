@@ -1,0 +1,37 @@
+"""``diglot init``: from nothing to a database that can be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+
+
+@click.command()
+@click.option("--admin", metavar="EMAIL", help="Make this the first admin, and print the admin's API key once.")
+@click.option("--key-name", metavar="NAME", help="What to call that key.")
+@pass_app
+def init(app: App, admin: str | None, key_name: str | None) -> None:
+    """Create the database, bring its schema up to date and, if you like, make the first admin.
+
+    It may be run again: what is there already stays as it is. A second first admin is refused.
+
+    \b
+    Example:
+      diglot init --admin ada@example.org
+    """
+    if key_name is not None and admin is None:
+        raise click.UsageError("--key-name needs --admin EMAIL")
+    with app.open(migrate=False) as db:
+        applied = db.migrate()
+        pairs: list[tuple[str, Any]] = [("database", db.store.location), ("migrated", len(applied))]
+        data: dict[str, Any] = {"database": db.store.location, "migrated": applied}
+        if admin is not None:
+            user, issued = db.users.create_first_admin(admin, key_name)
+            pairs += [("admin", user.email), ("key", issued.secret)]
+            data |= {"admin": user, "key": issued.secret}
+    app.out.record(pairs, data)
+    if admin is not None:
+        note("Keep the key: it is shown this once and stored nowhere.")

@@ -1,0 +1,34 @@
+"""What every list has in common: ``--limit``, ``--after``, and how a page is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from diglot.cli.app import note
+from diglot.cli.output import Output
+from diglot.models import Page
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def page_options(command: Command) -> Command:
+    """The options of a list: at most how many, and where to go on."""
+    limit = click.option(
+        "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+    )
+    after = click.option("--after", metavar="CURSOR", help="Go on after this page: the cursor that it ended with.")
+    return limit(after(command))
+
+
+def print_page(out: Output, columns: Sequence[str], rows: Sequence[Sequence[Any]], page: Page[Any], none: str) -> None:
+    """A page as a table, or as ``{"items": […], "next": …}``; ``none`` is what to say when it is empty."""
+    out.table(columns, rows, page)
+    if out.is_json:
+        return
+    if not page.items:
+        note(none)
+    if page.next is not None:
+        note(f"there are more: --after {page.next}")
