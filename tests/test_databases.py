@@ -16,6 +16,9 @@ import pytest
 from tests.databases import Databases
 from tests.postgres_server import PostgresServer
 
+# They are about the servers: nothing of them depends on the SQLite library.
+pytestmark = pytest.mark.postgres
+
 SESSION_THAT_WAITS = """
 import os, time
 from pathlib import Path
