@@ -36,17 +36,17 @@ _SCALARS: dict[str, type] = {
 class Decoder:
     """Makes a model (or a plain value) of a row. ``columns`` are the names that the row must have, in order."""
 
-    __slots__ = ("_build", "columns", "optional")
+    __slots__ = ("build", "columns", "optional")
 
     def __init__(self, columns: list[str], optional: int, build: Callable[[Row], Any]) -> None:
         self.columns = columns
         self.optional = optional
         """How many fields at the end of the model have a default and need no column."""
-        self._build = build
+        self.build = build
 
     def rows(self, rows: list[Row], query: str) -> list[Any]:
         """The models of these rows. QueryResultError where a value does not fit its field."""
-        build = self._build
+        build = self.build
         try:
             return [build(row) for row in rows]
         except (ValueError, TypeError, msgspec.MsgspecError) as error:
@@ -64,43 +64,60 @@ class Decoder:
             raise QueryResultError(f"query {query} should give one column, not ({', '.join(found)})")
 
 
-def decoder(returns: str, dialect: Dialect, models: Models) -> Decoder:
-    """The decoder of what ``-- returns:`` names: a model or a type. KeyError where it is neither."""
-    if returns in _SCALARS:
-        convert = _converter(_SCALARS[returns], dialect)
+class Decoders:
+    """The decoders of a dialect: each model's is compiled when it is first asked for, and kept."""
+
+    def __init__(self, dialect: Dialect, models: Models) -> None:
+        self._dialect = dialect
+        self._models = models
+        self._row_models = frozenset(models.values())
+        self._compiled: dict[type[msgspec.Struct], Decoder] = {}
+
+    def of(self, returns: str) -> Decoder:
+        """The decoder of what ``-- returns:`` names: a model or a type. KeyError where it is neither."""
+        if returns not in _SCALARS:
+            return self._of_model(self._models[returns])
+        convert = _converter(_SCALARS[returns], self._dialect)
 
         def value(row: Row) -> Any:
             found = row[0]
             return found if convert is None or found is None else convert(found)
 
         return Decoder([], 0, value)
-    return _model_decoder(models[returns], dialect, models)
+
+    def _of_model(self, model: type[msgspec.Struct]) -> Decoder:
+        found = self._compiled.get(model)
+        if found is None:
+            found = self._compiled[model] = self._compile(model)
+        return found
+
+    def _compile(self, model: type[msgspec.Struct]) -> Decoder:
+        columns: list[str] = []
+        converts: list[tuple[int, Convert]] = []
+        nested: dict[int, tuple[int, Decoder]] = {}
+        hints = get_type_hints(model)
+        optional = 0
+        for field in msgspec.structs.fields(model):
+            kind = _without_none(hints[field.name])
+            if isinstance(kind, type) and kind in self._row_models:
+                inner = self._of_model(kind)
+                nested[len(columns)] = (len(columns) + len(inner.columns), inner)
+                columns.extend(inner.columns)
+                continue
+            convert = _converter(kind, self._dialect)
+            if convert is not None:
+                converts.append((len(columns), convert))
+            columns.append(field.name)
+            has_default = field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
+            optional = optional + 1 if has_default else 0
+        if nested:
+            return Decoder(columns, 0, _nested_builder(model, dict(converts), nested))
+        return Decoder(columns, optional, _flat_builder(model, converts))
 
 
-def _model_decoder(model: type[msgspec.Struct], dialect: Dialect, models: Models) -> Decoder:
-    columns: list[str] = []
-    converts: list[tuple[int, Convert]] = []
-    nested: list[tuple[int, int, Decoder]] = []
-    hints = get_type_hints(model)
-    optional = 0
-    for field in msgspec.structs.fields(model):
-        kind = _without_none(hints[field.name])
-        if isinstance(kind, type) and kind in models.values():
-            inner = _model_decoder(kind, dialect, models)
-            nested.append((len(columns), len(columns) + len(inner.columns), inner))
-            columns.extend(inner.columns)
-            continue
-        convert = _converter(kind, dialect)
-        if convert is not None:
-            converts.append((len(columns), convert))
-        columns.append(field.name)
-        has_default = field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
-        optional = optional + 1 if has_default else 0
-
-    if nested:
-        return Decoder(columns, 0, _nested_builder(model, converts, nested))
+def _flat_builder(model: type[msgspec.Struct], converts: list[tuple[int, Convert]]) -> Callable[[Row], Any]:
     if not converts:
-        return Decoder(columns, optional, lambda row: model(*row))
+        return lambda row: model(*row)
 
     def build(row: Row) -> Any:
         values = list(row)
@@ -110,26 +127,23 @@ def _model_decoder(model: type[msgspec.Struct], dialect: Dialect, models: Models
                 values[i] = convert(value)
         return model(*values)
 
-    return Decoder(columns, optional, build)
+    return build
 
 
 def _nested_builder(
-    model: type[msgspec.Struct], converts: list[tuple[int, Convert]], nested: list[tuple[int, int, Decoder]]
+    model: type[msgspec.Struct], converts: Mapping[int, Convert], nested: Mapping[int, tuple[int, Decoder]]
 ) -> Callable[[Row], Any]:
-    convert_at = dict(converts)
-    ends = {start: (end, inner._build) for start, end, inner in nested}
-
     def build(row: Row) -> Any:
         values: list[Any] = []
         at = 0
         while at < len(row):
-            if at in ends:
-                end, build_inner = ends[at]
-                values.append(build_inner(row[at:end]))
+            if at in nested:
+                end, inner = nested[at]
+                values.append(inner.build(row[at:end]))
                 at = end
                 continue
             value = row[at]
-            convert = convert_at.get(at)
+            convert = converts.get(at)
             values.append(value if convert is None or value is None else convert(value))
             at += 1
         return model(*values)

@@ -18,7 +18,7 @@ from aiosql.types import QueryDatum
 
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.adapters import ADAPTERS, PositionalAdapter
-from diglot.sql.decoding import Models
+from diglot.sql.decoding import Decoders, Models
 from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.query import Query, make_query
 from diglot.stores.session import Dialect
@@ -33,9 +33,9 @@ class QueryFile(Queries):
         self._adapter = adapter
         self._in_order: dict[str, Query] = {}
 
-    def load(self, sources: Mapping[str, QuerySource], data: list[QueryDatum], models: Models) -> QueryFile:
+    def load(self, sources: Mapping[str, QuerySource], data: list[QueryDatum], decoders: Decoders) -> QueryFile:
         for datum in data:
-            query = make_query(sources[datum.query_name], self._adapter, models)
+            query = make_query(sources[datum.query_name], self._adapter, decoders)
             self.add_query(datum.query_name, cast(Callable[..., Any], query))
             self._in_order[datum.query_name] = query
         return self
@@ -102,30 +102,30 @@ def load_queries(folder: Traversable | Path, dialect: Dialect, models: Models | 
     QueryFileError, with file, line and column, for what is not right in a file; ConfigurationError for a folder
     without query files.
     """
-    adapter = ADAPTERS[dialect]()
+    adapter, models = ADAPTERS[dialect](), models or {}
+    decoders = Decoders(dialect, models)
     files = sorted((f for f in _entries(folder) if f.name.endswith(".sql")), key=lambda f: f.name)
     if not files:
         raise ConfigurationError(f"{folder} has no query files (*.sql)")
     queries = QuerySet(adapter)
     for file in files:
-        queries.add_file(file.name.removesuffix(".sql"), _load(file.read_text("utf-8"), file, adapter, models))
+        subject = file.name.removesuffix(".sql")
+        queries.add_file(subject, _load(file.read_text("utf-8"), subject, str(file), adapter, models, decoders))
     return queries
 
 
 def load_text(text: str, dialect: Dialect, models: Models | None = None, *, subject: str = "text") -> QueryFile:
     """The queries of a text, as if it were the file ``subject.sql``."""
-    adapter = ADAPTERS[dialect]()
-    return _load_text(text, subject, f"{subject}.sql", adapter, models or {})
+    models = models or {}
+    return _load(text, subject, f"{subject}.sql", ADAPTERS[dialect](), models, Decoders(dialect, models))
 
 
-def _load(text: str, file: Any, adapter: PositionalAdapter, models: Models | None) -> QueryFile:
-    return _load_text(text, file.name.removesuffix(".sql"), str(file), adapter, models or {})
-
-
-def _load_text(text: str, subject: str, file: str, adapter: PositionalAdapter, models: Models) -> QueryFile:
+def _load(
+    text: str, subject: str, file: str, adapter: PositionalAdapter, models: Models, decoders: Decoders
+) -> QueryFile:
     loader = _TypedLoader(adapter, subject, models)
     data = loader.load_query_data_from_sql(text, [], file)
-    return QueryFile(subject, adapter).load(loader.sources, data, models)
+    return QueryFile(subject, adapter).load(loader.sources, data, decoders)
 
 
 def _entries(folder: Traversable | Path) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from diglot.errors import InvalidValue, QueryArgumentError, QueryResultError
 from diglot.sql.adapters import PositionalAdapter
-from diglot.sql.decoding import Decoder, Models, decoder
+from diglot.sql.decoding import Decoder, Decoders
 from diglot.sql.encoding import Encoder, encoder
 from diglot.sql.header import QuerySource, words
 from diglot.sql.scanner import Kind, Token
@@ -131,10 +131,10 @@ class RowQuery(Query):
 
     __slots__ = ("_decoder",)
 
-    def __init__(self, source: QuerySource, adapter: PositionalAdapter, models: Models) -> None:
+    def __init__(self, source: QuerySource, adapter: PositionalAdapter, decoders: Decoders) -> None:
         super().__init__(source, adapter)
         assert source.returns is not None  # noqa: S101 - the header reader made sure
-        self._decoder: Decoder = decoder(source.returns, adapter.dialect, models)
+        self._decoder: Decoder = decoders.of(source.returns)
 
     def decode(self, rows: list[Row]) -> list[Any]:
         """The models of rows that were fetched by ``Session.together``."""
@@ -231,7 +231,7 @@ class ScriptQuery(Query):
         session.script(self._variant(()).statement)
 
 
-def make_query(source: QuerySource, adapter: PositionalAdapter, models: Models) -> Query:
+def make_query(source: QuerySource, adapter: PositionalAdapter, decoders: Decoders) -> Query:
     """The query object of the kind that the suffix names."""
     if source.suffix == "!":
         return CountQuery(source, adapter)
@@ -240,7 +240,7 @@ def make_query(source: QuerySource, adapter: PositionalAdapter, models: Models) 
     if source.suffix == "#":
         return ScriptQuery(source, adapter)
     row_kind: type[RowQuery] = {"": ListQuery, "^": OneQuery, "$": ValueQuery}[source.suffix]
-    return row_kind(source, adapter, models)
+    return row_kind(source, adapter, decoders)
 
 
 def _picker(order: list[str]) -> Callable[[Mapping[str, Any]], Values]:
