@@ -1,0 +1,269 @@
+"""yoyo's bookkeeping on a connection that somebody else opened, locked and will close.
+
+The backends keep yoyo's tables (migrations, log, version), so that yoyo's own tools can read them, and leave out what
+goes wrong there: the second connection, the lock row, the probing for tables that writes errors into the server's
+log, and the mark that is set in another transaction than the migration itself.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import uuid
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any, Literal
+
+from yoyo import internalmigrations
+from yoyo.backends.base import DatabaseBackend
+from yoyo.backends.core import PostgresqlPsycopgBackend, SQLiteBackend
+from yoyo.migrations import get_migration_hash
+
+from diglot.migrate.statements import SqlStatement
+from diglot.migrate.status import APPLIED_TABLE, Applied, Clock, read_applied, tables
+from diglot.migrate.tree import Migration
+from diglot.stores.session import Dialect, Row, Statement
+from diglot.stores.sqlite_library import library
+
+Operation = Literal["apply", "rollback"]
+
+
+def open_books(connection: Any, dialect: Dialect, clock: Clock) -> Books:
+    """The books of the database that this driver's connection belongs to."""
+    if dialect == "postgres":
+        import psycopg
+
+        return PostgresBooks(connection, psycopg, clock)
+    return SQLiteBooks(connection, library(), clock)
+
+
+class Books(DatabaseBackend):  # type: ignore[misc]
+    """What both databases share. What writes belongs into ``atomically``."""
+
+    dialect: Dialect
+
+    def __init__(self, connection: Any, driver: ModuleType, clock: Clock) -> None:
+        self._driver = driver
+        self._given = connection
+        self._clock = clock
+        super().__init__(None, APPLIED_TABLE)
+
+    def applied(self) -> list[Applied]:
+        """What is applied, oldest first."""
+        return read_applied(self._rows, self.dialect)
+
+    def prepare(self) -> None:
+        """Make the tables where they are not there yet, all or none."""
+        with self.atomically():
+            if internalmigrations.needs_upgrading(self):
+                internalmigrations.upgrade(self)
+            self.execute(_CHECKSUM_TABLE_SQL[self.dialect])
+
+    def record(self, migration: Migration) -> None:
+        """The migration is applied: mark, log line and checksums."""
+        mark = {"migration_hash": get_migration_hash(migration.id), "migration_id": migration.id, "when": self._now()}
+        self.execute(self.format_sql(self.mark_migration_sql), mark)
+        self._log(migration, "apply")
+        self.record_checksums(migration)
+
+    def forget(self, migration: Migration) -> None:
+        """The migration is rolled back: no mark, no checksums, one more line in the log."""
+        mark = {"migration_hash": get_migration_hash(migration.id)}
+        self.execute(self.format_sql(self.unmark_migration_sql), mark)
+        self._log(migration, "rollback")
+        self._forget_checksums(migration)
+
+    def record_checksums(self, migration: Migration) -> None:
+        """The files are right as they are now."""
+        self._forget_checksums(migration)
+        values = {
+            "id": migration.id,
+            "sha256": migration.sha256,
+            "rollback_sha256": migration.rollback_sha256,
+            "recorded_at": self._now(),
+        }
+        self.execute(_RECORD_CHECKSUMS, values)
+
+    @contextmanager
+    def atomically(self) -> Iterator[None]:
+        """A transaction: it ends with a commit, or with a rollback whatever went wrong."""
+        self.begin()
+        try:
+            yield
+            self.commit()
+        except BaseException:
+            # When the connection is gone there is nothing to roll back, and the first error is the one that counts.
+            with suppress(*self.errors):
+                self.rollback()
+            raise
+        finally:
+            self._in_transaction = False
+
+    @abstractmethod
+    def run(self, sql: str) -> None:
+        """One statement of a migration, as it stands; rows that it gives are not read."""
+
+    @abstractmethod
+    def limit(self, lock_timeout: float, statement_timeout: float) -> None:
+        """Seconds to wait for a lock, and for a statement to end; inside a transaction, for this one."""
+
+    @abstractmethod
+    def orphans(self) -> list[str]:
+        """``api_keys → users``: where rows refer to rows that do not exist."""
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What the driver raises."""
+        return (self.driver.Error, self.driver.Warning)
+
+    @abstractmethod
+    def is_busy(self, error: Exception) -> bool:
+        """Somebody else is in the way: it may go well another time."""
+
+    @abstractmethod
+    def explain(self, error: Exception, statement: SqlStatement | None) -> tuple[str, int]:
+        """What the database says, without values of rows, and the line of the file that it speaks of."""
+
+    # --- what yoyo calls -----------------------------------------------------------------------------------
+
+    def connect(self, _: object) -> Any:
+        return self._given
+
+    def list_tables(self, **_: Any) -> list[str]:
+        return sorted(tables(self._rows, self.dialect))
+
+    # --- details -------------------------------------------------------------------------------------------
+
+    def _rows(self, statement: Statement) -> list[Row]:
+        return list(self.execute(statement.text).fetchall())
+
+    def _forget_checksums(self, migration: Migration) -> None:
+        self.execute("delete from diglot_migration_checksum where migration_id = :id", {"id": migration.id})
+
+    def _log(self, migration: Migration, operation: Operation) -> None:
+        values = {
+            "id": str(uuid.uuid4()),
+            "migration_hash": get_migration_hash(migration.id),
+            "migration_id": migration.id,
+            "operation": operation,
+            "username": _user_name(),
+            "hostname": socket.gethostname(),  # not getfqdn(), which waits for a name server
+            "created_at_utc": self._now(),
+        }
+        self.execute(self.format_sql(self.log_migration_sql), values)
+
+    def _now(self) -> datetime:
+        """As yoyo writes it: UTC without a zone."""
+        return self._clock().astimezone(UTC).replace(tzinfo=None)
+
+
+class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """On a psycopg connection in autocommit."""
+
+    dialect = "postgres"
+
+    def run(self, sql: str) -> None:
+        with self.cursor() as cursor:
+            cursor.execute(sql.encode(), prepare=False)
+
+    def limit(self, lock_timeout: float, statement_timeout: float) -> None:
+        values = {
+            "lock": f"{lock_timeout * 1000:.0f}ms",
+            "statement": f"{statement_timeout * 1000:.0f}ms",
+            "local": self._in_transaction,
+        }
+        self.execute(
+            "select set_config('lock_timeout', :lock, :local), set_config('statement_timeout', :statement, :local)",
+            values,
+        )
+
+    def orphans(self) -> list[str]:
+        return []  # PostgreSQL lets none come about
+
+    def is_busy(self, error: Exception) -> bool:
+        return getattr(error, "sqlstate", None) in ("55P03", "40P01")  # lock not available, deadlock
+
+    def explain(self, error: Exception, statement: SqlStatement | None) -> tuple[str, int]:
+        diagnosis = getattr(error, "diag", None)
+        message = getattr(diagnosis, "message_primary", None) or str(error)
+        hint = getattr(diagnosis, "message_hint", None)
+        position = getattr(diagnosis, "statement_position", None)
+        line = statement.line_at(int(position) - 1) if statement and position else statement.line if statement else 0
+        return f"{message} ({hint})" if hint else message, line
+
+    def cursor(self) -> Any:
+        # Whatever cursor and rows the store's connections make: yoyo's parameters are %(name)s.
+        return self.driver.Cursor(self.connection, row_factory=self.driver.rows.tuple_row)
+
+
+class SQLiteBooks(Books, SQLiteBackend):  # type: ignore[misc]
+    """On a connection of the chosen SQLite library without implicit transactions."""
+
+    dialect = "sqlite"
+
+    def run(self, sql: str) -> None:
+        self.connection.execute(sql).close()
+
+    def limit(self, lock_timeout: float, statement_timeout: float) -> None:
+        """Nothing to do: the write lock is ours, and there is no other to wait for."""
+
+    def orphans(self) -> list[str]:
+        found = self.execute("pragma foreign_key_check").fetchall()
+        return sorted({f"{table} → {parent}" for table, _, parent, _ in found})
+
+    def is_busy(self, error: Exception) -> bool:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
+
+    def explain(self, error: Exception, statement: SqlStatement | None) -> tuple[str, int]:
+        return str(error), statement.line if statement else 0
+
+    def begin(self) -> None:
+        self.execute("begin immediate")
+        self._in_transaction = True
+
+    def commit(self) -> None:
+        self.execute("commit")
+
+    def rollback(self) -> None:
+        self.execute("rollback")
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+        # The driver's own way to store datetimes is deprecated, and registered for the whole process.
+        values = {
+            name: value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+            for name, value in (params or {}).items()
+        }
+        return super().execute(sql, values)
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry in the password file
+        return "unknown"
+
+
+_RECORD_CHECKSUMS = """/* diglot:migrate.record_checksums */
+    insert into diglot_migration_checksum (migration_id, sha256, rollback_sha256, recorded_at_utc)
+    values (:id, :sha256, :rollback_sha256, :recorded_at)"""
+_CHECKSUM_TABLE_SQL: dict[Dialect, str] = {
+    "postgres": """/* diglot:migrate.checksum_table */
+        create table if not exists diglot_migration_checksum (
+            migration_id text collate "C" not null,
+            sha256 text collate "C" not null,
+            rollback_sha256 text collate "C" not null,
+            recorded_at_utc timestamp not null,
+            constraint pk_diglot_migration_checksum primary key (migration_id)
+        )""",
+    "sqlite": """/* diglot:migrate.checksum_table */
+        create table if not exists diglot_migration_checksum (
+            migration_id text not null,
+            sha256 text not null,
+            rollback_sha256 text not null,
+            recorded_at_utc text not null,
+            constraint pk_diglot_migration_checksum primary key (migration_id)
+        ) strict""",
+}

@@ -1,0 +1,120 @@
+"""One migration on the locked connection: its statements, its mark, its log line and its checksums, all or nothing.
+
+The exception is a PostgreSQL migration with ``-- transactional: false`` (create index concurrently): each of its
+statements stands by itself, the mark follows right after the last. Killed in between, it runs again from its start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diglot.errors import LockTimeout, MigrationFailed
+from diglot.migrate.bookkeeping import Books, open_books
+from diglot.migrate.statements import SqlStatement
+from diglot.migrate.status import Applied, Clock
+from diglot.migrate.tree import Migration
+from diglot.stores.session import Dialect
+
+# Who waits for a table's lock stops everybody who comes after. So: wait a little, let them pass, try again.
+LONGEST_WAIT_FOR_A_TABLE = 2.0
+PAUSE = 0.1
+
+
+class Execution:
+    """Applies and rolls back on a connection that holds the migration lock."""
+
+    def __init__(
+        self, connection: Any, dialect: Dialect, clock: Clock, timeout: float, statement_timeout: float
+    ) -> None:
+        self._books: Books = open_books(connection, dialect, clock)
+        self._timeout = timeout
+        self._statement_timeout = statement_timeout
+        self._prepared = False
+
+    def applied(self) -> list[Applied]:
+        """What is applied, now that nobody else can change it."""
+        return self._books.applied()
+
+    def apply(self, migration: Migration) -> None:
+        """MigrationFailed when a statement is refused, LockTimeout when somebody holds a table too long."""
+        self._prepare()
+        statements = migration.statements()
+        self._run(migration, migration.file, statements, self._books.record)
+
+    def roll_back(self, migration: Migration) -> None:
+        """As ``apply``, for the rollback file."""
+        self._prepare()
+        statements = migration.rollback_statements()
+        self._run(migration, migration.rollback_file, statements, self._books.forget)
+
+    def accept(self, migrations: list[Migration]) -> None:
+        """Take their files as they are now for what was applied."""
+        self._prepare()
+        with self._books.atomically():
+            for migration in migrations:
+                self._books.record_checksums(migration)
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            self._patiently("the books of the migrations", self._books.prepare)
+            self._prepared = True
+
+    def _run(
+        self,
+        migration: Migration,
+        file: str,
+        statements: list[SqlStatement],
+        book: Callable[[Migration], None],
+    ) -> None:
+        def in_one_transaction() -> None:
+            with self._books.atomically():
+                self._books.limit(min(LONGEST_WAIT_FOR_A_TABLE, self._timeout), self._statement_timeout)
+                self._run_statements(file, statements, "the database is as it was before")
+                self._refuse_orphans(file)
+                book(migration)
+
+        def one_by_one() -> None:
+            self._books.limit(self._timeout, self._statement_timeout)
+            self._run_statements(
+                file, statements, "what the statements before it did stays; it will run again from its start"
+            )
+            with self._books.atomically():
+                book(migration)
+
+        self._patiently(file, in_one_transaction if migration.transactional else one_by_one)
+
+    def _run_statements(self, file: str, statements: list[SqlStatement], consequence: str) -> None:
+        for number, statement in enumerate(statements, start=1):
+            try:
+                self._books.run(statement.text)
+            except self._books.errors as error:
+                if self._books.is_busy(error):
+                    raise
+                message, line = self._books.explain(error, statement)
+                raise MigrationFailed(f"{file}:{line}: statement {number}: {message}; {consequence}") from error
+
+    def _refuse_orphans(self, file: str) -> None:
+        orphans = self._books.orphans()
+        if orphans:
+            raise MigrationFailed(
+                f"{file}: it would leave rows that refer to rows which do not exist ({', '.join(orphans)}); "
+                "the database is as it was before"
+            )
+
+    def _patiently(self, what: str, work: Callable[[], None]) -> None:
+        """Do it, again and again while somebody else holds a lock it needs, until the time is over."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return work()
+            except self._books.errors as error:
+                if not self._books.is_busy(error):
+                    raise MigrationFailed(f"{what}: {self._books.explain(error, None)[0]}") from error
+                if time.monotonic() + PAUSE > deadline:
+                    raise LockTimeout(
+                        f"{what}: somebody else held a lock that it needs for more than {self._timeout:g} s; "
+                        "nothing was changed: end what holds it, or wait longer"
+                    ) from error
+            time.sleep(PAUSE)

@@ -1,0 +1,109 @@
+"""What rolling a migration back would lose: read from its rollback file, then looked up in the database.
+
+Statements that drop a table or a column, or delete rows, count when there is something in what they drop. A table that
+is rebuilt (copied, dropped, renamed) counts too: that its rows come back can't be seen from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from diglot.migrate.statements import SqlStatement
+from diglot.migrate.tree import Migration
+from diglot.stores.session import Dialect, Session, Statement
+
+
+class Dropped(NamedTuple):
+    """A table, or one column of it, that a statement empties."""
+
+    table: str
+    column: str | None = None
+
+
+def rows_lost(session: Session, migration: Migration) -> list[str]:
+    """``table users: it has rows``, ``column task_states.version: it has values``; in the order of the file."""
+    lost = []
+    for table, column in dropped(migration.rollback_statements()):
+        if not session.rows(_COLUMN[session.dialect], (table, column, column)):
+            continue
+        if session.rows(_anything_in(table, column)):
+            lost.append(f"column {table}.{column}: it has values" if column else f"table {table}: it has rows")
+    return lost
+
+
+def dropped(statements: list[SqlStatement]) -> list[Dropped]:
+    """What these statements drop or empty, each once."""
+    return list(dict.fromkeys(one for statement in statements for one in _dropped(statement.words)))
+
+
+def _dropped(words: tuple[str, ...]) -> Iterator[Dropped]:
+    if words[:2] == ("drop", "table"):
+        yield from (Dropped(name) for name in _names(words[2:]))
+    elif words[:1] == ("truncate",):
+        yield from (Dropped(name) for name in _names(words[1:]))
+    elif words[:2] == ("delete", "from"):
+        yield from (Dropped(name) for name in _names(words[2:])[:1])
+    elif words[:2] == ("alter", "table"):
+        table = _names(words[2:])[0]
+        for at, word in enumerate(words):
+            if word == "drop" and words[at + 1] not in ("constraint", "not", "default", "expression", "identity"):
+                yield from (Dropped(table, column) for column in _names(words[at + 1 :])[:1])
+
+
+def _names(words: tuple[str, ...]) -> list[str]:
+    """The names at the beginning, separated by commas; a schema before a name is left out."""
+    names: list[str] = []
+    wanted = True
+    for word in words:
+        if word in _NOISE:
+            continue
+        if word == ",":
+            wanted = True
+        elif word == "." and names:
+            names.pop()
+            wanted = True
+        elif wanted:
+            names.append(word)
+            wanted = False
+        else:
+            break
+    return names
+
+
+_NOISE = ("if", "exists", "only", "table", "column")
+
+
+def _anything_in(table: str, column: str | None) -> Statement:
+    # The names come from a migration file, were found in the catalogue and are quoted.
+    source = f"from {_quoted(table)} as t"
+    where = f" where t.{_quoted(column)} is not null" if column else ""
+    text = f"/* diglot:migrate.data_loss */ select 1 {source}{where} limit 1"
+    return Statement("migrate.data_loss", text)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+_COLUMN: dict[Dialect, Statement] = {
+    "postgres": Statement(
+        "migrate.column",
+        """/* diglot:migrate.column */
+        select 1
+        from information_schema.columns
+        where
+            table_schema = current_schema()
+            and table_name = cast($1 as text)
+            and (cast($2 as text) is null or column_name = cast($3 as text))
+        limit 1""",
+    ),
+    "sqlite": Statement(
+        "migrate.column",
+        """/* diglot:migrate.column */
+        select 1
+        from pragma_table_xinfo(?) as c
+        where ? is null or c.name = ?
+        limit 1""",
+    ),
+}

@@ -1,0 +1,182 @@
+"""What a database says it has, beside what the files say it should have.
+
+Two reads on any session, also on a read-only or an empty database: nothing is made, and no table is asked for that
+may not exist, so the server's log stays clean. yoyo's table says which migrations are applied; ours keeps the
+SHA-256 of both files as they were then, so an edited file is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from diglot.errors import MigrationEdited, MigrationOutOfOrder, MigrationUnknown
+from diglot.migrate.tree import Migration, MigrationTree
+from diglot.stores.session import Dialect, Row, Statement
+
+State = Literal["applied", "pending", "edited", "unknown"]
+Clock = Callable[[], datetime]
+"""The time now, aware."""
+Rows = Callable[[Statement], list[Row]]
+"""Runs a statement without values; ``store.rows`` is one."""
+
+APPLIED_TABLE = "_yoyo_migration"
+CHECKSUM_TABLE = "diglot_migration_checksum"
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A migration that the database has; no checksums where it was applied by yoyo itself."""
+
+    id: str
+    applied_at: datetime
+    sha256: str | None
+    rollback_sha256: str | None
+
+
+class MigrationStatus(msgspec.Struct, frozen=True):
+    """A migration of the files or of the database. ``detail`` says which file was edited, else it is empty."""
+
+    id: str
+    state: State
+    applied_at: datetime | None
+    detail: str = ""
+
+
+def statuses(tree: MigrationTree, applied: list[Applied]) -> list[MigrationStatus]:
+    """One for each id that the tree or the database has, in order."""
+    known, there = {migration.id: migration for migration in tree}, {one.id: one for one in applied}
+    return [_status(id, known.get(id), there.get(id)) for id in sorted({*known, *there})]
+
+
+def check(tree: MigrationTree, applied: list[Applied]) -> None:
+    """MigrationUnknown or MigrationEdited when the database has what the files have not."""
+    found = statuses(tree, applied)
+    unknown = [status.id for status in found if status.state == "unknown"]
+    if unknown:
+        raise MigrationUnknown(
+            f"the database has {', '.join(unknown)}, which {tree.folder} has not: "
+            "use the version that applied it (or a newer one), or bring back its files"
+        )
+    for status in found:
+        if status.state == "edited":
+            raise MigrationEdited(
+                f"{status.detail}: restore it as it was, or accept it as it is with 'diglot migrate bless {status.id}'"
+            )
+
+
+def pending(tree: MigrationTree, applied: list[Applied]) -> list[Migration]:
+    """What is to be applied, in order; the errors of ``check``, and MigrationOutOfOrder."""
+    check(tree, applied)
+    there = {one.id for one in applied}
+    missing = [migration for migration in tree if migration.id not in there]
+    newest = max(there, default="")
+    if missing and missing[0].id < newest:
+        raise MigrationOutOfOrder(
+            f"{missing[0].file} is pending, yet {newest}, which is newer, is applied: "
+            "give it an id of now (in both trees), or roll back to before it"
+        )
+    return missing
+
+
+def read_applied(rows: Rows, dialect: Dialect) -> list[Applied]:
+    """What the database has, oldest first; [] for one that was never migrated."""
+    there = tables(rows, dialect)
+    if APPLIED_TABLE not in there:
+        return []
+    found = rows((_APPLIED if CHECKSUM_TABLE in there else _APPLIED_ONLY)[dialect])
+    return sorted((Applied(id, _utc(at), sha256, rollback) for id, at, sha256, rollback in found), key=_id)
+
+
+def tables(rows: Rows, dialect: Dialect) -> set[str]:
+    """Which of the tables exist that migrations are kept in."""
+    return {str(name) for (name,) in rows(_TABLES[dialect])}
+
+
+def _id(one: Applied) -> str:
+    return one.id
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _status(id: str, known: Migration | None, there: Applied | None) -> MigrationStatus:
+    if there is None:
+        return MigrationStatus(id, "pending", None)
+    if known is None:
+        return MigrationStatus(id, "unknown", there.applied_at)
+    edited = _edited(known, there)
+    return MigrationStatus(id, "edited" if edited else "applied", there.applied_at, edited)
+
+
+def _edited(known: Migration, there: Applied) -> str:
+    if there.sha256 is None:
+        return f"{known.file} was applied without a checksum (by yoyo itself)"
+    if there.sha256 != known.sha256:
+        return f"{known.file} was changed after it was applied"
+    if there.rollback_sha256 != known.rollback_sha256:
+        return f"{known.rollback_file} was changed after its migration was applied"
+    return ""
+
+
+_TABLES: dict[Dialect, Statement] = {
+    "postgres": Statement(
+        "migrate.tables",
+        """/* diglot:migrate.tables */
+        select cast(c.relname as text)
+        from pg_catalog.pg_class as c
+        inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+        where n.nspname = current_schema()
+        and c.relname in ('_yoyo_migration', '_yoyo_version', 'diglot_migration_checksum')""",
+    ),
+    "sqlite": Statement(
+        "migrate.tables",
+        """/* diglot:migrate.tables */
+        select name
+        from sqlite_schema
+        where
+            type = 'table'
+            and name in ('_yoyo_migration', '_yoyo_version', 'diglot_migration_checksum')""",
+    ),
+}
+_APPLIED: dict[Dialect, Statement] = {
+    "postgres": Statement(
+        "migrate.applied",
+        """/* diglot:migrate.applied */
+        select
+            m.migration_id,
+            to_char(m.applied_at_utc, 'YYYY-MM-DD"T"HH24:MI:SS.US'),
+            c.sha256,
+            c.rollback_sha256
+        from _yoyo_migration as m
+        left join diglot_migration_checksum as c on c.migration_id = m.migration_id""",
+    ),
+    "sqlite": Statement(
+        "migrate.applied",
+        """/* diglot:migrate.applied */
+        select m.migration_id, m.applied_at_utc, c.sha256, c.rollback_sha256
+        from _yoyo_migration as m
+        left join diglot_migration_checksum as c on c.migration_id = m.migration_id""",
+    ),
+}
+_APPLIED_ONLY: dict[Dialect, Statement] = {
+    "postgres": Statement(
+        "migrate.applied_only",
+        """/* diglot:migrate.applied_only */
+        select
+            m.migration_id,
+            to_char(m.applied_at_utc, 'YYYY-MM-DD"T"HH24:MI:SS.US'),
+            null,
+            null
+        from _yoyo_migration as m""",
+    ),
+    "sqlite": Statement(
+        "migrate.applied_only",
+        """/* diglot:migrate.applied_only */
+        select m.migration_id, m.applied_at_utc, null, null
+        from _yoyo_migration as m""",
+    ),
+}

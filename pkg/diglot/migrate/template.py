@@ -1,0 +1,91 @@
+"""A new migration: the four files, with the questions that its review will ask.
+
+They hold no SQL yet, so the runner refuses them until both dialects and both directions are written.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from diglot.errors import MigrationError, MigrationTreeError
+from diglot.migrate.tree import ROLLBACK, MigrationTree, check_pairs
+from diglot.stores.session import DIALECTS, Dialect
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def new_migration(folder: Path, name: str, now: datetime) -> list[Path]:
+    """Write ``FOLDER/{postgres,sqlite}/ID.sql`` and ``ID.rollback.sql``, ID = ``now`` in UTC and the name; the paths.
+
+    MigrationError for a name that is no identifier, for one that an existing migration has, and when a newer
+    migration exists already. Nothing is overwritten; when a file can't be written, none is left.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 80:
+        raise MigrationError(
+            f"{name!r} is no name for a migration: use small letters, digits and _, as in add_versions"
+        )
+    trees = [MigrationTree.read(folder, dialect) for dialect in DIALECTS]
+    check_pairs(*trees)
+    id = f"{now.astimezone(UTC):%Y%m%d%H%M%S}_{name}"
+    for existing in trees[0].ids:
+        if existing.partition("_")[2] == name:
+            raise MigrationError(f"{existing} has this name already")
+        if existing[:14] >= id[:14]:
+            raise MigrationError(f"{existing} is not older than {id}, so the new one would be out of order")
+    texts = {
+        folder / dialect / f"{id}{suffix}": text
+        for dialect in DIALECTS
+        for suffix, text in ((".sql", _UP[dialect]), (ROLLBACK, _DOWN))
+    }
+    return _write(texts)
+
+
+def _write(texts: dict[Path, str]) -> list[Path]:
+    written: list[Path] = []
+    try:
+        for path, text in texts.items():
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                written.append(path)
+                file.write(text)
+    except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise MigrationTreeError(f"{error.filename}: can't be written: {error.strerror}") from error
+    return written
+
+
+_BOTH = """\
+-- Why this change is made, in a sentence or two.
+--
+-- The review will ask (delete what is answered):
+-- [ ] Expand, then contract: does the code that runs now work on the new schema, for one release?
+-- [ ] Are tables, columns, keys, checks and indexes named the same in both dialects (pk_ fk_ uq_ ck_ ix_)?
+-- [ ] Does a new column that is not null have a default that is a constant?
+-- [ ] Has every query that is new a path by an index, and is no index the beginning of another?
+"""
+_UP: dict[Dialect, str] = {
+    "postgres": _BOTH
+    + """\
+-- [ ] Which locks are taken, and for how long with the rows that production has?
+-- [ ] An index on a table with many rows: `create index concurrently` in a migration of its own that is not
+--     transactional, after `drop index concurrently if exists`.
+-- [ ] A constraint on a table with many rows: `not valid` here, `validate constraint` in the next migration.
+-- [ ] Is text `collate "C"`, every integer bigint, every time timestamptz?
+""",
+    "sqlite": _BOTH
+    + """\
+-- [ ] Is the table strict, `not null` written out on its key, JSON checked by json_valid(…) and json_type(…)?
+-- [ ] A change that `alter table` can't make: a new table, `insert … select`, drop, rename, and its indexes again.
+--     Foreign keys are off here and checked before the commit.
+""",
+}
+_DOWN = """\
+-- What is lost when this is rolled back, in a sentence.
+--
+-- The review will ask (delete what is answered):
+-- [ ] Does it undo exactly what the migration did: is up, down, up the same schema as up?
+-- [ ] Which rows or values are lost? Where nothing can be undone, say so in a line of its own instead:
+--     rollback, a colon, and `nothing because …`
+"""
