@@ -109,7 +109,8 @@ select
     last_used,
     expires_at
 from api_keys
-where user_id = :user_id
+where
+    user_id = :user_id
     /* if :after_id */ and (created_at, id) < (:after_created_at, :after_id) /* end */
 order by created_at desc, id desc
 limit :limit;
@@ -122,7 +123,8 @@ limit :limit;
 -- Note that a key was used, at most once a minute and never backwards.
 update api_keys
 set last_used = :now
-where id = :id
+where
+    id = :id
     and (last_used is null or last_used <= :before);
 
 -- name: delete_api_key(id)!

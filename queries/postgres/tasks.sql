@@ -259,7 +259,8 @@ set
     error = :error,
     version = version + 1,
     updated_at = :now
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
     and version = :version
 returning
@@ -300,8 +301,9 @@ select
     created_at,
     updated_at
 from task_states
-where task_exec_id = :task_exec_id
-    /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */;
+where
+    /* if :workflow_exec_id */ workflow_exec_id = :workflow_exec_id and /* end */
+    task_exec_id = :task_exec_id;
 
 -- name: lock_task(workflow_exec_id, task_exec_id)^
 -- param: workflow_exec_id text
@@ -329,7 +331,8 @@ select
     created_at,
     updated_at
 from task_states
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
 for update;
 
@@ -359,7 +362,8 @@ select
     created_at,
     updated_at
 from task_states
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and parent_state_id = :parent_state_id
     and task_id = :task_id
 order by created_at desc, task_exec_id desc
@@ -415,11 +419,13 @@ select
     task.created_at,
     task.updated_at
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
     )
@@ -449,11 +455,13 @@ select
     task.created_at,
     task.updated_at
 from task_states as task
-where task.workflow_exec_id = any(:ids)
+where
+    task.workflow_exec_id = any(:ids)
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
     )
@@ -467,12 +475,14 @@ select
     task.task_id,
     task.status
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and task.parent_state_id is null
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.parent_state_id is null
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
@@ -488,12 +498,14 @@ select
     task.task_id,
     task.output
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and task.parent_state_id = :parent_state_id
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.parent_state_id = task.parent_state_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
@@ -509,12 +521,14 @@ select
     task.status,
     count(*) as children
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and task.parent_state_id = :parent_state_id
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.parent_state_id = task.parent_state_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
@@ -533,7 +547,8 @@ with recursive descendant (task_exec_id, depth) as (
         root.task_exec_id,
         0
     from task_states as root
-    where root.workflow_exec_id = :workflow_exec_id
+    where
+        root.workflow_exec_id = :workflow_exec_id
         and root.task_exec_id = :task_exec_id
     union all
     select
@@ -541,8 +556,9 @@ with recursive descendant (task_exec_id, depth) as (
         parent.depth + 1
     from descendant as parent
     inner join task_states as child
-        on child.workflow_exec_id = :workflow_exec_id
-        and child.parent_state_id = parent.task_exec_id
+        on
+            child.workflow_exec_id = :workflow_exec_id
+            and parent.task_exec_id = child.parent_state_id
     where parent.depth < :max_depth
 )
 
@@ -568,8 +584,9 @@ select
     task.updated_at
 from descendant
 inner join task_states as task
-    on task.workflow_exec_id = :workflow_exec_id
-    and task.task_exec_id = descendant.task_exec_id
+    on
+        task.workflow_exec_id = :workflow_exec_id
+        and descendant.task_exec_id = task.task_exec_id
 order by descendant.depth, task.created_at, task.task_exec_id;
 
 -- name: list_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
@@ -608,7 +625,8 @@ select
     created_at,
     updated_at
 from task_states
-where 1 = 1
+where
+    1 = 1
     /* if :status */ and status = :status /* end */
     /* if :workflow_id */ and workflow_id = :workflow_id /* end */
     /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */
@@ -635,7 +653,8 @@ set
     usage = :usage,
     version = version + 1,
     updated_at = :now
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
 returning
     workflow_exec_id,
@@ -662,5 +681,6 @@ returning
 -- param: task_exec_id text
 -- Delete a task state; its children go too.
 delete from task_states
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id;

@@ -87,7 +87,8 @@ select
     created_at,
     updated_at
 from users
-where 1 = 1
+where
+    1 = 1
     /* if :after_id */ and (created_at, id) < (:after_created_at, :after_id) /* end */
 order by created_at desc, id desc
 limit :limit;
@@ -101,7 +102,9 @@ select cast(pg_advisory_xact_lock(7234015962041) as text) as locked;
 -- name: admin_exists()$
 -- returns: bool
 -- Whether there is an admin.
-select exists (select 1 from users where role = 'admin') as found;
+select count(*) > 0 as found
+from users
+where role = 'admin';
 
 -- name: lock_admins()
 -- returns: text

@@ -113,7 +113,8 @@ set
     error = :error,
     version = version + 1,
     updated_at = :now
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and version = :version
 returning
     version,
@@ -196,7 +197,8 @@ select
     workflow.updated_at
 from task_states as task
 inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
-where task.workflow_id = :workflow_id
+where
+    task.workflow_id = :workflow_id
     and task.task_id = :task_id
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
@@ -219,7 +221,8 @@ select
     workflow.updated_at
 from task_states as task
 inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
-where task.workflow_id = :workflow_id
+where
+    task.workflow_id = :workflow_id
     and task.agent_id = :agent_id
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
@@ -242,7 +245,8 @@ select
     workflow.updated_at
 from task_states as task
 inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
-where task.workflow_id = :workflow_id
+where
+    task.workflow_id = :workflow_id
     and task.tool_id = :tool_id
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
@@ -270,7 +274,8 @@ select
     created_at,
     updated_at
 from workflow_states
-where 1 = 1
+where
+    1 = 1
     /* if :status */ and status = :status /* end */
     /* if :workflow_id */ and workflow_id = :workflow_id /* end */
     /* if :ids */ and workflow_exec_id = any(:ids) /* end */

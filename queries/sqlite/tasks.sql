@@ -259,7 +259,8 @@ set
     error = :error,
     version = version + 1,
     updated_at = :now
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
     and version = :version
 returning
@@ -300,8 +301,9 @@ select
     created_at,
     updated_at
 from task_states
-where task_exec_id = :task_exec_id
-    /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */;
+where
+    /* if :workflow_exec_id */ workflow_exec_id = :workflow_exec_id and /* end */
+    task_exec_id = :task_exec_id;
 
 -- name: lock_task(workflow_exec_id, task_exec_id)^
 -- param: workflow_exec_id text
@@ -329,7 +331,8 @@ select
     created_at,
     updated_at
 from task_states
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id;
 
 -- name: child(workflow_exec_id, parent_state_id, task_id)^
@@ -358,7 +361,8 @@ select
     created_at,
     updated_at
 from task_states
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and parent_state_id = :parent_state_id
     and task_id = :task_id
 order by created_at desc, task_exec_id desc
@@ -388,7 +392,7 @@ select
     created_at,
     updated_at
 from task_states
-where task_exec_id in (select value from json_each(:ids));
+where task_exec_id in (select wanted.value from json_each(:ids) as wanted);
 
 -- name: latest_tasks(workflow_exec_id)
 -- param: workflow_exec_id text
@@ -414,11 +418,13 @@ select
     task.created_at,
     task.updated_at
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
     )
@@ -448,11 +454,13 @@ select
     task.created_at,
     task.updated_at
 from task_states as task
-where task.workflow_exec_id in (select value from json_each(:ids))
+where
+    task.workflow_exec_id in (select wanted.value from json_each(:ids) as wanted)
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
     )
@@ -466,12 +474,14 @@ select
     task.task_id,
     task.status
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and task.parent_state_id is null
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.parent_state_id is null
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
@@ -487,12 +497,14 @@ select
     task.task_id,
     task.output
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and task.parent_state_id = :parent_state_id
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.parent_state_id = task.parent_state_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
@@ -508,12 +520,14 @@ select
     task.status,
     count(*) as children
 from task_states as task
-where task.workflow_exec_id = :workflow_exec_id
+where
+    task.workflow_exec_id = :workflow_exec_id
     and task.parent_state_id = :parent_state_id
     and not exists (
         select 1
         from task_states as newer
-        where newer.workflow_exec_id = task.workflow_exec_id
+        where
+            newer.workflow_exec_id = task.workflow_exec_id
             and newer.parent_state_id = task.parent_state_id
             and newer.task_id = task.task_id
             and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
@@ -532,7 +546,8 @@ with recursive descendant (task_exec_id, depth) as (
         root.task_exec_id,
         0
     from task_states as root
-    where root.workflow_exec_id = :workflow_exec_id
+    where
+        root.workflow_exec_id = :workflow_exec_id
         and root.task_exec_id = :task_exec_id
     union all
     select
@@ -540,8 +555,9 @@ with recursive descendant (task_exec_id, depth) as (
         parent.depth + 1
     from descendant as parent
     inner join task_states as child
-        on child.workflow_exec_id = :workflow_exec_id
-        and child.parent_state_id = parent.task_exec_id
+        on
+            child.workflow_exec_id = :workflow_exec_id
+            and parent.task_exec_id = child.parent_state_id
     where parent.depth < :max_depth
 )
 
@@ -567,8 +583,9 @@ select
     task.updated_at
 from descendant
 inner join task_states as task
-    on task.workflow_exec_id = :workflow_exec_id
-    and task.task_exec_id = descendant.task_exec_id
+    on
+        task.workflow_exec_id = :workflow_exec_id
+        and descendant.task_exec_id = task.task_exec_id
 order by descendant.depth, task.created_at, task.task_exec_id;
 
 -- name: list_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
@@ -607,7 +624,8 @@ select
     created_at,
     updated_at
 from task_states
-where 1 = 1
+where
+    1 = 1
     /* if :status */ and status = :status /* end */
     /* if :workflow_id */ and workflow_id = :workflow_id /* end */
     /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */
@@ -634,7 +652,8 @@ set
     usage = :usage,
     version = version + 1,
     updated_at = :now
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
 returning
     workflow_exec_id,
@@ -661,5 +680,6 @@ returning
 -- param: task_exec_id text
 -- Delete a task state; its children go too.
 delete from task_states
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id;

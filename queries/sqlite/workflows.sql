@@ -113,7 +113,8 @@ set
     error = :error,
     version = version + 1,
     updated_at = :now
-where workflow_exec_id = :workflow_exec_id
+where
+    workflow_exec_id = :workflow_exec_id
     and version = :version
 returning
     version,
@@ -195,7 +196,8 @@ select
     workflow.updated_at
 from task_states as task
 inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
-where task.workflow_id = :workflow_id
+where
+    task.workflow_id = :workflow_id
     and task.task_id = :task_id
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
@@ -218,7 +220,8 @@ select
     workflow.updated_at
 from task_states as task
 inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
-where task.workflow_id = :workflow_id
+where
+    task.workflow_id = :workflow_id
     and task.agent_id = :agent_id
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
@@ -241,7 +244,8 @@ select
     workflow.updated_at
 from task_states as task
 inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
-where task.workflow_id = :workflow_id
+where
+    task.workflow_id = :workflow_id
     and task.tool_id = :tool_id
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
@@ -269,10 +273,11 @@ select
     created_at,
     updated_at
 from workflow_states
-where 1 = 1
+where
+    1 = 1
     /* if :status */ and status = :status /* end */
     /* if :workflow_id */ and workflow_id = :workflow_id /* end */
-    /* if :ids */ and workflow_exec_id in (select value from json_each(:ids)) /* end */
+    /* if :ids */ and workflow_exec_id in (select wanted.value from json_each(:ids) as wanted) /* end */
     /* if :created_from */ and created_at >= :created_from /* end */
     /* if :created_before */ and created_at < :created_before /* end */
     /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
