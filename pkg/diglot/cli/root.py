@@ -5,7 +5,8 @@ The global options may stand before the command and after it: people type both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,29 @@ class LazyGroup(click.Group):
             command.epilog = command.epilog or EPILOG
             self.add_command(command, cmd_name)
         return self.commands.get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self._lazy and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self._lazy, n=1)
+            ctx.fail(f"no such command {args[0]!r}: {f'did you mean {near[0]!r}?' if near else self._all()}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, with the whole first sentence of each command."""
+        rows = [(name, command.get_short_help_str(limit=200)) for name, command in self._loaded(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _loaded(self, ctx: click.Context) -> Iterator[tuple[str, click.Command]]:
+        for name in self._lazy:
+            command = self.get_command(ctx, name)
+            if command is not None:
+                yield name, command
+
+    def _all(self) -> str:
+        return f"use one of {', '.join(self._lazy)}"
 
 
 def lazy_group(name: str, help_text: str, **commands: str) -> LazyGroup:

@@ -1,0 +1,100 @@
+"""Ways to run the command line: inside the test, as a process of its own, and in a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner
+
+from diglot.cli.run import run
+
+TIMEOUT = 60.0
+COMMAND = [sys.executable, "-c", "import sys; from diglot.cli.main import main; sys.exit(main())"]
+
+
+class Result(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which is one JSON document and nothing else."""
+        return json.loads(self.out)
+
+
+def diglot(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None) -> Result:
+    """Run it in this process, with the errors handled as the entry point does."""
+    with CliRunner().isolation(input=stdin, env=env or {}) as (out, err, _):
+        code = run(arguments)
+        return Result(code, out.getvalue().decode(), err.getvalue().decode())
+
+
+def process(
+    *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> Result:
+    """Run it as a process of its own, without a terminal."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def started(*arguments: str, python: tuple[str, ...] = (), env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """A process that runs it, with pipes to all three of its ends."""
+    return subprocess.Popen(
+        [COMMAND[0], *python, *COMMAND[1:], *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def terminal(
+    *arguments: str, columns: int = 100, typed: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
+) -> tuple[int, str]:
+    """Run it in a terminal of this width: exit code, and all that it would show. ``typed`` is what a person types."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    surroundings = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    command = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**surroundings, "TERM": "xterm-256color", **(env or {})},
+        cwd=cwd,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # EIO: the last process that had the terminal is gone
+        pass
+    finally:
+        os.close(ours)
+    return command.wait(TIMEOUT), shown.decode().replace("\r\n", "\n")
