@@ -302,8 +302,8 @@ select
     updated_at
 from task_states
 where
-    /* if :workflow_exec_id */ workflow_exec_id = :workflow_exec_id and /* end */
-    task_exec_id = :task_exec_id;
+    task_exec_id = :task_exec_id
+    /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */;
 
 -- name: lock_task(workflow_exec_id, task_exec_id)^
 -- param: workflow_exec_id text
