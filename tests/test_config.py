@@ -518,7 +518,7 @@ def test_an_address_in_whatever_setting_never_shows_its_password(name: str, valu
     for sources in ({"env": {name: value}}, {"dotenv": f"{name}={value}\n"}):
         Path(".env").unlink(missing_ok=True)
         try:
-            config = configure(**sources)  # type: ignore[arg-type]
+            config = configure(**sources)
         except ConfigurationError as error:
             chain = [error, error.__cause__, None if error.__suppress_context__ else error.__context__]
             assert not any(CANARY in str(link) + repr(link) for link in chain)

@@ -44,7 +44,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
         raise to_raise[0]
 
     monkeypatch.setattr(root, "fail", fail, raising=False)
-    monkeypatch.setitem(root.cli._lazy, "fail", "diglot.cli.root:fail")  # type: ignore[attr-defined]
+    monkeypatch.setitem(root.cli._lazy, "fail", "diglot.cli.root:fail")
     yield to_raise
     root.cli.commands.pop("fail", None)
 
@@ -200,7 +200,7 @@ def test_a_warning_is_one_line_without_the_place_in_the_code(monkeypatch: pytest
         logging.getLogger("diglot.stores").info("nobody asked")
 
     monkeypatch.setattr(root, "fail", fail, raising=False)
-    monkeypatch.setitem(root.cli._lazy, "fail", "diglot.cli.root:fail")  # type: ignore[attr-defined]
+    monkeypatch.setitem(root.cli._lazy, "fail", "diglot.cli.root:fail")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always")

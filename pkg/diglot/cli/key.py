@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
@@ -20,27 +19,26 @@ _SPAN = re.compile(r"([1-9][0-9]{0,5})([smhdw])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-class Expiry(click.ParamType):
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     """A moment in UTC: a time span from now (``90d``), a date, or a time with its zone."""
-
-    name = "expiry"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        span = _SPAN.match(value)
-        now = datetime.now(UTC)
-        try:
-            if span:
-                return now + timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
-            moment = datetime.fromisoformat(value)
-            if len(value) <= 10:
-                moment = moment.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a time: use 90d, 12h, 2030-01-31 or 2030-01-31T09:05:00Z", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone: write {value}Z for UTC", param, ctx)
-        if moment <= now:
-            self.fail(f"{value!r} is in the past", param, ctx)
-        return moment.astimezone(UTC)
+    if value is None:
+        return None
+    span = _SPAN.match(value)
+    now = datetime.now(UTC)
+    try:
+        if span:
+            return now + timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
+        moment = datetime.fromisoformat(value)
+        if len(value) <= 10:
+            moment = moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        problem = f"{value!r} is not a time: use 90d, 12h, 2030-01-31 or 2030-01-31T09:05:00Z"
+        raise click.BadParameter(problem, ctx, param) from None
+    if moment.tzinfo is None:
+        raise click.BadParameter(f"{value!r} has no time zone: write {value}Z for UTC", ctx, param)
+    if moment <= now:
+        raise click.BadParameter(f"{value!r} is in the past", ctx, param)
+    return moment.astimezone(UTC)
 
 
 @click.command()
@@ -48,7 +46,7 @@ class Expiry(click.ParamType):
 @click.option("--name", help="What to call the key, so that it can be told from others.")
 @click.option(
     "--expires",
-    type=Expiry(),
+    callback=_moment,
     metavar="TIME",
     help="When it ends: 90d, 12h, 2030-01-31 or 2030-01-31T09:05:00Z. Without it, never.",
 )

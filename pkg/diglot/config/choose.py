@@ -117,9 +117,9 @@ def _place(layer: Layer, driver: Driver, values: Layer) -> bool:
     addresses = [name for name in ("url", "conn_string") if name in layer]
     if len(addresses) == 2:
         raise _said_twice(layer["conn_string"], layer["url"])
-    for name in addresses:
-        found = layer[name]
-        database = _address(found, parse_url if name == "url" else parse_conninfo)
+    for address in addresses:
+        found = layer[address]
+        database = _address(found, parse_url if address == "url" else parse_conninfo)
         for part, value in _parts(database).items():
             if part in given and given[part].value != value:
                 raise _said_twice(given[part], found)

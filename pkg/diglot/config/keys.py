@@ -10,7 +10,7 @@ import re
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from diglot.stores.settings import SslMode
 
@@ -80,7 +80,7 @@ def _setting(variable: str, allowed: str, **constraints: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What one source says; None where it says nothing."""
+    """What one source says; None where it says nothing. It reads nothing by itself: sources.py gives it the values."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
@@ -128,6 +128,17 @@ class Settings(BaseSettings):
         "DB_APPLICATION_NAME", "text of at most 63 characters", max_length=63
     )
     migration_timeout: Annotated[Seconds | None, COMMON] = _setting("DB_MIGRATION_TIMEOUT", SECONDS)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic passes them by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 class Key(NamedTuple):

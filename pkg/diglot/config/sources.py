@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from diglot.config import CONFIG_FILE
 from diglot.config.keys import KEYS, Key, Settings
@@ -135,25 +135,13 @@ def _variables(env: Mapping[str, str], place: str) -> Layer:
 def _checked(values: dict[str, Any], sources: dict[str, str]) -> Layer:
     """The values in their types; the first that is not allowed is a ConfigurationError."""
     try:
-        settings = _validated(values)
+        settings = Settings(**values)
     except ValidationError as error:
         location = error.errors(include_input=False, include_context=False, include_url=False)[0]["loc"][0]
         key = next(key for key in KEYS.values() if location in (key.name, key.variable))
         found = values[key.name]
         raise ConfigurationError(f"{sources[key.name]}: {_complaint(key, found)}") from None
     return {name: Found(getattr(settings, name), sources[name]) for name in values}
-
-
-class _OneSource(Settings):
-    """Settings that read nothing but what they are given."""
-
-    @classmethod
-    def settings_customise_sources(cls, *_args: Any, init_settings: InitSettingsSource, **_sources: Any) -> Any:
-        return (init_settings,)
-
-
-def _validated(values: dict[str, Any]) -> Settings:
-    return _OneSource(**values)
 
 
 def _complaint(key: Key, found: Any) -> str:
