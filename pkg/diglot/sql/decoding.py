@@ -121,7 +121,10 @@ def _flat_builder(model: type[msgspec.Struct], converts: list[tuple[int, Convert
 
     def build(row: Row) -> Any:
         values = list(row)
+        given = len(values)
         for i, convert in converts:
+            if i >= given:  # a field at the end that has a default and no column
+                break
             value = values[i]
             if value is not None:
                 values[i] = convert(value)
