@@ -1,0 +1,173 @@
+"""The file of a SQLite database before SQLite sees it: which paths are refused, and a file nobody else can read.
+
+The file is made here (0600, never through a link), because SQLite would make it with the umask's rights and give
+the same to its ``-wal`` and ``-shm``. An existing one is only looked at, never opened: closing it again would drop
+the locks that SQLite holds on it in this process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from diglot.errors import (
+    ConfigurationError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    DiglotError,
+)
+
+MEMORY = ":memory:"
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+COMPANIONS = ("-wal", "-shm", "-journal", "-gate")
+
+
+class Identity(NamedTuple):
+    """Which file it is, whatever its name."""
+
+    device: int
+    inode: int
+
+
+class Found(NamedTuple):
+    """The database file as it stood there; ``mode`` are its rights before they were tightened."""
+
+    identity: Identity
+    mode: int
+    size: int
+
+
+def checked(path: str) -> Path:
+    """The path, absolute, its folder resolved; ConfigurationError for one that can't be a database of ours."""
+    if not path:
+        raise ConfigurationError("the path of the SQLite database is empty: give a file or ':memory:'")
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        raise ConfigurationError(f"the path of the SQLite database has a control character: {path!r}")
+    if path.startswith("file:"):
+        raise ConfigurationError(
+            f"the path of the SQLite database is a 'file:' URI, whose parameters can switch its locks off: {path!r}; "
+            "give the plain path ('./file:…' for a file of that name)"
+        )
+    if path.rsplit("/", 1)[-1] in ("", "."):
+        raise ConfigurationError(f"the path of the SQLite database is a folder: {path!r}; name the file in it")
+    if ".." in path.split("/"):
+        raise ConfigurationError(f"the path of the SQLite database has a '..' segment: {path!r}; write it without")
+    given = Path(path)
+    return Path(os.path.realpath(given.parent), given.name)
+
+
+def look(path: Path) -> Found | None:
+    """The file at this path, tightened to 0600 with those that SQLite keeps beside it; None when there is none.
+
+    ConfigurationError for a link, a folder, a file with several names or of another user; DatabaseReadOnly for
+    one that this user can't write.
+    """
+    try:
+        found = _regular(path)
+        if found is None:
+            return None
+        _tighten(path, found)
+        for suffix in COMPANIONS:
+            companion = path.with_name(path.name + suffix)
+            beside = _regular(companion)
+            if beside is not None:
+                _tighten(companion, beside)
+    except OSError as error:
+        raise refused(path, error) from error
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise DatabaseReadOnly(f"the SQLite database {path} can't be written by this user")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DatabaseReadOnly(f"the folder of the SQLite database {path} can't be written: SQLite keeps its log in it")
+    return Found(Identity(found.st_dev, found.st_ino), stat.S_IMODE(found.st_mode), found.st_size)
+
+
+def identity(path: Path) -> Identity | None:
+    """Which file stands at this path now; None when there is none, or what is there is not to be opened."""
+    try:
+        found = _regular(path)
+    except (OSError, ConfigurationError):
+        return None
+    return Identity(found.st_dev, found.st_ino) if found is not None else None
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it, 0700 where they are made here; two processes may do so at once."""
+    try:
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            missing.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    except OSError as error:
+        raise refused(folder, error) from error
+
+
+def make_file(path: Path) -> None:
+    """An empty file, 0600. Only inside the gate: closing it must not meet a lock that SQLite has put on it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE))
+    except FileExistsError:
+        return  # somebody was first; ``look`` will say whether it is one of ours
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+def uri(path: Path) -> str:
+    """The path as a ``file:`` URI of our own: nothing in a name can become a parameter; it never creates."""
+    return f"file:{quote(os.fsencode(path), safe='/')}?mode=rw"
+
+
+def refused(path: Path, error: OSError) -> DiglotError:
+    """What the operating system refused, as an error of ours."""
+    said = f"{path}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return DatabaseReadOnly(f"the SQLite database can't be made or written here: {said}")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DatabaseFull(f"the SQLite database can't be made, the disk is full: {said}")
+    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return ConfigurationError(f"the path of the SQLite database can't be used: {said}")
+    return DatabaseUnavailable(f"the SQLite database can't be opened: {said}")
+
+
+# --- details -----------------------------------------------------------------------------------------------
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+    if kind is not None:
+        raise ConfigurationError(f"the path of the SQLite database is {kind}: {path}; it must be a regular file")
+    if found.st_nlink > 1:
+        raise ConfigurationError(
+            f"the SQLite database {path} has {found.st_nlink} hard links: under two names it would have two "
+            "write-ahead logs; remove the other names"
+        )
+    if found.st_uid != os.geteuid():
+        raise ConfigurationError(
+            f"the SQLite database {path} belongs to user {found.st_uid} and this is user {os.geteuid()}: "
+            "run as its owner, or change its owner"
+        )
+    return found
+
+
+def _tighten(path: Path, found: os.stat_result) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & ~PRIVATE_FILE:
+        with suppress(FileNotFoundError):  # another process has just closed the last connection: the log is gone
+            path.chmod(mode & PRIVATE_FILE)
