@@ -1,0 +1,22 @@
+"""Stores: databases that are open. Both drivers are behind one protocol (session.py), and only the chosen one is
+imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diglot.stores.settings import PostgresSettings, SQLiteSettings
+
+if TYPE_CHECKING:
+    from diglot.stores.session import Store
+
+
+def open_store(settings: SQLiteSettings | PostgresSettings) -> Store:
+    """Open the database of these settings. PostgreSQL is not connected to before the first statement."""
+    if isinstance(settings, SQLiteSettings):
+        from diglot.stores.sqlite import open_sqlite
+
+        return open_sqlite(settings)
+    from diglot.stores.postgres import open_postgres
+
+    return open_postgres(settings)
