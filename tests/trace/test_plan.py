@@ -125,7 +125,7 @@ def graphs(draw: st.DrawFn) -> tuple[Graph, dict[str, float]]:
 
 
 @given(graphs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_task_starts_after_its_parents_and_finishes_once(drawn: tuple[Graph, dict[str, float]]) -> None:
     graph, runtimes = drawn
     found = plan(trace(graph, runtimes=runtimes))
@@ -159,8 +159,8 @@ def test_every_task_is_in_one_group_whose_name_is_its_own(drawn: tuple[Graph, di
 
 
 def test_a_chain_of_many_tasks_is_planned() -> None:
-    chain: Graph = {f"t_ID{n}": [f"t_ID{n - 1}"] if n else [] for n in range(3000)}
-    assert plan(trace(chain)).steps[-1].at == 1500.0
+    chain: Graph = {f"t_ID{n}": [f"t_ID{n - 1}"] if n else [] for n in range(1000)}
+    assert plan(trace(chain)).steps[-1].at == 500.0
 
 
 def _with_times(times: list[Any]) -> list[tuple[float, str, bool]]:

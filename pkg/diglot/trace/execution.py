@@ -13,7 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from diglot.errors import WorkflowNotFound, WorkflowNotReady
-from diglot.models import STATUSES, TERMINAL, JsonObject, Status, TaskState, WorkflowState
+from diglot.models import TERMINAL, JsonObject, Status, TaskState, WorkflowState
+from diglot.repositories.paging import MAX_LIMIT
 from diglot.trace.latency import Meter
 from diglot.trace.plan import Plan, Step
 
@@ -24,7 +25,7 @@ BATCH = 500
 PROGRESS_READS = 1000
 """A group's progress is read after each of its tasks, but not much oftener than this in all: it costs its size."""
 
-UNFINISHED = tuple(status for status in STATUSES if status not in TERMINAL)
+UNFINISHED: tuple[Status, ...] = ("PENDING", "RUNNING", "WAITING", "PAUSED")
 
 
 class Execution:
@@ -70,7 +71,7 @@ class Execution:
             if state.status in TERMINAL:
                 return state.status
             for unfinished in UNFINISHED:
-                while tasks := tx.tasks.list(workflow_exec_id=self.id, status=unfinished, limit=1000).items:
+                while tasks := tx.tasks.list(workflow_exec_id=self.id, status=unfinished, limit=MAX_LIMIT).items:
                     tx.tasks.upsert_many([task.replace(status="CANCELED") for task in tasks])
             return tx.workflows.update_status(self.id, status).status
 
@@ -145,14 +146,8 @@ class Execution:
         number, group = step.task, self._plan.group_of[step.task]
         task_id = self._tasks[number]
         parents = [self._tasks[self._number_of[parent]] for parent in self._plan.trace.tasks[number].parents]
-        if parents:
-            found = self._meter.read("read the parents", lambda: self._db.tasks.get_many(parents))
-            for parent in found:
-                if parent.status != "SUCCESS":
-                    raise WorkflowNotReady(
-                        f"task {self._plan.trace.tasks[number].id!r} of execution {self.id} can't start: its parent "
-                        f"{parent.task_id!r} is {parent.status}; somebody else has changed it"
-                    )
+        for begin in range(0, len(parents), MAX_LIMIT):
+            self._check_parents(number, parents[begin : begin + MAX_LIMIT])
         first = self._started_at[group] is None
 
         def work(tx: Transaction) -> None:
@@ -163,6 +158,15 @@ class Execution:
         self._meter.write("start a task", lambda: self._db.run(work))
         if first:
             self._started_at[group] = step.at
+
+    def _check_parents(self, number: int, parents: list[str]) -> None:
+        """An engine starts a task by what the database says, not by what it remembers."""
+        for parent in self._meter.read("read the parents", lambda: self._db.tasks.get_many(parents)):
+            if parent.status != "SUCCESS":
+                raise WorkflowNotReady(
+                    f"task {self._plan.trace.tasks[number].id!r} of execution {self.id} can't start: its parent "
+                    f"{parent.task_id!r} is {parent.status}; somebody else has changed it"
+                )
 
     def _finish(self, step: Step) -> None:
         number, group = step.task, self._plan.group_of[step.task]

@@ -26,21 +26,29 @@ if TYPE_CHECKING:
     from diglot.database import Database
 
 
+LONGEST_WAIT = 3600.0
+"""Seconds; a longer wait is made of several, for the system has a greatest one."""
+
+
 class Run(Struct, frozen=True):
-    """One execution: the status that it was left in, None where nothing of it was written."""
+    """One execution: the status that it was left in, None where nothing of it was written.
+
+    ``error`` is what kept the database from taking even the end of an execution that was cut short.
+    """
 
     workflow_exec_id: str
     status: Status | None
     seconds: float
+    error: Exception | None = None
 
 
 class Result(Struct, frozen=True):
-    """What a replay did; ``error`` is the first that ended it, None when it ran to its end or was interrupted."""
+    """What a replay did. ``error`` or ``interrupt`` is what ended it early, both None when it ran to its end."""
 
     runs: list[Run]
     latencies: Latencies
     seconds: float
-    interrupted: bool
+    interrupt: KeyboardInterrupt | None
     error: Exception | None
 
 
@@ -59,22 +67,23 @@ def replay(
 
     ``speed``: real time divided by this; None: as fast as possible. ``watch`` is told ten times a second, in this
     thread, how many steps (of ``len(plan.steps)`` an execution) are done. KeyboardInterrupt ends the replay in order:
-    the result says ``interrupted`` and how each execution was left. An error of the database ends it too.
+    the result says so, and how each execution was left. An error of the database ends it too.
     """
     stop = Event()
     players = [_Player(db, plan, stop, new_id, speed, clock) for _ in range(concurrency)]
-    interrupted = False
+    interrupt = None
     began = clock()
     with ThreadPoolExecutor(concurrency, thread_name_prefix="replay") as pool:
-        futures = [pool.submit(player.play, repeat) for player in players]
+        futures: list[Future[None]] = []
         try:
+            futures.extend(pool.submit(player.play, repeat) for player in players)
             unfinished = True
             while unfinished:
                 unfinished = bool(wait(futures, timeout=0.1).not_done)
                 if watch is not None:
                     watch(sum(player.steps for player in players))
-        except KeyboardInterrupt:
-            interrupted = True
+        except KeyboardInterrupt as asked:
+            interrupt = asked
         finally:
             stop.set()
             _wait_for_all(futures)
@@ -82,7 +91,7 @@ def replay(
         runs=[run for player in players for run in player.runs],
         latencies=latencies(player.meter for player in players),
         seconds=clock() - began,
-        interrupted=interrupted,
+        interrupt=interrupt,
         error=next((player.error for player in players if player.error is not None), None),
     )
 
@@ -127,16 +136,17 @@ class _Player:
             began = self._clock()
             execution = Execution(self._db, self._plan, self.meter, self._new_id)
             status: Status | None
+            unended: Exception | None = None
             try:
                 self._play(execution)
                 status = execution.complete()
             except _Stopped:
-                status = self._leave(execution, "CANCELED")
+                status, unended = self._leave(execution, "CANCELED")
             except Exception as error:
                 self.error = error
                 self._stop.set()
-                status = self._leave(execution, "FAILED")
-            self.runs.append(Run(execution.id, status, self._clock() - began))
+                status, unended = self._leave(execution, "FAILED")
+            self.runs.append(Run(execution.id, status, self._clock() - began, unended))
 
     def _play(self, execution: Execution) -> None:
         for create in execution.creation():
@@ -150,19 +160,18 @@ class _Player:
 
     def _wait_until(self, began: float, step: Step) -> None:
         if self._speed is not None:
-            delay = began + step.at / self._speed - self._clock()
-            if delay > 0:
-                self._stop.wait(delay)
+            due = began + step.at / self._speed
+            while (delay := due - self._clock()) > 0 and not self._stop.is_set():
+                self._stop.wait(min(delay, LONGEST_WAIT))
         self._go_on()
 
     def _go_on(self) -> None:
         if self._stop.is_set():
             raise _Stopped
 
-    def _leave(self, execution: Execution, status: Status) -> Status | None:
+    def _leave(self, execution: Execution, status: Status) -> tuple[Status | None, Exception | None]:
         """End an execution before its end; where the database does not even take that, it stays as it is."""
         try:
-            return execution.leave(status)
+            return execution.leave(status), None
         except DiglotError as error:
-            self.error = self.error or error
-            return "RUNNING" if execution.created else None
+            return "RUNNING", error

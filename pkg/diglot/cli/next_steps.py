@@ -1,0 +1,66 @@
+"""What to try after the quickstart: commands that work as they are printed, on the database that was used.
+
+So they name the program as it can be called from here, and carry the options and variables that chose the database.
+A secret is never among them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from shlex import quote
+
+from diglot.cli.app import App
+from diglot.cli.failure import redact
+
+
+def next_steps(app: App, workflow_exec_id: str) -> list[tuple[str, str]]:
+    """(command, what it is for), in the order in which to try them."""
+    program = _program() + _options(app)
+    steps = [
+        (f"{program} workflow show {workflow_exec_id} --width 20", "more of this run"),
+        (f"{program} workflow list", "all runs, newest first"),
+        (f"{program} workflow replay --concurrency 4 --repeat 5", "the recording twenty times, four at once"),
+        (f"{program} auth check", "whose key is it? (it asks for the key)"),
+    ]
+    variables = _variables(app)
+    if variables:
+        steps.insert(0, (f"export {variables}", "so that the commands below use this database"))
+    if app.config.driver == "sqlite":
+        again = "make run" if Path("Makefile").is_file() else f"{_program()} quickstart"
+        steps.append((f"DATABASE_URL=postgresql://USER@HOST/DATABASE {again}", "the same on your PostgreSQL"))
+    return steps
+
+
+def _program() -> str:
+    """``diglot`` where the shell finds this one, else its path from here."""
+    this = Path(sys.argv[0])
+    found = shutil.which("diglot")
+    if not this.is_file() or (found is not None and Path(found).resolve() == this.resolve()):
+        return "diglot"
+    relative = os.path.relpath(this)
+    return quote(str(this) if relative.startswith("..") else relative)
+
+
+def _options(app: App) -> str:
+    """The global options of this run, without one that has a password in it."""
+    options = {**app.flags, "--config": app.config_file}
+    given = [f" {name} {quote(str(value))}" for name, value in options.items() if value is not None]
+    return "".join(option for option in given if redact(option) == option)
+
+
+def _variables(app: App) -> str:
+    """``NAME=value`` of the variables that chose the database; ``NAME=…`` where the value has a secret."""
+    names = {
+        source.removesuffix(" (environment)")
+        for source in app.config.sources.values()
+        if source.endswith(" (environment)")
+    }
+    shown = []
+    for name in sorted(names):
+        value = os.environ.get(name, "")
+        secret = name == "DB_PASSWORD" or redact(value) != value
+        shown.append(f"{name}={'…' if secret else quote(value)}")
+    return " ".join(shown)

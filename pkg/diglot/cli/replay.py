@@ -1,0 +1,164 @@
+"""``diglot workflow replay``: plays a recorded execution into the database, as the engine that ran it would."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+
+if TYPE_CHECKING:
+    from diglot.cli.output import Output
+    from diglot.database import Database
+    from diglot.trace.plan import Plan
+    from diglot.trace.replay import Result
+
+MOST_AT_ONCE = 256
+SQLITE_AT_ONCE = 10
+
+
+def _finite(_ctx: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number", param=parameter)
+    return value
+
+
+@click.command()
+@click.argument("trace", metavar="TRACE.json", required=False)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, MOST_AT_ONCE),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many executions to play at once, each in a thread of its own.",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many executions each of them plays, one after the other: CONCURRENCY x REPEAT in all.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0),
+    callback=_finite,
+    default=0,
+    metavar="X",
+    help="Play in real time divided by X: 1 as it was, 60 a minute in a second. 0, the default: as fast as possible.",
+)
+@pass_app
+def replay(app: App, trace: str | None, concurrency: int, repeat: int, speed: float) -> None:
+    """Play a recorded execution, a WfFormat 1.5 trace, into the database, as the engine that ran it would.
+
+    Tasks of one kind get a common parent task; each goes from PENDING to RUNNING to SUCCESS in an order that its
+    parents allow. The trace is checked before anything is written. '-' reads it from standard input; without a file
+    it is the one that comes with Diglot, its own test run. With --speed a task takes its recorded runtime, and starts
+    when its parents have finished (or at its recorded time). Ctrl-C ends it in order: what is unfinished is CANCELED.
+
+    \b
+    Example:
+      diglot workflow replay montage.json --concurrency 4 --repeat 10
+    """
+    from diglot.trace.plan import plan
+    from diglot.trace.wfformat import bundled_trace, read_trace
+
+    planned = plan(bundled_trace() if trace is None else read_trace(trace))
+    with app.open() as db:
+        result = play(db, planned, concurrency=concurrency, repeat=repeat, speed=speed or None)
+    options = {"concurrency": concurrency, "repeat": repeat, "speed": speed}
+    app.out.answer(as_data(planned, result) | options, lambda: _print(app.out, planned, result, concurrency))
+    end(result)
+
+
+def play(db: Database, plan: Plan, *, concurrency: int = 1, repeat: int = 1, speed: float | None = None) -> Result:
+    """Replay with a progress bar on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from diglot.ids import new_id
+    from diglot.trace import replay as core
+
+    if concurrency > SQLITE_AT_ONCE and db.store.dialect == "sqlite":
+        warnings.warn(
+            f"{concurrency} workflows at once on SQLite wait for each other's writes: PostgreSQL is recommended for "
+            f"more than {SQLITE_AT_ONCE}",
+            stacklevel=2,
+        )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    screen = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    with Progress(*columns, console=screen, transient=True, auto_refresh=False, disable=not terminal) as progress:
+        bar = progress.add_task("recording", total=len(plan.steps) * concurrency * repeat)
+        return core.replay(
+            db,
+            plan,
+            new_id=new_id,
+            concurrency=concurrency,
+            repeat=repeat,
+            speed=speed,
+            watch=lambda steps: progress.update(bar, completed=steps, refresh=True),
+        )
+
+
+def as_data(plan: Plan, result: Result) -> dict[str, Any]:
+    """The stable JSON of a replay; latencies are in milliseconds, other times in seconds."""
+    return {
+        "trace": plan.trace.name,
+        "tasks": len(plan.trace.tasks),
+        "groups": len(plan.groups),
+        "seconds": round(result.seconds, 3),
+        "interrupted": result.interrupt is not None,
+        "runs": [
+            {"workflow_exec_id": run.workflow_exec_id, "status": run.status, "seconds": round(run.seconds, 3)}
+            for run in result.runs
+        ],
+        "latencies_ms": {
+            "read": result.latencies.read,
+            "write": result.latencies.write,
+            "operations": result.latencies.operations,
+        },
+    }
+
+
+def end(result: Result) -> None:
+    """Say how the executions were left that did not run to their end, and raise what ended them."""
+    for run in result.runs:
+        if run.status is None:
+            note(f"execution {run.workflow_exec_id}: nothing of it was written")
+        elif run.error is None and run.status != "SUCCESS":
+            note(f"execution {run.workflow_exec_id} is {run.status}, its unfinished tasks are CANCELED")
+        elif run.error is not None:
+            note(f"execution {run.workflow_exec_id} is left {run.status}: {run.error}")
+    if result.interrupt is not None:
+        note("the database is consistent: every step that was begun is there as a whole or not at all")
+        raise result.interrupt
+    if result.error is not None:
+        raise result.error
+
+
+def _print(out: Output, plan: Plan, result: Result, concurrency: int) -> None:
+    from diglot.cli.measures import print_latencies
+    from diglot.cli.tree import duration_text
+
+    runs = len(result.runs)
+    how_often = "once" if runs == 1 else f"{runs:,} times"
+    at_once = f", {concurrency} at once" if concurrency > 1 else ""
+    click.echo(
+        f"{plan.trace.name}: {len(plan.trace.tasks):,} tasks in {len(plan.groups):,} groups, "
+        f"played {how_often}{at_once} in {duration_text(result.seconds)}\n"
+    )
+    out.table(
+        ["EXECUTION", "STATUS", "TIME"],
+        [[run.workflow_exec_id, run.status or "-", duration_text(run.seconds)] for run in result.runs],
+        None,
+    )
+    if result.runs:
+        click.echo()
+    print_latencies(out, result.latencies, operations=True)
