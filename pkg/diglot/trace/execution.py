@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from diglot.errors import WorkflowNotFound, WorkflowNotReady
+from diglot.errors import OutcomeUnknown, WorkflowNotFound, WorkflowNotReady
 from diglot.models import TERMINAL, JsonObject, Status, TaskState, WorkflowState
 from diglot.repositories.paging import MAX_LIMIT
 from diglot.trace.latency import Meter
@@ -35,6 +35,7 @@ class Execution:
         self._db, self._plan, self._meter = db, plan, meter
         self.id = new_id()
         self.created = False
+        """Whether there may be something of it in the database."""
         self._groups = [new_id() for _ in plan.groups]
         self._tasks = [new_id() for _ in plan.trace.tasks]
         self._number_of = {task.id: number for number, task in enumerate(plan.trace.tasks)}
@@ -102,9 +103,12 @@ class Execution:
             status="RUNNING",
             input={"trace": {name: value for name, value in described.items() if value is not None}},
         )
-        # Set before the call: when its outcome is unknown, it may be there.
+        try:
+            self._meter.write("create the workflow", lambda: self._db.workflows.upsert(state))
+        except OutcomeUnknown:
+            self.created = True
+            raise
         self.created = True
-        self._meter.write("create the workflow", lambda: self._db.workflows.upsert(state))
 
     def _create_tasks(self, states: list[TaskState]) -> None:
         self._meter.write("create tasks", lambda: self._db.tasks.upsert_many(states))
