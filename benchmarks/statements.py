@@ -1,0 +1,116 @@
+"""How many statements a call sends, and how many round trips it waits for: seen at the driver, not believed.
+
+SQLite tells each statement that it begins (its trace callback). libpq writes every message of the PostgreSQL
+protocol to a file (its trace): statements are executions, a round trip is an answer after something was sent.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import pairwise
+from typing import IO, Any, NamedTuple
+
+from benchmarks.contenders import Kind, open_contender
+from benchmarks.data import Data
+from benchmarks.operations import Operation
+
+
+class Traffic(NamedTuple):
+    """Of one call. BEGIN and COMMIT are statements too. SQLite is in the process: it has no round trips."""
+
+    statements: int
+    round_trips: int | None
+
+
+def count(operation: Operation, urls: dict[Kind, str], data: Data) -> dict[Kind, Traffic]:
+    """What one call of each contender sends, once its statements are prepared."""
+    return {kind: _count(operation, kind, urls[kind], data) for kind in operation.kinds if kind in urls}
+
+
+def _count(operation: Operation, kind: Kind, url: str, data: Data) -> Traffic:
+    with _SQLiteTrace() if url.startswith("sqlite:") else _PostgresTrace() as trace:
+        contender = open_contender(kind, url)
+        try:
+            call = getattr(contender, operation.method)
+            questions = operation.arguments(contender, data)
+            # The last question each time: an API key's use is noted at the first, statements are prepared by the third.
+            for _ in range(3):
+                call(*questions[-1])
+            trace.begin()
+            call(*questions[-1])
+            return trace.end()
+        finally:
+            contender.close()
+
+
+class _SQLiteTrace:
+    """Every connection that is opened meanwhile reports its statements."""
+
+    def __enter__(self) -> _SQLiteTrace:
+        from diglot.stores.sqlite_library import library
+
+        self._statements = 0
+        self._library = library()
+        self._connect = self._library.connect
+
+        def connect(*arguments: Any, **options: Any) -> Any:
+            connection = self._connect(*arguments, **options)
+            connection.set_trace_callback(self._seen)
+            return connection
+
+        self._library.connect = connect  # type: ignore[attr-defined]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._library.connect = self._connect  # type: ignore[attr-defined]
+
+    def begin(self) -> None:
+        self._statements = 0
+
+    def end(self) -> Traffic:
+        return Traffic(self._statements, None)
+
+    def _seen(self, text: str) -> None:
+        self._statements += 1
+
+
+class _PostgresTrace:
+    """Every connection that is opened meanwhile writes its messages to one file."""
+
+    def __enter__(self) -> _PostgresTrace:
+        import psycopg
+        from psycopg.pq import Trace
+
+        self._file: IO[bytes] = tempfile.TemporaryFile()
+        self._start = 0
+        self._psycopg = psycopg
+        self._original = psycopg.Connection.__dict__["connect"]
+        self._function = psycopg.connect
+        descriptor = self._file.fileno()
+        original = self._original.__func__
+
+        def connect(cls: Any, *arguments: Any, **options: Any) -> Any:
+            connection = original(cls, *arguments, **options)
+            connection.pgconn.trace(descriptor)
+            connection.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS | Trace.REGRESS_MODE)
+            return connection
+
+        psycopg.Connection.connect = classmethod(connect)  # type: ignore[method-assign,assignment]
+        psycopg.connect = psycopg.Connection.connect
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._psycopg.Connection.connect = self._original  # type: ignore[method-assign]
+        self._psycopg.connect = self._function
+        self._file.close()
+
+    def begin(self) -> None:
+        self._start = self._file.seek(0, 2)
+
+    def end(self) -> Traffic:
+        self._file.seek(self._start)
+        messages = [line.split(b"\t") for line in self._file.read().splitlines() if line[:2] in (b"F\t", b"B\t")]
+        statements = sum(message[0] == b"F" and message[2] in (b"Execute", b"Query") for message in messages)
+        directions = [message[0] for message in messages]
+        round_trips = sum(pair == (b"F", b"B") for pair in pairwise(directions))
+        return Traffic(statements, round_trips)
