@@ -165,6 +165,12 @@ class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     dialect = "postgres"
 
+    def init_connection(self, connection: Any) -> None:
+        # So that the server notices when this process is killed, ends its statement and frees the lock. Where its
+        # platform can't watch a socket it refuses.
+        with suppress(self.driver.Error):
+            connection.execute("set client_connection_check_interval = '500ms'")
+
     def run(self, sql: str) -> None:
         with self.cursor() as cursor:
             cursor.execute(sql.encode(), prepare=False)
@@ -190,6 +196,8 @@ class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
         diagnosis = getattr(error, "diag", None)
         message = getattr(diagnosis, "message_primary", None) or str(error)
         hint = getattr(diagnosis, "message_hint", None)
+        if getattr(error, "sqlstate", None) == "25001":  # active transaction
+            hint = "write '-- transactional: false' above the first statement of its migration"
         position = getattr(diagnosis, "statement_position", None)
         line = statement.line_at(int(position) - 1) if statement and position else statement.line if statement else 0
         return f"{message} ({hint})" if hint else message, line

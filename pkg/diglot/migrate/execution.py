@@ -7,8 +7,9 @@ statements stands by itself, the mark follows right after the last. Killed in be
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from diglot.errors import LockTimeout, MigrationFailed
 from diglot.migrate.bookkeeping import Books, open_books
@@ -20,6 +21,11 @@ from diglot.stores.session import Dialect
 # Who waits for a table's lock stops everybody who comes after. So: wait a little, let them pass, try again.
 LONGEST_WAIT_FOR_A_TABLE = 2.0
 PAUSE = 0.1
+
+T = TypeVar("T")
+_BOOKS = "the books of the migrations"
+_UNDONE = "the database is as it was before"
+_ONE_BY_ONE = "what stands before it is done: mend it, and it runs again from its start"
 
 
 class Execution:
@@ -35,76 +41,77 @@ class Execution:
 
     def applied(self) -> list[Applied]:
         """What is applied, now that nobody else can change it."""
-        return self._books.applied()
+        return self._patiently(_BOOKS, self._books.applied)
 
     def apply(self, migration: Migration) -> None:
         """MigrationFailed when a statement is refused, LockTimeout when somebody holds a table too long."""
-        self._prepare()
-        statements = migration.statements()
-        self._run(migration, migration.file, statements, self._books.record)
+        self._run(migration, migration.file, migration.statements(), self._books.record)
 
     def roll_back(self, migration: Migration) -> None:
         """As ``apply``, for the rollback file."""
-        self._prepare()
-        statements = migration.rollback_statements()
-        self._run(migration, migration.rollback_file, statements, self._books.forget)
+        self._run(migration, migration.rollback_file, migration.rollback_statements(), self._books.forget)
 
     def accept(self, migrations: list[Migration]) -> None:
         """Take their files as they are now for what was applied."""
-        self._prepare()
-        with self._books.atomically():
-            for migration in migrations:
-                self._books.record_checksums(migration)
 
-    def _prepare(self) -> None:
-        if not self._prepared:
-            self._patiently("the books of the migrations", self._books.prepare)
-            self._prepared = True
+        def record() -> None:
+            with self._books.atomically():
+                for migration in migrations:
+                    self._books.record_checksums(migration)
+
+        self._prepare()
+        self._patiently(_BOOKS, record)
 
     def _run(
-        self,
-        migration: Migration,
-        file: str,
-        statements: list[SqlStatement],
-        book: Callable[[Migration], None],
+        self, migration: Migration, file: str, statements: list[SqlStatement], book: Callable[[Migration], None]
     ) -> None:
         def in_one_transaction() -> None:
             with self._books.atomically():
                 self._books.limit(min(LONGEST_WAIT_FOR_A_TABLE, self._timeout), self._statement_timeout)
-                self._run_statements(file, statements, "the database is as it was before")
+                for number, statement in enumerate(statements, start=1):
+                    with self._explained(file, number, statement, _UNDONE, again=True):
+                        self._books.run(statement.text)
                 self._refuse_orphans(file)
                 book(migration)
 
         def one_by_one() -> None:
             self._books.limit(self._timeout, self._statement_timeout)
-            self._run_statements(
-                file, statements, "what the statements before it did stays; it will run again from its start"
-            )
+            for number, statement in enumerate(statements, start=1):
+                with self._explained(file, number, statement, _ONE_BY_ONE, again=False):
+                    self._books.run(statement.text)
             with self._books.atomically():
                 book(migration)
 
+        self._prepare()
         self._patiently(file, in_one_transaction if migration.transactional else one_by_one)
 
-    def _run_statements(self, file: str, statements: list[SqlStatement], consequence: str) -> None:
-        for number, statement in enumerate(statements, start=1):
-            try:
-                self._books.run(statement.text)
-            except self._books.errors as error:
-                if self._books.is_busy(error):
-                    raise
-                message, line = self._books.explain(error, statement)
-                raise MigrationFailed(f"{file}:{line}: statement {number}: {message}; {consequence}") from error
+    def _prepare(self) -> None:
+        if not self._prepared:
+            self._patiently(_BOOKS, self._books.prepare)
+            self._prepared = True
+
+    @contextmanager
+    def _explained(
+        self, file: str, number: int, statement: SqlStatement, consequence: str, again: bool
+    ) -> Iterator[None]:
+        """The database's error as MigrationFailed; ``again``: not when it may go well another time."""
+        try:
+            yield
+        except self._books.errors as error:
+            if again and self._books.is_busy(error):
+                raise
+            message, line = self._books.explain(error, statement)
+            raise MigrationFailed(f"{file}:{line}: statement {number}: {message}; {consequence}") from error
 
     def _refuse_orphans(self, file: str) -> None:
         orphans = self._books.orphans()
         if orphans:
             raise MigrationFailed(
-                f"{file}: it would leave rows that refer to rows which do not exist ({', '.join(orphans)}); "
-                "the database is as it was before"
+                f"{file}: it would leave rows that refer to rows which do not exist ({', '.join(orphans)}); {_UNDONE}"
             )
 
-    def _patiently(self, what: str, work: Callable[[], None]) -> None:
-        """Do it, again and again while somebody else holds a lock it needs, until the time is over."""
+    def _patiently(self, what: str, work: Callable[[], T]) -> T:
+        """Do it, again and again while somebody else holds a lock that it needs, until the time is over."""
         deadline = time.monotonic() + self._timeout
         while True:
             try:

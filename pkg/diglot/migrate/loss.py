@@ -45,10 +45,11 @@ def _dropped(words: tuple[str, ...]) -> Iterator[Dropped]:
     elif words[:2] == ("delete", "from"):
         yield from (Dropped(name) for name in _names(words[2:])[:1])
     elif words[:2] == ("alter", "table"):
-        table = _names(words[2:])[0]
-        for at, word in enumerate(words):
-            if word == "drop" and words[at + 1] not in ("constraint", "not", "default", "expression", "identity"):
-                yield from (Dropped(table, column) for column in _names(words[at + 1 :])[:1])
+        for table in _names(words[2:])[:1]:
+            for at, word in enumerate(words):
+                rest = words[at + 1 :]
+                if word == "drop" and rest[:1] not in _NO_COLUMN:
+                    yield from (Dropped(table, column) for column in _names(rest)[:1])
 
 
 def _names(words: tuple[str, ...]) -> list[str]:
@@ -71,6 +72,7 @@ def _names(words: tuple[str, ...]) -> list[str]:
     return names
 
 
+_NO_COLUMN = (("constraint",), ("not",), ("default",), ("expression",), ("identity",))
 _NOISE = ("if", "exists", "only", "table", "column")
 
 
@@ -103,7 +105,7 @@ _COLUMN: dict[Dialect, Statement] = {
         """/* diglot:migrate.column */
         select 1
         from pragma_table_xinfo(?) as c
-        where ? is null or c.name = ?
+        where ? is null or c.name = ? collate nocase
         limit 1""",
     ),
 }

@@ -1,0 +1,71 @@
+"""Header keys mean what they say, and whatever looks like one but is none is an error with its line."""
+
+from __future__ import annotations
+
+import pytest
+
+from diglot.errors import MigrationTreeError
+from diglot.migrate.header import Header, read_header
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("", Header()),
+        ("-- Why.\n\nselect 1;\n", Header(has_statements=True)),
+        ("-- transactional: false\nselect 1;", Header(transactional=False, has_statements=True)),
+        ("--transactional:true\n", Header()),
+        ("-- Why.\n-- depends: a b\n-- More.\n", Header(depends=("a", "b"))),
+        ("-- The newest, and of both: one of each.\n-- See https://example.org/x\n", Header()),
+        ("-- A word: it is prose when it is not the only one before the colon.\n", Header()),
+    ],
+    ids=["empty", "prose", "transactional", "tight", "depends", "colon-in-prose", "words-before-colon"],
+)
+def test_header_is_read(text: str, header: Header) -> None:
+    assert read_header(text, "f") == header
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("-- transactionnal: false", "write '-- transactional: …'"),
+        ("-- Transactional: false", "write '-- transactional: …'"),
+        ("-- transactional = false", "write '-- transactional: …'"),
+        ("-- transactional false", "write '-- transactional: false'"),
+        ("-- transactional: no", "true or false, not 'no'"),
+        ("-- transactional: False", "true or false, not 'False'"),
+        ("-- transactional:", "true or false, not ''"),
+        ("-- depend: x", "write '-- depends: …'"),
+        ("-- depends:", "names no migration"),
+        ("-- requires: x", "unknown key 'requires:'"),
+        ("-- rollback: nothing because", "belongs into the rollback file"),
+        ("-- transactional: true\n-- transactional: false", "stands twice"),
+    ],
+)
+def test_a_key_that_is_not_right_is_refused(line: str, problem: str) -> None:
+    with pytest.raises(MigrationTreeError, match=rf"^f\.sql:\d: .*{problem}"):
+        read_header(f"-- Why.\n{line}\nselect 1;", "f.sql")
+
+
+def test_a_key_below_the_first_statement_is_refused() -> None:
+    with pytest.raises(MigrationTreeError, match=r"^f\.sql:2: 'transactional' must stand above"):
+        read_header("select 1;\n-- transactional: false\n-- Note: prose is free here\n", "f.sql")
+
+
+def test_a_rollback_file_gives_its_reason() -> None:
+    header = read_header("-- rollback: nothing because it only fills in a default\n", "f", rollback=True)
+    assert header == Header(nothing="it only fills in a default")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("-- rollback: nothing", "with the reason"),
+        ("-- rollback: nothing because", "with the reason"),
+        ("-- transactional: false", "belongs into the migration's file"),
+        ("-- roll-back: nothing because x", "write '-- rollback: …'"),
+    ],
+)
+def test_a_rollback_header_that_is_not_right_is_refused(line: str, problem: str) -> None:
+    with pytest.raises(MigrationTreeError, match=problem):
+        read_header(line, "f", rollback=True)

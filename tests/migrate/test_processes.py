@@ -1,0 +1,154 @@
+"""Any number of processes may migrate at once, and any of them may be killed: the next start finishes the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from diglot.migrate import MigrationTree
+from diglot.stores import open_store
+from diglot.stores.session import Statement, Store
+from diglot.stores.sqlite_library import library
+from diglot.stores.url import parse_url
+from tests.migrate.child import start
+from tests.migrate.dump import tables
+from tests.migrate.trees import A, B, C, migrator, write, write_abc
+
+PROCESSES = 6
+SLOW = {
+    "sqlite": """
+        insert into sink
+        with recursive n (i) as (select 1 union all select i + 1 from n where i < (select amount from pace))
+        select i from n;""",
+    "postgres": "select pg_sleep((select amount from pace));",
+}
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/app.db"
+
+
+# --- many at once ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.sqlite
+def test_processes_that_start_at_once_all_succeed_on_sqlite(sqlite_url: str) -> None:
+    all_start_at_once(sqlite_url)
+
+
+def test_processes_that_start_at_once_all_succeed_on_postgres(postgres_url: str) -> None:
+    all_start_at_once(postgres_url)
+
+
+def all_start_at_once(url: str) -> None:
+    processes = [start(url) for _ in range(PROCESSES)]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", process.communicate()[1]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        answers = [process.communicate(timeout=60) for process in processes]
+        assert [(process.returncode, errors) for process, (_, errors) in zip(processes, answers, strict=True)] == [
+            (0, "")
+        ] * PROCESSES
+        applied = [id for output, _ in answers for id in json.loads(output)]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    with open_store(parse_url(url)) as store:
+        assert applied == MigrationTree.packaged(store.dialect).ids, "each was applied once"
+        assert tables(store) == ["api_keys", "task_states", "users", "workflow_states"]
+        logged = store.rows(Statement("test.log", "select operation from _yoyo_log"))
+        assert logged == [("apply",)] * len(applied)
+
+
+# --- one that is killed ------------------------------------------------------------------------------------
+
+
+@pytest.mark.sqlite
+def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_sqlite(sqlite_url: str, tmp_path: Path) -> None:
+    def in_the_middle() -> bool:
+        other = library().connect(tmp_path / "app.db", timeout=0, isolation_level=None)
+        try:
+            other.execute("begin immediate")
+        except library().OperationalError:
+            return True
+        finally:
+            other.close()
+        return False
+
+    killed_in_the_middle(sqlite_url, tmp_path / "tree", in_the_middle, slow=10**12)
+
+
+def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(postgres_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as watcher:
+
+        def in_the_middle() -> bool:
+            found = watcher.execute(
+                "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+            )
+            return found.fetchone() is not None
+
+        killed_in_the_middle(postgres_url, tmp_path / "tree", in_the_middle, slow=600)
+
+
+def killed_in_the_middle(url: str, folder: Path, in_the_middle: Callable[[], bool], *, slow: int) -> None:
+    write_abc(folder)
+    with open_store(parse_url(url)) as store:
+        write(
+            folder,
+            A,
+            up="create table a (id integer); create table pace (amount bigint); create table sink (i integer);",
+        )
+        write(folder, B, up=f"create table b (id integer);\n{SLOW[store.dialect]}")
+        migrator(store, folder).up(target=A)
+        pace(store, slow)
+    process = start(url, folder)
+    try:
+        tell(process)
+        assert wait(lambda: in_the_middle() or process.poll() is not None)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.communicate()
+    with open_store(parse_url(url)) as store:
+        assert [status.state for status in migrator(store, folder).status()] == ["applied", "pending", "pending"]
+        pace(store, 0)
+        assert [migration.id for migration in migrator(store, folder).up()] == [B, C]
+        assert tables(store) == ["a", "b", "c", "pace", "sink"]
+
+
+def pace(store: Store, amount: int) -> None:
+    store.count(Statement("test.pace", "delete from pace", writes=True))
+    store.count(Statement("test.pace", f"insert into pace values ({amount})", writes=True))
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def wait(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
