@@ -88,7 +88,7 @@ class WithCore:
 
 
 def upsert(url: str, target: Any = tasks) -> Any:
-    """``insert … on conflict do update`` of one task, in the dialect of the URL; ``target`` is the table or its class."""
+    """``insert … on conflict do update`` of one task, in the URL's dialect; ``target``: the table or its class."""
     insert = (sqlite.insert if url.startswith("sqlite:") else postgresql.insert)(target)
     kept = ("workflow_exec_id", "task_exec_id", "version", "created_at")
     return insert.on_conflict_do_update(
