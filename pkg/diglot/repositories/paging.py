@@ -12,7 +12,7 @@ import msgspec
 
 from diglot.errors import InvalidValue
 from diglot.models import Page
-from diglot.sql.timestamps import timestamp_from_text, timestamp_text
+from diglot.sql.timestamps import strict_timestamp, timestamp_text
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
@@ -34,7 +34,7 @@ def after_parameters(after: str | None) -> dict[str, Any]:
         return {"after_created_at": None, "after_id": None}
     try:
         text, key = _cursor.decode(base64.b64decode(after.encode("ascii"), altchars=b"-_", validate=True))
-        return {"after_created_at": timestamp_from_text(text), "after_id": key}
+        return {"after_created_at": strict_timestamp(text), "after_id": key}
     except (ValueError, AttributeError, UnicodeError, binascii.Error, msgspec.MsgspecError):
         raise InvalidValue("after", "this is not a cursor that a page gave as 'next'") from None
 

@@ -107,6 +107,17 @@ def check_usage(value: Any, path: str = "usage") -> list[UsageEntry] | None:
     return list(value)
 
 
+def check_error(value: Any, path: str = "error") -> StateError | None:
+    """A StateError, its details canonical, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, StateError):
+        raise InvalidValue(path, f"a StateError is needed, not {type(value).__name__}")
+    for name in ("message", "code"):
+        _check_optional_text(getattr(value, name), f"{path}.{name}")
+    return value.replace(details=check(value.details, f"{path}.details", MAX_DEPTH - 1))
+
+
 def workflow_parameters(state: Any) -> tuple[WorkflowState, dict[str, Any]]:
     """A workflow's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
     if not isinstance(state, WorkflowState):
@@ -144,15 +155,13 @@ def task_parameters(state: Any) -> tuple[TaskState, dict[str, Any]]:
 
 def _with_documents(state: Any, parameters: dict[str, Any], output_depth: int) -> tuple[Any, dict[str, Any]]:
     """Adds the JSON columns to the parameters, each checked and encoded once."""
-    if state.error is not None and not isinstance(state.error, StateError):
-        raise InvalidValue("error", f"a StateError is needed, not {type(state.error).__name__}")
     usage = check_usage(state.usage)
     changes: dict[str, Any] = {}
     for name, value, depth in (
         ("usage", usage, MAX_DEPTH),
         ("input", check_object(state.input, "input"), MAX_DEPTH),
         ("output", check_object(state.output, "output", output_depth), output_depth),
-        ("error", state.error, MAX_DEPTH),
+        ("error", check_error(state.error), MAX_DEPTH),
     ):
         parameters[name] = None if value is None else EncodedJson(dumps(value, name, max_depth=depth))
         if value is not None:
@@ -193,9 +202,15 @@ def _check_usage_entry(entry: Any, path: str) -> None:
             if not isinstance(at, datetime):
                 raise InvalidValue(f"{path}.{name}", f"a datetime is needed, not {type(at).__name__}")
             utc(at, f"{path}.{name}")
+    _check_optional_text(entry.source, f"{path}.source")
     agents = entry.agent_ids
     if agents is not None and (type(agents) is not list or any(type(a) is not str for a in agents)):
         raise InvalidValue(f"{path}.agent_ids", "a list of text is needed")
+
+
+def _check_optional_text(value: Any, path: str) -> None:
+    if value is not None and type(value) is not str:
+        raise InvalidValue(path, f"text is needed, not {type(value).__name__}")
 
 
 def _one_of(value: Any, allowed: frozenset[str], in_order: Sequence[str], path: str) -> str:

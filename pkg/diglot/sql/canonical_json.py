@@ -59,9 +59,11 @@ def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) < len(items):
-            keys = [key for key, _ in items]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise InvalidValue(path, f"the key {twice!r} stands twice in one object")
+            seen: set[str] = set()
+            for key, _ in items:
+                if key in seen:
+                    raise InvalidValue(path, f"the key {key!r} stands twice in one object")
+                seen.add(key)
         return found
 
     try:
@@ -73,8 +75,13 @@ def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
     return check(value, path, max_depth)
 
 
-def check(value: Any, path: str, levels: int = MAX_DEPTH) -> Any:
+def check(value: Any, path: str, max_depth: int = MAX_DEPTH) -> Any:
     """The value, made canonical (−0.0 is 0.0, tuples are lists). InvalidValue with the path of what can't be kept."""
+    return _check(value, path, max_depth, max_depth)
+
+
+def _check(value: Any, path: str, levels: int, max_depth: int) -> Any:
+    """``levels`` is how many of ``max_depth`` are left."""
     kind = type(value)
     if kind is str:
         check_text(value, path)
@@ -91,7 +98,7 @@ def check(value: Any, path: str, levels: int = MAX_DEPTH) -> Any:
         return value if value else 0.0
     if kind is dict:
         if levels <= 0:
-            raise InvalidValue(path, f"more than {MAX_DEPTH} levels of objects and arrays")
+            raise InvalidValue(path, f"more than {max_depth} levels of objects and arrays")
         checked = {}
         for key, item in value.items():
             if type(key) is not str:
@@ -101,14 +108,14 @@ def check(value: Any, path: str, levels: int = MAX_DEPTH) -> Any:
             if type(item) is str and item.isascii() and "\0" not in item:
                 checked[key] = item
             else:
-                checked[key] = check(item, f"{path}.{_printable(key)}", levels - 1)
+                checked[key] = _check(item, f"{path}.{_printable(key)}", levels - 1, max_depth)
         return checked
     if kind is list or kind is tuple:
         if levels <= 0:
-            raise InvalidValue(path, f"more than {MAX_DEPTH} levels of objects and arrays")
-        return [check(item, f"{path}[{i}]", levels - 1) for i, item in enumerate(value)]
+            raise InvalidValue(path, f"more than {max_depth} levels of objects and arrays")
+        return [_check(item, f"{path}[{i}]", levels - 1, max_depth) for i, item in enumerate(value)]
     if isinstance(value, msgspec.Struct):
-        return check(_struct_fields(value, path), path, levels)
+        return _check(_struct_fields(value, path), path, levels, max_depth)
     raise InvalidValue(path, f"a {kind.__name__} has no form in JSON")
 
 
@@ -158,4 +165,7 @@ def _short(value: int) -> str:
 
 
 def _printable(key: str) -> str:
-    return key.encode("ascii", "backslashreplace").decode() if not key.isprintable() else key
+    """The key on one line, whatever is in it: errors are one line."""
+    if key.isprintable():
+        return key
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in key)

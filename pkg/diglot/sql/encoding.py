@@ -6,6 +6,7 @@ wrong type is refused here, the same way for both, with the parameter's name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -59,12 +60,22 @@ def encode_int(value: Any, path: str) -> int:
 
 def encode_float(value: Any, path: str) -> float:
     if type(value) is int:
-        value = float(value)
+        value = _exact_float(value, path)
     if type(value) is not float:
         raise InvalidValue(path, f"a number is needed, not {_kind(value)}")
     if value - value != 0.0:
         raise InvalidValue(path, f"{value} can't be stored: SQLite would keep NULL")
     return value if value else 0.0
+
+
+def _exact_float(value: int, path: str) -> float:
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if found != value:
+        raise InvalidValue(path, "the integer has no exact form as a float")
+    return found
 
 
 def encode_bool(value: Any, path: str) -> bool:
