@@ -55,6 +55,14 @@ def test_one_too_many_is_shown_rather_than_counted() -> None:
     ]  # fmt: skip
 
 
+def test_the_first_level_may_be_wider_than_the_others() -> None:
+    tasks = [_task(f"g{n}") for n in range(4)] + [_task(f"t{n}", "g0") for n in range(4)]
+    out = StringIO()
+    Console(file=out, width=100).print(workflow_tree(RUN, tasks, width=1, top=4))
+    shown = [line.strip("│├└─ ").split("  ")[0] for line in out.getvalue().splitlines()[1:]]
+    assert shown == ["g0", "t0", "… 3 more: 3 SUCCESS, 1.0 s to 1.0 s", "g1", "g2", "g3"]
+
+
 def test_what_did_not_succeed_is_never_hidden_behind_what_did() -> None:
     tasks = [_task(f"t{n}", status="FAILED" if n in (7, 9) else "SUCCESS") for n in range(12)]
     assert _shown(tasks, width=3)[1:] == [

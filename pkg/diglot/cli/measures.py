@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diglot.cli.output import Output
 
@@ -19,21 +19,25 @@ def meets(kind: str, summary: Summary) -> bool:
 
 
 def print_latencies(out: Output, latencies: Latencies, *, operations: bool = False, targets: bool = False) -> None:
-    """A line for the reads and one for the writes; with ``operations`` a line for each kind of call below them."""
-    columns = ["CALLS", "COUNT", "P50 MS", "P99 MS", "MAX MS"] + ["TARGET", ""] * targets
-    rows: list[list[Any]] = []
+    """A line for the reads and one for the writes.
+
+    ``operations`` adds a line for each kind of call; ``targets`` shows the targets in place of the slowest call.
+    """
+    columns = ["CALLS", "COUNT", "P50 MS", "P99 MS", *(["TARGET", ""] if targets else ["MAX MS"])]
+    rows: list[list[str]] = []
     for kind, summary in (("read", latencies.read), ("write", latencies.write)):
-        row = [f"{kind}s", *_numbers(summary)]
-        if targets:
-            row += [f"p99 < {TARGETS[kind]:g} ms", "pass" if meets(kind, summary) else "MISS"]
-        rows.append(row)
+        met = [f"p99 < {TARGETS[kind]:g} ms", "pass" if meets(kind, summary) else "MISS"]
+        rows.append([f"{kind}s", *_numbers(summary), *(met if targets else [f"{summary.max:.2f}"])])
     if operations:
-        rows += [[f"  {name}", *_numbers(summary)] for name, summary in latencies.operations.items()]
-    width = [max(len(row[column]) for row in rows) for column in range(5)]
-    for row in rows:
-        row[1:5] = [row[column].rjust(width[column]) for column in range(1, 5)]
+        rows += [
+            [f"  {name}", *_numbers(summary), f"{summary.max:.2f}"] for name, summary in latencies.operations.items()
+        ]
+    for column in range(1, 4 if targets else 5):
+        width = max(len(row[column]) for row in rows)
+        for row in rows:
+            row[column] = row[column].rjust(width)
     out.table(columns, rows, None)
 
 
 def _numbers(summary: Summary) -> list[str]:
-    return [f"{summary.count:,}", f"{summary.p50:.2f}", f"{summary.p99:.2f}", f"{summary.max:.2f}"]
+    return [f"{summary.count:,}", f"{summary.p50:.2f}", f"{summary.p99:.2f}"]

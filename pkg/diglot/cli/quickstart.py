@@ -159,7 +159,7 @@ def _print_start(out: Output, db: Database, applied: list[str], user: User, issu
         ("key", issued.secret),
     ]
     out.record(pairs, None)
-    note("Keep the key: it is shown this once and stored nowhere. Signed in with it.")
+    note("Signed in with the key. Keep it: it is shown this once.")
 
 
 def _print_run(app: App, result: Result, run: WorkflowState, tasks: list[TaskState]) -> None:
@@ -169,8 +169,8 @@ def _print_run(app: App, result: Result, run: WorkflowState, tasks: list[TaskSta
     from diglot.cli.tree import duration_text, workflow_tree
 
     click.echo()
-    console().print(workflow_tree(run, tasks, width=3))
-    click.echo(f"\nrecorded task by task in {duration_text(result.seconds)}, and read back from the database\n")
+    console().print(workflow_tree(run, tasks, width=3, top=12))
+    click.echo(f"\nrecorded in {duration_text(result.seconds)}, and read back from the database\n")
     print_latencies(app.out, result.latencies, targets=True)
     click.echo("\nWhat to try next")
     for command, purpose in next_steps(app, run.workflow_exec_id):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,10 +85,9 @@ def play(db: Database, plan: Plan, *, concurrency: int = 1, repeat: int = 1, spe
     from diglot.trace import replay as core
 
     if concurrency > SQLITE_AT_ONCE and db.store.dialect == "sqlite":
-        warnings.warn(
-            f"{concurrency} workflows at once on SQLite wait for each other's writes: PostgreSQL is recommended for "
-            f"more than {SQLITE_AT_ONCE}",
-            stacklevel=2,
+        note(
+            f"diglot: warning: {concurrency} workflows at once on SQLite wait for each other's writes: "
+            f"PostgreSQL is recommended for more than {SQLITE_AT_ONCE}"
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -129,15 +127,16 @@ def as_data(plan: Plan, result: Result) -> dict[str, Any]:
 
 def end(result: Result) -> None:
     """Say how the executions were left that did not run to their end, and raise what ended them."""
-    for run in result.runs:
-        if run.status is None:
-            note(f"execution {run.workflow_exec_id}: nothing of it was written")
-        elif run.error is None and run.status != "SUCCESS":
-            note(f"execution {run.workflow_exec_id} is {run.status}, its unfinished tasks are CANCELED")
-        elif run.error is not None:
+    cut_short = [run for run in result.runs if run.status != "SUCCESS"]
+    for run in cut_short:
+        if run.error is not None and run.status is not None:
             note(f"execution {run.workflow_exec_id} is left {run.status}: {run.error}")
+        elif run.error is None:
+            written = run.status or "not there, nothing of it was written"
+            note(f"execution {run.workflow_exec_id} is {written}")
+    if cut_short and all(run.error is None for run in cut_short):
+        note("what was unfinished is CANCELED; the database is consistent")
     if result.interrupt is not None:
-        note("the database is consistent: every step that was begun is there as a whole or not at all")
         raise result.interrupt
     if result.error is not None:
         raise result.error

@@ -65,14 +65,16 @@ def workflow_tree(
     nodes: Iterable[TreeNode | TaskState],
     *,
     width: int = 8,
+    top: int | None = None,
     max_depth: int = 100,
     duration: Duration = duration_of,
 ) -> Tree:
     """The tree of one execution, ready for ``Console.print``.
 
     ``nodes`` are its tasks in the order in which siblings are shown (``tasks.tree``, ``tasks.list`` give them so).
-    ``width`` is how many children of one parent are shown before the rest becomes one line, at least 1;
-    ``max_depth`` how many levels of tasks. ``duration`` gives the seconds to show, None for none.
+    ``width`` is how many children of one parent are shown before the rest becomes one line, at least 1; ``top`` is
+    that of the workflow itself, None: the same. ``max_depth`` is how many levels of tasks are shown. ``duration``
+    gives the seconds to show, None for none.
     """
     from rich.tree import Tree
 
@@ -91,7 +93,8 @@ def workflow_tree(
     waiting: list[tuple[Tree, str | None, int]] = [(root, None, 1)]
     while waiting:
         branch, parent, depth = waiting.pop()
-        shown, hidden = _collapse(children.get(parent, []), width)
+        most = top if top is not None and branch is root else width
+        shown, hidden = _collapse(children.get(parent, []), most)
         for task in shown:
             below = children.get(task.task_exec_id, [])
             note = _counts(below) if below else ""
