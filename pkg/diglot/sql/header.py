@@ -171,6 +171,8 @@ class _Reader:
                 start,
             )
         segments = self._segments(body, parameters, name, start)
+        if suffix != "#":
+            self._refuse_second_statement(body, name)
         returns, nullable = self._returns(values.get("returns"), suffix, name, start)
         if suffix == "#" and parameters:
             raise self.error(f"script {name!r} can't have parameters", start)
@@ -308,6 +310,17 @@ class _Reader:
         if unused:
             raise self.error(f"query {name!r} declares {', '.join(unused)} but does not use it", start)
         return segments
+
+    def _refuse_second_statement(self, body: list[Token], name: str) -> None:
+        """One statement a call: SQLite's driver takes no more, and PostgreSQL none with parameters."""
+        end: int | None = None
+        for token in body:
+            text = token.text
+            if end is None and token.kind is Kind.CODE and ";" in text:
+                end = token.start + text.index(";")
+                text = text[text.index(";") :]
+            if end is not None and _says_something(Token(token.kind, text, token.start)):
+                raise self.error(f"query {name!r} has a second statement behind this ';': use a script ('#')", end)
 
 
 def _condition_name(token: Token) -> str:

@@ -7,6 +7,7 @@ the file ``tasks.sql``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.abc import Traversable
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, cast
 from aiosql.queries import Queries
 from aiosql.query_loader import QueryLoader
 from aiosql.types import QueryDatum
+from aiosql.utils import SQLLoadException
 
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.adapters import ADAPTERS, PositionalAdapter
@@ -22,6 +24,8 @@ from diglot.sql.decoding import Decoders, Models
 from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.query import Query, make_query
 from diglot.stores.session import Dialect
+
+_SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class QueryFile(Queries):
@@ -35,8 +39,13 @@ class QueryFile(Queries):
 
     def load(self, sources: Mapping[str, QuerySource], data: list[QueryDatum], decoders: Decoders) -> QueryFile:
         for datum in data:
-            query = make_query(sources[datum.query_name], self._adapter, decoders)
-            self.add_query(datum.query_name, cast(Callable[..., Any], query))
+            source = sources[datum.query_name]
+            query = make_query(source, self._adapter, decoders)
+            try:
+                self.add_query(datum.query_name, cast(Callable[..., Any], query))
+            except SQLLoadException as error:
+                message = f"a query can't be named {source.name!r}: aiosql uses this name itself"
+                raise QueryFileError(message, file=source.file, line=source.line, column=source.column) from error
             self._in_order[datum.query_name] = query
         return self
 
@@ -58,9 +67,16 @@ class QuerySet(Queries):
         super().__init__(adapter)
         self._files: dict[str, QueryFile] = {}
 
-    def add_file(self, subject: str, queries: QueryFile) -> None:
+    def add_file(self, subject: str, queries: QueryFile, file: str) -> None:
+        if not _SUBJECT.fullmatch(subject):
+            raise QueryFileError("a query file is named in lower case with underscores", file=file)
+        try:
+            self.add_child_queries(subject, queries)
+        except SQLLoadException as error:
+            raise QueryFileError(
+                f"a query file can't be named {subject!r}: aiosql uses it itself", file=file
+            ) from error
         self._files[subject] = queries
-        self.add_child_queries(subject, queries)
 
     def query(self, full_name: str) -> Query:
         """The query called ``subject.name``. KeyError when there is none."""
@@ -104,13 +120,14 @@ def load_queries(folder: Traversable | Path, dialect: Dialect, models: Models | 
     """
     adapter, models = ADAPTERS[dialect](), models or {}
     decoders = Decoders(dialect, models)
-    files = sorted((f for f in _entries(folder) if f.name.endswith(".sql")), key=lambda f: f.name)
+    files = sorted((f for f in _entries(folder) if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
     if not files:
         raise ConfigurationError(f"{folder} has no query files (*.sql)")
     queries = QuerySet(adapter)
     for file in files:
         subject = file.name.removesuffix(".sql")
-        queries.add_file(subject, _load(file.read_text("utf-8"), subject, str(file), adapter, models, decoders))
+        found = _load(_read(file), subject, str(file), adapter, models, decoders)
+        queries.add_file(subject, found, str(file))
     return queries
 
 
@@ -133,3 +150,13 @@ def _entries(folder: Traversable | Path) -> list[Any]:
         return list(folder.iterdir())
     except OSError as error:
         raise ConfigurationError(f"{folder} can't be read: {error.strerror}") from error
+
+
+def _read(file: Any) -> str:
+    data: bytes = file.read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise QueryFileError("the file is not UTF-8", file=str(file), line=line, column=column) from error

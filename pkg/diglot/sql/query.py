@@ -275,6 +275,6 @@ def _effects(tokens: list[Token]) -> tuple[bool, bool]:
         before = found[max(0, i - 3) : i]
         if word in ("update", "share") and "for" in before and set(before[before.index("for") + 1 :]) <= {"no", "key"}:
             locks = True
-        elif word in _WRITING:
+        elif word in _WRITING or (word == "replace" and found[i + 1 : i + 2] == ["into"]):
             writes = True
     return writes, locks
