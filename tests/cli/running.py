@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,9 +74,13 @@ def started(*arguments: str, python: tuple[str, ...] = (), env: dict[str, str] |
 
 
 def terminal(
-    *arguments: str, columns: int = 100, typed: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
+    *arguments: str,
+    columns: int = 100,
+    answers: tuple[str, str] | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> tuple[int, str]:
-    """Run it in a terminal of this width: exit code, and all that it would show. ``typed`` is what a person types."""
+    """Run it in a terminal of this width: exit code and what it shows. ``answers``: (prompt, what is typed then)."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     surroundings = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -85,16 +91,37 @@ def terminal(
         stderr=theirs,
         env={**surroundings, "TERM": "xterm-256color", **(env or {})},
         cwd=cwd,
-        start_new_session=True,
+        preexec_fn=_take_terminal,
     )
     os.close(theirs)
-    os.write(ours, typed.encode())
-    shown = b""
     try:
-        while chunk := os.read(ours, 65536):
-            shown += chunk
-    except OSError:  # EIO: the last process that had the terminal is gone
-        pass
+        return _converse(command, ours, answers)
     finally:
         os.close(ours)
-    return command.wait(TIMEOUT), shown.decode().replace("\r\n", "\n")
+        command.kill()
+        command.wait()
+
+
+def _take_terminal() -> None:
+    """In the child: standard input becomes its own terminal, so that what is typed can interrupt it."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _converse(command: subprocess.Popen[bytes], screen: int, answers: tuple[str, str] | None) -> tuple[int, str]:
+    shown = b""
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        if not select.select([screen], [], [], 1.0)[0]:
+            continue
+        try:
+            chunk = os.read(screen, 65536)
+        except OSError:  # EIO: the last process that had the terminal is gone
+            chunk = b""
+        if not chunk:
+            return command.wait(TIMEOUT), shown.decode().replace("\r\n", "\n")
+        shown += chunk
+        if answers is not None and answers[0].encode() in shown:
+            os.write(screen, answers[1].encode())
+            answers = None
+    raise AssertionError(f"still running after {TIMEOUT:g} s, showing {shown.decode()!r}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diglot.cli.app import App, note, pass_app
-from diglot.cli.output import console
+from diglot.cli.output import cell, console
 from diglot.cli.pages import page_options, print_page
 from diglot.models import STATUSES, Status, TaskState, WorkflowState
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diglot.database import Database
 
 MOST_TASKS = 100_000
+PAGE = 1000
 execution_argument: Callable[..., Callable[..., None]] = click.argument("workflow_exec_id", metavar="ID")
 
 
@@ -79,7 +80,7 @@ def _all_tasks(db: Database, workflow_exec_id: str) -> list[TaskState]:
     tasks: list[TaskState] = []
     after: str | None = None
     while len(tasks) < MOST_TASKS:
-        page = db.tasks.list(workflow_exec_id=workflow_exec_id, limit=1000, after=after)
+        page = db.tasks.list(workflow_exec_id=workflow_exec_id, limit=PAGE, after=after)
         tasks += page.items
         after = page.next
         if after is None:
@@ -89,7 +90,6 @@ def _all_tasks(db: Database, workflow_exec_id: str) -> list[TaskState]:
 
 
 def _print_run(state: WorkflowState, tasks: list[TaskState], width: int) -> None:
-    from diglot.cli.output import cell
     from diglot.cli.tree import workflow_tree
 
     pairs: list[tuple[str, Any]] = [
