@@ -1,0 +1,254 @@
+"""One connection to PostgreSQL, set up the way we rely on, and the words for one that can't be made.
+
+It is in autocommit (a statement is one round trip) and takes ``$1`` placeholders. Its settings are sent as one
+statement after the log-in: PgBouncer refuses them in ``options=``. Integers are sent as int8, so that a statement
+has one signature and is prepared once; json comes back as bytes, for our own decoder.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import select
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psycopg
+from psycopg.adapt import Loader
+from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.types.numeric import Int8Dumper
+
+from diglot.errors import ConfigurationError, DatabaseUnavailable
+from diglot.stores.settings import PostgresSettings
+
+logger = logging.getLogger("diglot.postgres")
+INFINITE = math.inf
+LIFETIME = 30 * 60.0
+"""Seconds after which a connection is replaced: none keeps a plan, or a server that has moved, for ever."""
+
+
+class Link:
+    """A connection and the watch over its running statement; used by one thread at a time.
+
+    ``expires`` is when the answer must be there (the watchdog reads it), INFINITE while nothing runs.
+    """
+
+    __slots__ = (
+        "_readable",
+        "_socket",
+        "connection",
+        "cursor",
+        "expires",
+        "mutex",
+        "overdue",
+        "pgconn",
+        "retires",
+        "used",
+    )
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.pgconn = connection.pgconn
+        self.cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(connection)
+        self.expires = INFINITE
+        self.overdue = False
+        """The watchdog has cut it."""
+        self.mutex = threading.Lock()
+        self.used = time.monotonic()
+        self.retires = self.used + LIFETIME
+        # A handle of our own to the same socket: libpq closes its own when it likes, and the number is used again.
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
+
+    def command(self, text: str) -> None:
+        """Run statements of our own (BEGIN, COMMIT, ROLLBACK …)."""
+        self.cursor.execute(text, prepare=False)
+
+    def new_cursor(self) -> psycopg.RawCursor[Any]:
+        return psycopg.RawCursor(self.connection)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs on it and no transaction is open."""
+        return self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.pgconn.transaction_status == TransactionStatus.INTRANS
+
+    @property
+    def lost(self) -> bool:
+        return self.overdue or self.pgconn.status != ConnStatus.OK
+
+    def has_news(self) -> bool:
+        """While it is idle the server sends nothing, unless it ends the connection."""
+        return bool(self._readable.poll(0))
+
+    def cut(self, expires: float) -> None:
+        """By the watchdog: end the call that had to be answered by then, if it still waits."""
+        with self.mutex:
+            if self.expires != expires:
+                return
+            self.overdue = True
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                logger.debug("the connection was gone already: %s", error)
+
+    def close(self) -> None:
+        with self.mutex:
+            self.expires = INFINITE
+            self._socket.close()
+        self.connection.close()
+
+
+def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
+    """A new connection; DatabaseUnavailable in one line that says what to look at, ConfigurationError."""
+    refusal: ConfigurationError | None = None
+    try:
+        connection: psycopg.Connection[Any] = psycopg.connect(**parameters(settings), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(_unavailable(error, settings)) from error
+    except (psycopg.Error, ValueError) as error:
+        reason = _masked(str(error).strip().partition("\n")[0], settings)
+        refusal = ConfigurationError(f"the settings of PostgreSQL can't be used: {reason}")
+    if refusal is not None:
+        raise refusal  # not chained: the driver's error may show the password
+    connection.adapters.register_dumper(int, Int8Dumper)
+    connection.adapters.register_loader("json", _Raw)
+    connection.adapters.register_loader("jsonb", _Raw)
+    connection.prepared_max = PREPARED_MAX
+    return connection
+
+
+def set_up(link: Link, settings: PostgresSettings, statement_timeout: float | None) -> None:
+    """The session's settings, in one round trip; the search_path stays the role's."""
+    values = {
+        "TimeZone": "UTC",
+        "statement_timeout": 0 if statement_timeout is None else _milliseconds(statement_timeout),
+        "lock_timeout": _milliseconds(settings.lock_timeout),
+        "idle_in_transaction_session_timeout": _milliseconds(settings.idle_in_transaction_timeout),
+    }
+    text = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in values.items())
+    link.command(f"select {text}")
+
+
+PREPARED_MAX = 500
+"""Prepared statements that a connection keeps; more than there are queries, or they would push each other out."""
+
+
+def location(settings: PostgresSettings) -> str:
+    """Where it is, for people: no user and no password."""
+    host = settings.host or settings.options.get("hostaddr", "") or "localhost"
+    dbname = settings.dbname or settings.user
+    if host.startswith("/"):
+        return f"postgresql://:{settings.port}/{dbname}?host={host}"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"postgresql://{host}:{settings.port}/{dbname}"
+
+
+def parameters(settings: PostgresSettings) -> dict[str, Any]:
+    """What libpq is told."""
+    given = {"host": settings.host, "user": settings.user, "password": settings.password, "dbname": settings.dbname}
+    return {
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": _milliseconds(settings.deadline),
+        **_tls(settings),
+        **settings.options,
+        **{name: value for name, value in given.items() if value},
+        "port": settings.port,
+        "connect_timeout": max(1, math.ceil(settings.connect_timeout)),
+        "application_name": settings.application_name,
+        "client_encoding": "utf8",
+    }
+
+
+def may_pass(error: DatabaseUnavailable) -> bool:
+    """Whether it is worth to try again soon: no answer, or one that a server gives while it starts or is full.
+
+    Not for a refused log-in or an unknown database: repeating that locks accounts and helps nobody. The driver
+    gives no SQLSTATE here, so it goes by the text.
+    """
+    text = str(error.__cause__)
+    return bool(_PASSES.search(text)) or not _FINAL.search(text)
+
+
+class _Raw(Loader):
+    """json as it came; ``bytes`` itself is the function, which is the quickest."""
+
+    load: ClassVar[Any] = bytes
+
+
+# --- TLS ---------------------------------------------------------------------------------------------------
+
+
+def _tls(settings: PostgresSettings) -> dict[str, str]:
+    """Verified to any other host unless the settings say otherwise, which is then said in the log."""
+    local = all(_is_local(host) for host in (settings.options.get("hostaddr") or settings.host).split(","))
+    mode = settings.ssl_mode or ("prefer" if local else "verify-full")
+    if not local and mode not in ("verify-full", "verify-ca"):
+        logger.warning(
+            "the connection to %s is not verified (sslmode=%s): anybody in between can read and change it; "
+            "use sslmode=verify-full",
+            location(settings),
+            mode,
+        )
+    found: dict[str, str] = {"sslmode": mode}
+    if mode.startswith("verify") and not (Path.home() / ".postgresql" / "root.crt").exists():
+        found["sslrootcert"] = _system_certificates()
+    return found
+
+
+def _is_local(host: str) -> bool:
+    """A unix socket or a loopback address."""
+    return host in ("", "localhost", "::1") or host.startswith(("/", "@")) or bool(_LOOPBACK.fullmatch(host))
+
+
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
+
+
+def _system_certificates() -> str:
+    """The authorities that Python trusts; those of the libpq in psycopg's wheel stand where no Debian has them."""
+    import ssl
+
+    return ssl.get_default_verify_paths().cafile or "system"
+
+
+# --- words -------------------------------------------------------------------------------------------------
+
+_PASSES = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many (clients|connections)|slots are")
+_FINAL = re.compile(r"FATAL|password|authentication|certificate|SSL|GSS|no pg_hba")
+_NOISE = re.compile(r"^(connection failed: |connection is bad: )?(connection to server .*? failed: )?(FATAL: +)?")
+
+
+def _unavailable(error: psycopg.OperationalError, settings: PostgresSettings) -> str:
+    text = str(error).strip()
+    reason = _NOISE.sub("", text.partition("\n")[0])
+    advice = ""
+    if "refused" in reason or "No such file" in reason:
+        advice = "; is the server running, and does it listen there?"
+    elif "no password supplied" in reason:
+        reason, advice = "it asks for a password", "; set DB_PASSWORD or a ~/.pgpass"
+    return _masked(f"can't reach PostgreSQL at {location(settings)}: {reason}{advice}", settings)
+
+
+def _masked(text: str, settings: PostgresSettings) -> str:
+    for secret in (settings.password, settings.options.get("sslpassword", "")):
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _milliseconds(seconds: float) -> int:
+    """At least one: 0 would mean without end."""
+    return max(1, math.ceil(seconds * 1000))

@@ -1,0 +1,164 @@
+"""What PostgreSQL and its driver raise, as errors of ours: one place, by the SQLSTATE.
+
+The texts of PostgreSQL come in the server's language and repeat values (``invalid input syntax for type bigint:
+"…"``; DETAIL shows whole rows), so a message of ours is made of our own words and of names in the schema only.
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+from diglot.errors import (
+    CheckViolation,
+    ConstraintViolation,
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseTimeout,
+    DatabaseUnavailable,
+    DiglotError,
+    ForeignKeyViolation,
+    LockTimeout,
+    NotNullViolation,
+    QueryArgumentError,
+    SchemaMismatch,
+    SerializationFailure,
+    StatementTimeout,
+    TransactionError,
+    UniqueViolation,
+    WrongType,
+)
+
+
+def translate(error: BaseException, query: str | None) -> DiglotError:
+    """The error of ours for what the driver raised while a statement ran."""
+    if not isinstance(error, psycopg.Error):
+        return _of_python(error, query)
+    state = error.sqlstate
+    if state is None:
+        return _of_the_driver(error, query)
+    kind = _BY_STATE.get(state) or _BY_CLASS.get(state[:2], DatabaseError)
+    if issubclass(kind, ConstraintViolation):
+        return _constraint(error, kind, query)
+    if kind is SchemaMismatch:
+        # Names of the query's own text, no values.
+        said = error.diag.message_primary or "a name is unknown"
+        return SchemaMismatch(
+            f"{said}: the schema is not the one that the query needs; run 'diglot migrate up'", query=query
+        )
+    if kind is DatabaseError:
+        return DatabaseError(f"the database refused the statement: {_condition(error)}{_position(error)}", query=query)
+    return kind(f"{first_line(kind)}: {_condition(error)}", query=query)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the server has ended the connection, as far as its error says."""
+    state = getattr(error, "sqlstate", None)
+    return state is not None and (state in _ENDS_CONNECTION or (state[:2] == "08" and state != _PROTOCOL))
+
+
+def is_stale_plan(error: BaseException) -> bool:
+    """A prepared statement no longer fits the schema, or is gone: on a new connection the statement runs."""
+    return getattr(error, "sqlstate", None) in ("0A000", "26000")
+
+
+def first_line(kind: type[DatabaseError]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+_PROTOCOL = "08P01"  # too few values bound, say: nothing is wrong with the connection
+_ENDS_CONNECTION = frozenset(
+    {
+        "57P01",  # admin_shutdown, pg_terminate_backend
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now
+        "57P04",  # database_dropped
+        "57P05",  # idle_session_timeout
+        "25P03",  # idle_in_transaction_session_timeout
+        "25P04",  # transaction_timeout
+    }
+)
+
+_BY_STATE: dict[str, type[DatabaseError]] = {
+    "23505": UniqueViolation,
+    "23P01": UniqueViolation,  # exclusion_violation
+    "23503": ForeignKeyViolation,
+    "23514": CheckViolation,
+    "23502": NotNullViolation,
+    "42804": WrongType,  # datatype_mismatch
+    "42846": WrongType,  # cannot_coerce
+    "54000": WrongType,  # program_limit_exceeded: a key too long for an index
+    "40001": SerializationFailure,
+    "40P01": SerializationFailure,  # deadlock_detected
+    "57014": StatementTimeout,
+    "55P03": LockTimeout,
+    "25P03": DatabaseTimeout,
+    "25P04": DatabaseTimeout,
+    "57P01": DatabaseUnavailable,
+    "57P02": DatabaseUnavailable,
+    "57P03": DatabaseUnavailable,
+    "57P04": DatabaseUnavailable,
+    "57P05": DatabaseUnavailable,
+    "53100": DatabaseFull,
+    "53200": DatabaseFull,  # out_of_memory
+    "25006": DatabaseReadOnly,
+    "42501": DatabaseReadOnly,  # insufficient_privilege
+    "42P01": SchemaMismatch,  # undefined_table
+    "42703": SchemaMismatch,  # undefined_column
+    "3F000": SchemaMismatch,  # invalid_schema_name
+    "25001": TransactionError,
+    "25P01": TransactionError,
+    "25P02": TransactionError,
+    "3B001": TransactionError,  # no such savepoint
+    _PROTOCOL: DatabaseError,
+}
+_BY_CLASS: dict[str, type[DatabaseError]] = {
+    "08": DatabaseUnavailable,
+    "22": WrongType,
+    "23": ConstraintViolation,
+    "40": SerializationFailure,
+    "53": DatabaseUnavailable,  # insufficient_resources: too many connections
+    "58": DatabaseUnavailable,  # system_error
+    "XX": DatabaseDamaged,
+}
+
+
+def _constraint(error: psycopg.Error, kind: type[DatabaseError], query: str | None) -> DatabaseError:
+    diag = error.diag
+    name = diag.constraint_name or (
+        f"{diag.table_name}.{diag.column_name}" if diag.table_name and diag.column_name else None
+    )
+    if name is None and kind is WrongType:
+        return WrongType(f"a value is not right: {_condition(error)}", query=query)
+    return kind(f"{first_line(kind)}: {name}" if name else first_line(kind), query=query, constraint=name)
+
+
+def _condition(error: psycopg.Error) -> str:
+    """PostgreSQL's name of the condition, ``division_by_zero (22012)``, in every language the same."""
+    words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__)
+    return f"{words.lstrip('_')} ({error.sqlstate})"
+
+
+def _position(error: psycopg.Error) -> str:
+    position = error.diag.statement_position
+    return f" at character {position} of its text" if position else ""
+
+
+def _of_the_driver(error: psycopg.Error, query: str | None) -> DiglotError:
+    """Errors of psycopg itself: the statement was not sent, or the connection is gone."""
+    if isinstance(error, psycopg.DataError):
+        return WrongType("a value is not right: a text has a NUL character, or a number is too large", query=query)
+    if isinstance(error, psycopg.OperationalError):
+        return DatabaseUnavailable("the connection to PostgreSQL was lost", query=query)
+    return _argument(f"the driver refused the statement ({type(error).__name__})", query)
+
+
+def _of_python(error: BaseException, query: str | None) -> DiglotError:
+    if isinstance(error, UnicodeError):
+        return WrongType("a text has a lone surrogate, which is no character", query=query)
+    return _argument(f"a value can't be sent to PostgreSQL ({type(error).__name__})", query)
+
+
+def _argument(message: str, query: str | None) -> QueryArgumentError:
+    return QueryArgumentError(f"{message} [{query}]" if query else message)
