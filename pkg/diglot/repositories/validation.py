@@ -26,6 +26,8 @@ from diglot.sql.encoding import EncodedJson
 from diglot.sql.timestamps import utc
 
 MAX_ID_LENGTH = 255
+MAX_ID_BYTES = 880
+"""Three ids and a time stand in one index, and PostgreSQL's take 2,704 bytes: more than 220 emoji are too many."""
 MAX_EMAIL_LENGTH = 320
 WORKFLOW_OUTPUT_DEPTH = MAX_DEPTH + 2
 """The output of a workflow holds the outputs of its tasks two levels down."""
@@ -37,7 +39,7 @@ _OPTIONAL_COUNTS = ("reasoning_tokens", "cached_prompt_tokens", "input_audio_tok
 
 
 def check_id(value: Any, path: str) -> str:
-    """An id: text of 1 to 255 characters without control characters."""
+    """An id: text of 1 to 255 characters (880 bytes in UTF-8) without control characters."""
     if type(value) is not str:
         raise InvalidValue(path, f"an id is text, not {type(value).__name__}")
     if not 0 < len(value) <= MAX_ID_LENGTH:
@@ -46,6 +48,8 @@ def check_id(value: Any, path: str) -> str:
         check_text(value, path)
         if any(unicodedata.category(c) == "Cc" for c in value):
             raise InvalidValue(path, "an id can't have control characters")
+    if len(value) * 4 > MAX_ID_BYTES and len(value.encode()) > MAX_ID_BYTES:
+        raise InvalidValue(path, f"an id has at most {MAX_ID_BYTES} bytes in UTF-8, not {len(value.encode())}")
     return value
 
 
