@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from diglot.errors import LockTimeout, MigrationFailed
-from diglot.migrate import MigrationTree, Migrator
+from diglot.migrate import MigrationTree, Migrator, execution
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.url import parse_url
@@ -148,6 +148,27 @@ def test_a_migration_waits_until_others_are_done_with_its_table(
     assert len(done) == 1
 
 
+def test_others_get_at_a_table_that_a_migration_waits_for(
+    store: Store, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "LONGEST_WAIT_FOR_A_TABLE", 0.1)
+    write(tmp_path, A)
+    write(tmp_path, B, up="alter table a add column extra text;", down="alter table a drop column extra;")
+    migrator(store, tmp_path).up(target=A)
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(migrator(store, tmp_path).up()))
+    with holding(postgres_url, "a") as first:
+        thread.start()
+        waiting = Statement("test.waits", "select 1 from pg_locks where not granted and locktype = 'relation'")
+        assert wait(lambda: bool(store.rows(waiting)))
+        with holding(postgres_url, "a") as second:
+            assert not done
+            first.rollback()
+            second.rollback()
+        thread.join()
+    assert len(done) == 1
+
+
 def test_a_table_that_others_keep_ends_in_a_lock_timeout(store: Store, postgres_url: str, tmp_path: Path) -> None:
     write(tmp_path, A)
     write(tmp_path, B, up="create table b (id int);\nalter table a add column extra text;", down="drop table b;")
@@ -177,7 +198,7 @@ def test_an_error_names_the_line_that_the_server_speaks_of(store: Store, tmp_pat
         migrator(store, tmp_path).up()
 
 
-def test_an_error_shows_no_values_of_rows(store: Store, tmp_path: Path) -> None:
+def test_an_error_leaves_out_the_detail_that_shows_rows(store: Store, tmp_path: Path) -> None:
     write(tmp_path, A, up="create table a (id text unique);\ninsert into a values ('secret'), ('secret');")
     with pytest.raises(MigrationFailed, match="duplicate key") as caught:
         migrator(store, tmp_path).up()

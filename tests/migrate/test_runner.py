@@ -67,6 +67,7 @@ def test_down_rolls_back_the_newest(store: Store, folder: Path) -> None:
     assert tables(store) == ["a", "b"]
     assert [migration.id for migration in migrator(store, folder).down(10)] == [B, A]
     assert (tables(store), states(store, folder)) == ([], ["pending"] * 3)
+    assert store.rows(Statement("test.checksums", "select * from diglot_migration_checksum")) == []
     assert migrator(store, folder).down() == []
 
 
@@ -110,6 +111,14 @@ def test_what_was_done_is_logged(store: Store, folder: Path) -> None:
     migrator(store, folder).up(target=A)
     migrator(store, folder).down()
     assert sorted(log(store)) == [(A, "apply"), (A, "rollback")]
+
+
+def test_a_user_without_a_name_may_migrate(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 1_987_654_321)
+    migrator(store, folder).up(target=A)
+    assert store.rows(Statement("test.users", "select username from _yoyo_log")) == [("unknown",)]
 
 
 @pytest.mark.parametrize("name", [f"{B}.sql", f"{B}.rollback.sql"])
@@ -184,6 +193,14 @@ def test_a_migration_that_fails_leaves_nothing(store: Store, folder: Path) -> No
     assert log(store) == [(A, "apply")]
     write(folder, B)
     assert [migration.id for migration in migrator(store, folder).up()] == [B, C]
+
+
+@pytest.mark.parametrize("table", ["_yoyo_migration", "_yoyo_log", "diglot_migration_checksum"])
+def test_a_migration_that_can_not_be_recorded_leaves_nothing(table: str, store: Store, folder: Path) -> None:
+    write(folder, B, up=f"create table b (id integer);\ndrop table {table};\n")
+    with pytest.raises(MigrationFailed, match=rf"{B}\.sql: .*{table}"):
+        migrator(store, folder).up()
+    assert (tables(store), states(store, folder)) == (["a"], ["applied", "pending", "pending"])
 
 
 def test_a_rollback_that_fails_leaves_everything(store: Store, folder: Path) -> None:

@@ -125,7 +125,7 @@ class Books(DatabaseBackend):  # type: ignore[misc]
 
     @abstractmethod
     def explain(self, error: Exception, statement: SqlStatement | None) -> tuple[str, int]:
-        """What the database says, without values of rows, and the line of the file that it speaks of."""
+        """What the database says, without its detail, which shows whole rows; and the line that it speaks of."""
 
     # --- what yoyo calls -----------------------------------------------------------------------------------
 
