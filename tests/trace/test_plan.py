@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diglot.repositories.validation import check_id
 from diglot.trace.plan import Plan, plan
 from diglot.trace.program import program_name
 from diglot.trace.wfformat import parse_trace
@@ -69,10 +71,11 @@ def test_tasks_of_one_kind_are_a_group(tasks: list[tuple[str, str, str | None]],
     assert _groups(tasks) == groups
 
 
-def test_group_names_of_the_greatest_length_stay_ids() -> None:
-    found = _plan([("x" * 255, "x" * 255, None)])
-    assert [len(group.task_id) for group in found.groups] == [255]
-    assert found.groups[0].task_id.endswith("x (group)")
+@pytest.mark.parametrize("name", ["x" * 255, "\N{GRINNING FACE}" * 220, "é" * 255], ids=["ASCII", "emoji", "accents"])
+def test_group_names_of_the_greatest_length_stay_ids(name: str) -> None:
+    (group,) = _plan([(name, name, None)]).groups
+    assert check_id(group.task_id, "task_id") == group.task_id
+    assert re.fullmatch(rf"{name[0]}{{200,}} \(group\)", group.task_id)
 
 
 PROGRAMS: dict[str, tuple[str | None, str | None]] = {
@@ -94,6 +97,7 @@ PROGRAMS: dict[str, tuple[str | None, str | None]] = {
     "only preparations": ("cat a b > c\nls -l", "cat"),
     "only what has no name": ("$TOOL run", None),
     "too long": ("x" * 300, "x" * 255),
+    "too many bytes": ("x" + "\N{GRINNING FACE}" * 254, "x" + "\N{GRINNING FACE}" * 219),
     "not printable": ("\u2028", None),
 }
 

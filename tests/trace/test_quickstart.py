@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import diglot as package
+from diglot.cli import quickstart as quickstart_module
 from diglot.cli.app import App
 from diglot.cli.measures import print_latencies
 from diglot.cli.next_steps import next_steps
@@ -19,11 +23,12 @@ from diglot.cli.output import Output
 from diglot.cli.quickstart import EMAIL, KEY_NAME, read_back, sign_in
 from diglot.database import Database
 from diglot.errors import DiglotError, InvalidApiKey
+from diglot.models import User
 from diglot.trace.latency import Latencies, Summary
 from diglot.trace.plan import plan
 from diglot.trace.replay import replay
 from diglot.trace.wfformat import bundled_trace
-from tests.cli.running import diglot, process, started, terminal
+from tests.cli.running import diglot, started, terminal
 from tests.trace.traces import trace
 
 PROGRAM = Path(sys.executable).with_name("diglot")
@@ -103,6 +108,63 @@ def test_a_key_of_that_name_among_many_is_found_and_one_that_ends_is_left_alone(
         db.api_keys.authenticate(issued.secret)
 
 
+def test_many_keys_and_groups_are_gone_through_page_by_page(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quickstart_module, "PAGE", 2)
+    user, first, _ = sign_in(db, EMAIL)
+    for number in range(4):
+        db.api_keys.issue(user.id, f"other-{number}")
+    sign_in(db, EMAIL)
+    with pytest.raises(InvalidApiKey):
+        db.api_keys.authenticate(first.secret)
+    planned = plan(trace())
+    id = replay(db, planned, new_id=package.new_id).runs[0].workflow_exec_id
+    assert len(read_back(db, id, planned)[1]) == 8
+
+
+def test_a_key_that_another_run_has_replaced_meanwhile_is_asked_for_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authenticate = db.api_keys.authenticate
+    others = 2
+
+    def after_another_run(secret: str) -> User:
+        nonlocal others
+        if others:
+            others -= 1
+            user = db.users.get_by_email(EMAIL)
+            db.api_keys.rotate(db.api_keys.list(user.id).items[0].id)
+        return authenticate(secret)
+
+    monkeypatch.setattr(db.api_keys, "authenticate", after_another_run)
+    user, issued, _ = sign_in(db, EMAIL)
+    assert authenticate(issued.secret) == user
+    others = 1000
+    with pytest.raises(InvalidApiKey):
+        sign_in(db, EMAIL)
+
+
+def test_an_interrupted_quickstart_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def press() -> None:
+        with package.open(url) as other:
+            deadline = time.monotonic() + 30
+            while not other.workflows.list(status="RUNNING").items:
+                assert time.monotonic() < deadline
+            signal.pthread_kill(main, signal.SIGINT)
+
+    with package.open(url, migrate=True) as db:
+        presser = threading.Thread(target=press)
+        presser.start()
+        with pytest.raises(KeyboardInterrupt):
+            diglot("quickstart", "--database-url", url)
+        presser.join()
+        assert [state.status for state in db.workflows.list().items] == ["CANCELED"]
+        assert db.tasks.list(status="RUNNING").items == []
+
+
 def test_several_at_once_all_succeed(migrated_url: str) -> None:
     children = [started("quickstart", "--database-url", migrated_url, "--format", "json") for _ in range(3)]
     ended = [(child.communicate(timeout=60), child.returncode) for child in children]
@@ -136,7 +198,7 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_any_setting_it_is_the_file_in_the_data_folder(tmp_path: Path) -> None:
-    done = process("quickstart", cwd=tmp_path)
+    done = diglot("quickstart")
     assert done.code == 0, done.err
     assert (tmp_path / "data" / "app.db").stat().st_mode & 0o777 == 0o600
     lines = done.out.splitlines()
@@ -151,7 +213,7 @@ def test_without_any_setting_it_is_the_file_in_the_data_folder(tmp_path: Path) -
     assert done.out.count("dgl_") == 1, "the key is shown once"
     assert done.err == "Signed in with the key. Keep it: it is shown this once.\n"
 
-    again = process("quickstart", cwd=tmp_path).out.splitlines()
+    again = diglot("quickstart").out.splitlines()
     assert again[1:3] == ["schema    is up to date", f"admin     {EMAIL}, there already"]
 
 
@@ -175,23 +237,28 @@ def test_the_commands_to_try_next_work_as_they_are_printed(tmp_path: Path) -> No
         (["--db-path", "with space.db"], {}),
         ([], {"DATABASE_URL": f"sqlite:///{tmp_path}/from environment.db"}),
     ):
-        surroundings = {**os.environ, "PATH": "/usr/bin:/bin", **env}
+        without = {**os.environ, "PATH": "/usr/bin:/bin"}
         ran = subprocess.run(
-            [PROGRAM, *arguments, "quickstart"], capture_output=True, text=True, env=surroundings, check=True
+            [PROGRAM, *arguments, "quickstart"], capture_output=True, text=True, env=without | env, check=True
         )
         key = re.search(r"dgl_\S+", ran.stdout)
         assert key
         commands = re.findall(r"^  (?!#)(.*)$", ran.stdout.partition("What to try next")[2], re.M)
         assert len(commands) == 5 + len(env)
         assert "postgresql://USER@HOST/DATABASE" in commands.pop()
-        script = "\n".join(["set -e", *commands])
-        surroundings = {**os.environ, "PATH": "/usr/bin:/bin"}
+        if env:  # how the program is called was seen above: here it is only the variable
+            commands = [commands[0], commands[-1]]
         tried = subprocess.run(
-            ["sh", "-c", script], input=key[0], capture_output=True, text=True, env=surroundings, check=False
+            ["sh", "-e", "-c", "\n".join(commands)],
+            input=key[0],
+            capture_output=True,
+            text=True,
+            env=without,
+            check=False,
         )
         assert tried.returncode == 0, tried.stderr
         assert EMAIL in tried.stdout
-        assert "played 4 times, 4 at once" in tried.stdout
+        assert ("played 4 times, 4 at once" in tried.stdout) == (not env)
 
 
 def _steps(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **flags: Any) -> list[str]:

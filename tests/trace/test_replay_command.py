@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 
 import diglot as package
+from diglot.cli.replay import end
+from diglot.errors import DatabaseUnavailable
+from diglot.trace.latency import latencies
+from diglot.trace.replay import Result, Run
 from tests.cli.running import diglot, started, terminal
 from tests.trace.traces import DIAMOND, document, text
 
@@ -175,6 +179,19 @@ def test_what_ended_a_replay_is_said_with_what_it_left(monkeypatch: pytest.Monke
     assert lines[1] == "what was unfinished is CANCELED; the database is consistent"
     assert lines[2].startswith("diglot: ")
     assert len(lines) == 3
+
+
+def test_what_is_not_known_of_an_execution_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = DatabaseUnavailable("the server went away")
+    nothing = latencies([])
+    runs = [Run("a", "RUNNING", 1.0, lost), Run("b", None, 1.0, lost), Run("c", None, 1.0), Run("d", "SUCCESS", 1.0)]
+    with pytest.raises(DatabaseUnavailable):
+        end(Result(runs, nothing, 1.0, None, lost))
+    assert capsys.readouterr().err.splitlines() == [
+        "execution a may be left RUNNING: the server went away",
+        "execution b may be left RUNNING: the server went away",
+        "execution c is not there: nothing of it was written",
+    ]
 
 
 # --- Ctrl-C and worse --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -349,6 +350,6 @@ def test_a_minus_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_bundled_trace_is_sound_and_names_no_machine() -> None:
     found = bundled_trace()
     assert 100 <= len(found.tasks) <= 400
-    assert all(machine.startswith("worker-") for machine in found.machines)
+    assert all(re.fullmatch(r"controller|worker-\d", machine) for machine in found.machines)
     assert {machine for task in found.tasks for machine in task.machines} <= set(found.machines)
     assert not any("/" in part[:1] for task in found.tasks for part in task.arguments), "no absolute path"

@@ -33,7 +33,7 @@ def print_latencies(out: Output, latencies: Latencies, *, operations: bool = Fal
             [f"  {name}", *_numbers(summary), f"{summary.max:.2f}"] for name, summary in latencies.operations.items()
         ]
     for column in range(1, 4 if targets else 5):
-        width = max(len(row[column]) for row in rows)
+        width = max(len(row[column]) for row in (columns, *rows))
         for row in rows:
             row[column] = row[column].rjust(width)
     out.table(columns, rows, None)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 EMAIL = "quickstart@localhost.localdomain"
 KEY_NAME = "quickstart"
+PAGE = 1000
 _ATTEMPTS = 5
 
 
@@ -87,15 +88,18 @@ def quickstart(app: App, email: str) -> None:
 
 def sign_in(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
     """A user with a fresh key that was authenticated; True where the user is the first admin, made just now."""
-    for attempt in range(1, _ATTEMPTS + 1):
+    for _ in range(_ATTEMPTS - 1):
         try:
-            _, issued, created = _account(db, email)
-            return db.api_keys.authenticate(issued.secret), issued, created
+            return _signed_in(db, email)
         except (InvalidApiKey, ApiKeyNotFound, EmailExists):
             # Another quickstart on this database came in between: it made the user, or has a newer secret by now.
-            if attempt == _ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")  # pragma: no cover
+            continue
+    return _signed_in(db, email)
+
+
+def _signed_in(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
+    _, issued, created = _account(db, email)
+    return db.api_keys.authenticate(issued.secret), issued, created
 
 
 def _account(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
@@ -117,7 +121,7 @@ def _account(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
 def _keys(db: Database, user: User) -> Iterator[ApiKey]:
     after = None
     while True:
-        page = db.api_keys.list(user.id, limit=1000, after=after)
+        page = db.api_keys.list(user.id, limit=PAGE, after=after)
         yield from page.items
         after = page.next
         if after is None:
@@ -130,7 +134,7 @@ def read_back(db: Database, workflow_exec_id: str, plan: Plan) -> tuple[Workflow
     tasks: list[TaskState] = []
     after = None
     while True:
-        groups = db.tasks.list(workflow_exec_id=workflow_exec_id, no_parent=True, limit=1000, after=after)
+        groups = db.tasks.list(workflow_exec_id=workflow_exec_id, no_parent=True, limit=PAGE, after=after)
         for group in groups.items:
             tree = db.tasks.tree(group.task_exec_id, workflow_exec_id=workflow_exec_id)
             tasks += [node.task for node in tree.nodes]

@@ -129,11 +129,10 @@ def end(result: Result) -> None:
     """Say how the executions were left that did not run to their end, and raise what ended them."""
     cut_short = [run for run in result.runs if run.status != "SUCCESS"]
     for run in cut_short:
-        if run.error is not None and run.status is not None:
-            note(f"execution {run.workflow_exec_id} is left {run.status}: {run.error}")
-        elif run.error is None:
-            written = run.status or "not there, nothing of it was written"
-            note(f"execution {run.workflow_exec_id} is {written}")
+        if run.error is not None:
+            note(f"execution {run.workflow_exec_id} may be left {run.status or 'RUNNING'}: {run.error}")
+        else:
+            note(f"execution {run.workflow_exec_id} is {run.status or 'not there: nothing of it was written'}")
     if cut_short and all(run.error is None for run in cut_short):
         note("what was unfinished is CANCELED; the database is consistent")
     if result.interrupt is not None:
@@ -158,6 +157,5 @@ def _print(out: Output, plan: Plan, result: Result, concurrency: int) -> None:
         [[run.workflow_exec_id, run.status or "-", duration_text(run.seconds)] for run in result.runs],
         None,
     )
-    if result.runs:
-        click.echo()
+    click.echo()
     print_latencies(out, result.latencies, operations=True)

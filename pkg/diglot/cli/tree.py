@@ -111,12 +111,8 @@ def _collapse(tasks: list[TaskState], width: int) -> tuple[list[TaskState], list
     width = max(width, 1)
     if len(tasks) <= width + 1:
         return tasks, []
-    remarkable = [task for task in tasks if task.status != "SUCCESS"]
-    chosen = {task.task_exec_id for task in remarkable[:width]}
-    for task in tasks:
-        if len(chosen) >= width:
-            break
-        chosen.add(task.task_exec_id)
+    in_order_of_interest = sorted(tasks, key=lambda task: task.status == "SUCCESS")
+    chosen = {task.task_exec_id for task in in_order_of_interest[:width]}
     shown = [task for task in tasks if task.task_exec_id in chosen]
     return shown, [task for task in tasks if task.task_exec_id not in chosen]
 

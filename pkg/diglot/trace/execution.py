@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from diglot.errors import OutcomeUnknown, WorkflowNotFound, WorkflowNotReady
+from diglot.errors import WorkflowNotFound, WorkflowNotReady
 from diglot.models import TERMINAL, JsonObject, Status, TaskState, WorkflowState
 from diglot.repositories.paging import MAX_LIMIT
 from diglot.trace.latency import Meter
@@ -35,7 +35,6 @@ class Execution:
         self._db, self._plan, self._meter = db, plan, meter
         self.id = new_id()
         self.created = False
-        """Whether there may be something of it in the database."""
         self._groups = [new_id() for _ in plan.groups]
         self._tasks = [new_id() for _ in plan.trace.tasks]
         self._number_of = {task.id: number for number, task in enumerate(plan.trace.tasks)}
@@ -63,9 +62,7 @@ class Execution:
         return state.status
 
     def leave(self, status: Status) -> Status | None:
-        """In one transaction: the workflow gets this status, its unfinished tasks are CANCELED."""
-        if not self.created:
-            return None
+        """In one transaction: the workflow gets this status, its unfinished tasks CANCELED. None: not there."""
 
         def work(tx: Transaction) -> Status | None:
             state = tx.workflows.get(self.id, with_tasks=False)
@@ -103,11 +100,7 @@ class Execution:
             status="RUNNING",
             input={"trace": {name: value for name, value in described.items() if value is not None}},
         )
-        try:
-            self._meter.write("create the workflow", lambda: self._db.workflows.upsert(state))
-        except OutcomeUnknown:
-            self.created = True
-            raise
+        self._meter.write("create the workflow", lambda: self._db.workflows.upsert(state))
         self.created = True
 
     def _create_tasks(self, states: list[TaskState]) -> None:

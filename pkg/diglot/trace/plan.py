@@ -17,8 +17,7 @@ from heapq import heappop, heappush
 
 from msgspec import Struct
 
-from diglot.repositories.validation import MAX_ID_LENGTH
-from diglot.trace.program import program_name
+from diglot.trace.program import as_id, program_name
 from diglot.trace.wfformat import Trace, TraceTask
 
 _INSTANCE = re.compile(r"_ID\d+$")
@@ -92,7 +91,7 @@ def _distinct_names(kinds: Sequence[str] | dict[str, list[int]], taken: set[str]
         name, number = kind, 1
         while name in taken:
             mark = " (group)" if number == 1 else f" (group {number})"
-            name, number = kind[: MAX_ID_LENGTH - len(mark)] + mark, number + 1
+            name, number = as_id(kind, mark), number + 1
         taken.add(name)
         names.append(name)
     return names

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-MAX_TOOL = 255
+from diglot.repositories.validation import MAX_ID_BYTES, MAX_ID_LENGTH
 
 _PREPARATION = re.compile(
     "case|cat|cd|chmod|cp|declare|def|do|done|echo|elif|else|esac|eval|exec|export|fi|for|function|if|let|ln|local|"
@@ -29,7 +29,7 @@ def program_name(program: str | None) -> str | None:
     if len(words) == 1:
         name = words[0].rstrip("/").rpartition("/")[2]
         usable = name.isprintable() and any(character.isalnum() for character in name)
-        return name[:MAX_TOOL] if usable else None
+        return as_id(name) if usable else None
     preparation = None
     for command in _commands(program):
         if _ASSIGNMENT.match(command):
@@ -38,9 +38,15 @@ def program_name(program: str | None) -> str | None:
         if not _PLAIN.fullmatch(name):
             continue
         if not _PREPARATION.fullmatch(name):
-            return name[:MAX_TOOL]
+            return as_id(name)
         preparation = preparation or name
     return preparation
+
+
+def as_id(name: str, mark: str = "") -> str:
+    """The name with the mark behind it, cut so that both together are not too long for an id."""
+    cut = name[: MAX_ID_LENGTH - len(mark)].encode()[: MAX_ID_BYTES - len(mark.encode())]
+    return cut.decode(errors="ignore") + mark
 
 
 def _commands(script: str) -> list[str]:

@@ -31,9 +31,10 @@ LONGEST_WAIT = 3600.0
 
 
 class Run(Struct, frozen=True):
-    """One execution: the status that it was left in, None where nothing of it was written.
+    """One execution: the status that it was left in, None where nothing of it is there.
 
-    ``error`` is what kept the database from taking even the end of an execution that was cut short.
+    ``error`` is what kept the database from taking even the end of an execution that was cut short; ``status`` is then
+    what is known of it, None where not even that is.
     """
 
     workflow_exec_id: str
@@ -174,4 +175,4 @@ class _Player:
         try:
             return execution.leave(status), None
         except DiglotError as error:
-            return "RUNNING", error
+            return ("RUNNING" if execution.created else None), error
