@@ -10,7 +10,8 @@ import pytest
 
 import diglot as package
 from diglot.migrate.tree import MigrationTree, packaged
-from tests.cli.running import Result, diglot, process, terminal
+from diglot.stores.session import Dialect
+from tests.cli.running import Result, diglot, terminal
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
 IDS = MigrationTree.read(packaged(), "sqlite").ids
@@ -66,7 +67,7 @@ def test_a_dry_run_changes_nothing(run: Run) -> None:
 
 @on_every_lasting_database
 def test_the_sql_can_be_reviewed_before(run: Run, database_url: str) -> None:
-    dialect = "sqlite" if database_url.startswith("sqlite") else "postgres"
+    dialect: Dialect = "sqlite" if database_url.startswith("sqlite") else "postgres"
     tree = MigrationTree.read(packaged(), dialect)
     shown = run("up", "--dry-run", "--show-sql")
     for migration in tree:
@@ -118,19 +119,21 @@ def test_down_refuses_to_lose_data_without_a_yes(run: Run, database_url: str) ->
     assert states(run) == ["pending"] * len(IDS)
 
 
-@on_every_lasting_database
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("typed", "code", "state"), [("n\n", 1, "applied"), ("\n", 1, "applied"), ("y\n", 0, "pending")]
 )
-def test_down_asks_a_person(database_url: str, run: Run, typed: str, code: int, state: str, tmp_path: Path) -> None:
-    with_data(database_url)
+def test_down_asks_a_person(typed: str, code: int, state: str, tmp_path: Path) -> None:
+    with_data("app.db")
     ended, shown = terminal(
-        "migrate", "down", str(len(IDS)), "--database-url", database_url, answers=("[y/N]: ", typed), cwd=tmp_path
+        "migrate", "down", str(len(IDS)), "--db-path", "app.db", answers=("[y/N]: ", typed), cwd=tmp_path
     )
     assert ended == code
+    assert "this will be lost: table users" in shown
     assert "Roll back all the same? [y/N]: " in shown
     assert ("diglot: nothing was rolled back" in shown) == (code == 1)
-    assert states(run) == [state] * len(IDS)
+    after = diglot("migrate", "status", "--db-path", "app.db", "--format", "json").json
+    assert {one["state"] for one in after["migrations"]} == {state}
 
 
 @on_every_lasting_database
@@ -157,10 +160,10 @@ def test_an_edited_migration_is_seen_and_blessed(run: Run, database_url: str) ->
 
 @on_every_lasting_database
 def test_other_commands_say_what_is_missing_where_migrating_is_switched_off(database_url: str) -> None:
-    done = process("user", "list", "--database-url", database_url, env={"DB_AUTO_MIGRATE": "false"})
+    done = diglot("user", "list", "--database-url", database_url, env={"DB_AUTO_MIGRATE": "false"})
     assert (done.code, done.out) == (1, "")
     assert "run 'diglot migrate up'" in done.err
-    assert process("user", "list", "--database-url", database_url).code == 0
+    assert diglot("user", "list", "--database-url", database_url).code == 0
 
 
 def make_trees(folder: str) -> None:

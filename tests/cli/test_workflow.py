@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,12 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(migrated_url: str) -> Run:
     """The command on a database with three executions: one with a tree of 32 tasks, one failed, one pending."""
-    with package.open(migrated_url) as db:
+    record(migrated_url)
+    return lambda *arguments: diglot("workflow", *arguments, "--database-url", migrated_url)
+
+
+def record(url: str) -> None:
+    with package.open(url) as db:
         db.workflows.upsert(WorkflowState("wide", "build", "RUNNING"))
         group = TaskState("wide", "group", "compile", "build", "task", "RUNNING", "collection")
         tasks = [
@@ -38,7 +44,6 @@ def run(migrated_url: str) -> Run:
             WorkflowState("bad", "deploy", "FAILED", error=StateError(message="no\x1b[2Jspace", code="E_DISK"))
         )
         db.workflows.upsert(WorkflowState("new", "build", "PENDING", input={"n": 1}))
-    return lambda *arguments: diglot("workflow", *arguments, "--database-url", migrated_url)
 
 
 def ids(done: Result) -> list[str]:
@@ -114,12 +119,13 @@ def test_delete_takes_the_tasks_too(run: Run, migrated_url: str) -> None:
         assert db.tasks.list(workflow_exec_id="wide").items == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("columns", [60, 100])
-def test_show_fits_the_terminal(run: Run, migrated_url: str, columns: int) -> None:
-    code, shown = terminal(
-        "workflow", "show", "wide", "--database-url", migrated_url, columns=columns, env={"NO_COLOR": "1"}
-    )
+def test_show_fits_the_terminal(columns: int, tmp_path: Path) -> None:
+    record("app.db")
+    surroundings = {"NO_COLOR": "1", "DB_PATH": "app.db"}
+    code, shown = terminal("workflow", "show", "wide", columns=columns, env=surroundings, cwd=tmp_path)
     assert code == 0
-    lines = shown.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "").splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
     assert max(map(len, lines)) <= columns
     assert any("compile" in line and "RUNNING" in line for line in lines)
