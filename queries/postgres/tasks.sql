@@ -418,17 +418,19 @@ select
     task.version,
     task.created_at,
     task.updated_at
-from task_states as task
-where
-    task.workflow_exec_id = :workflow_exec_id
-    and not exists (
-        select 1
-        from task_states as newer
-        where
-            newer.workflow_exec_id = task.workflow_exec_id
-            and newer.task_id = task.task_id
-            and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
-    )
+from (
+    select
+        workflow_exec_id,
+        task_exec_id,
+        row_number() over (partition by task_id order by created_at desc, task_exec_id desc) as age
+    from task_states
+    where workflow_exec_id = :workflow_exec_id
+) as ranked
+inner join task_states as task
+    on
+        ranked.workflow_exec_id = task.workflow_exec_id
+        and ranked.task_exec_id = task.task_exec_id
+where ranked.age = 1
 order by task.task_id;
 
 -- name: latest_tasks_of(ids)
@@ -454,17 +456,22 @@ select
     task.version,
     task.created_at,
     task.updated_at
-from task_states as task
-where
-    task.workflow_exec_id = any(:ids)
-    and not exists (
-        select 1
-        from task_states as newer
-        where
-            newer.workflow_exec_id = task.workflow_exec_id
-            and newer.task_id = task.task_id
-            and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
-    )
+from (
+    select
+        workflow_exec_id,
+        task_exec_id,
+        row_number() over (
+            partition by workflow_exec_id, task_id
+            order by created_at desc, task_exec_id desc
+        ) as age
+    from task_states
+    where workflow_exec_id = any(:ids)
+) as ranked
+inner join task_states as task
+    on
+        ranked.workflow_exec_id = task.workflow_exec_id
+        and ranked.task_exec_id = task.task_exec_id
+where ranked.age = 1
 order by task.workflow_exec_id, task.task_id;
 
 -- name: root_statuses(workflow_exec_id)
@@ -472,22 +479,20 @@ order by task.workflow_exec_id, task.task_id;
 -- returns: TaskStatus
 -- The status of each root task: the newest state of each task_id that has no parent.
 select
-    task.task_id,
-    task.status
-from task_states as task
-where
-    task.workflow_exec_id = :workflow_exec_id
-    and task.parent_state_id is null
-    and not exists (
-        select 1
-        from task_states as newer
-        where
-            newer.workflow_exec_id = task.workflow_exec_id
-            and newer.parent_state_id is null
-            and newer.task_id = task.task_id
-            and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
-    )
-order by task.task_id;
+    ranked.task_id,
+    ranked.status
+from (
+    select
+        task_id,
+        status,
+        row_number() over (partition by task_id order by created_at desc, task_exec_id desc) as age
+    from task_states
+    where
+        workflow_exec_id = :workflow_exec_id
+        and parent_state_id is null
+) as ranked
+where ranked.age = 1
+order by ranked.task_id;
 
 -- name: child_outputs(workflow_exec_id, parent_state_id)
 -- param: workflow_exec_id text
@@ -495,22 +500,20 @@ order by task.task_id;
 -- returns: TaskOutput
 -- The output of the newest state of each task_id under a parent.
 select
-    task.task_id,
-    task.output
-from task_states as task
-where
-    task.workflow_exec_id = :workflow_exec_id
-    and task.parent_state_id = :parent_state_id
-    and not exists (
-        select 1
-        from task_states as newer
-        where
-            newer.workflow_exec_id = task.workflow_exec_id
-            and newer.parent_state_id = task.parent_state_id
-            and newer.task_id = task.task_id
-            and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
-    )
-order by task.task_id;
+    ranked.task_id,
+    ranked.output
+from (
+    select
+        task_id,
+        output,
+        row_number() over (partition by task_id order by created_at desc, task_exec_id desc) as age
+    from task_states
+    where
+        workflow_exec_id = :workflow_exec_id
+        and parent_state_id = :parent_state_id
+) as ranked
+where ranked.age = 1
+order by ranked.task_id;
 
 -- name: progress(workflow_exec_id, parent_state_id)
 -- param: workflow_exec_id text
@@ -518,23 +521,20 @@ order by task.task_id;
 -- returns: StatusCount
 -- How many children have which status: the newest state of each task_id under a parent.
 select
-    task.status,
+    ranked.status,
     count(*) as children
-from task_states as task
-where
-    task.workflow_exec_id = :workflow_exec_id
-    and task.parent_state_id = :parent_state_id
-    and not exists (
-        select 1
-        from task_states as newer
-        where
-            newer.workflow_exec_id = task.workflow_exec_id
-            and newer.parent_state_id = task.parent_state_id
-            and newer.task_id = task.task_id
-            and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)
-    )
-group by task.status
-order by task.status;
+from (
+    select
+        status,
+        row_number() over (partition by task_id order by created_at desc, task_exec_id desc) as age
+    from task_states
+    where
+        workflow_exec_id = :workflow_exec_id
+        and parent_state_id = :parent_state_id
+) as ranked
+where ranked.age = 1
+group by ranked.status
+order by ranked.status;
 
 -- name: tree(workflow_exec_id, task_exec_id, max_depth)
 -- param: workflow_exec_id text
