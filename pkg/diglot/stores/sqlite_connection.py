@@ -68,18 +68,22 @@ class Watch:
     def ticks(self) -> Iterator[bool]:
         """True when the statement must end; asked by SQLite once every TICK instructions.
 
-        A generator, not a function: a signal's exception comes up on entry, where a function has no ``try`` yet and
-        the driver would lose it; a generator is entered in the middle of its own.
+        A generator that has been started, not a function: a signal's exception comes up on entry, where a function
+        has no ``try`` yet and the driver would lose it; the generator is entered in the middle of its own.
         """
+        stop = False
         while True:
             try:
-                if not self.deadline:
-                    self.deadline = time.monotonic() + self.limit
-                yield self.fault is not None or self.expired()
+                while True:
+                    yield stop
+                    if not self.deadline:
+                        self.deadline = time.monotonic() + self.limit
+                    stop = self.expired()
             except GeneratorExit:
                 return
             except BaseException as fault:
                 self.fault = fault
+                stop = True
 
 
 # Instructions of SQLite's machine between two looks at the clock: 1 to 10 ms of work.
@@ -121,7 +125,9 @@ def watch_over(connection: sqlite3.Connection, watch: Watch | None) -> None:
     if watch is None:
         connection.set_progress_handler(None, 0)
     else:
-        connection.set_progress_handler(iter(watch.ticks()).__next__, TICK)
+        ticks = watch.ticks()
+        next(ticks)
+        connection.set_progress_handler(ticks.__next__, TICK)
 
 
 def set_pragma(connection: sqlite3.Connection, name: str, value: str | int) -> None:

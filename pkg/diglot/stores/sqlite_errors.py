@@ -39,6 +39,7 @@ def translate(error: Exception, query: str | None, *, writing: bool = False) -> 
 
     ``writing``: it came out of an open write transaction, where "busy" means that the transaction must be run again.
     """
+    error = _raised_first(error)
     code: int | None = getattr(error, "sqlite_errorcode", None)
     text = str(error)
     if code is None:
@@ -92,6 +93,15 @@ _CONSTRAINTS = [
 _SCHEMA = re.compile(
     r"no such (table|column|index|view|trigger)|has no column named|unknown column|foreign key mismatch"
 )
+
+
+def _raised_first(error: Exception) -> Exception:
+    """The driver of Python 3.11 puts the error of an *earlier* statement over that of a value it can't bind.
+
+    The value's own is then the context; it has no traceback, unlike an exception that the caller is handling.
+    """
+    context = error.__context__
+    return context if isinstance(context, Exception) and context.__traceback__ is None else error
 
 
 def _constraint(text: str, query: str | None) -> DatabaseError:

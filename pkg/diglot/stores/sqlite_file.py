@@ -30,6 +30,8 @@ def again(error: DatabaseError) -> DatabaseError:
     return type(error)(str(error))
 
 
+AT_GATE_WHEN_CLOSING = 0.5
+"""Seconds."""
 Give = Callable[[Link | None], None]
 
 
@@ -183,7 +185,7 @@ class FileConnections:
         # Without the gate (another process keeps it for long) it is safe too: SQLite lets only the very last
         # connection of all processes checkpoint as it closes.
         with suppress(TimeoutError, DatabaseError):
-            self.turns.acquire(me, timeout)
+            self.turns.acquire(me, timeout, AT_GATE_WHEN_CLOSING)
         if self.turns.owner != me:
             return False
         taken = self._readers.take_all(timeout)
@@ -192,7 +194,8 @@ class FileConnections:
         for link in taken:
             link.connection.close()
         if self._writer is not None:
-            farewell(self._writer)
+            if self.turns.gate is not None and self.turns.gate.held:
+                farewell(self._writer)
             self.drop_writer()
         self.turns.close_gate()
         return True

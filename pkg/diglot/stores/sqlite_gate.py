@@ -20,7 +20,7 @@ from diglot.stores.sqlite_path import PRIVATE_FILE, refused
 
 # Only Linux has locks of open file descriptions in Python; elsewhere the line is left out and luck decides.
 LINES = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
-SHORTEST_SLEEP, LONGEST_SLEEP = 0.000_05, 0.005
+SHORTEST_SLEEP, LONGEST_SLEEP = 0.000_1, 0.005
 # Who sees the same one at the head of the line for so long tries the gate himself: that process may be stopped.
 PATIENCE = 0.25
 
@@ -56,6 +56,15 @@ class Gate:
         """Open the gate for the next."""
         self.held = False
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def waiting(self) -> int:
+        """How many wait in the line now, in all processes; 0 where there is no line."""
+        count = place = 0
+        if self._lines:
+            descriptor = self._descriptor if self._descriptor >= 0 else self._open()
+            while place := _first_in_line(descriptor, place + 1):
+                count += 1
+        return count
 
     def close(self) -> None:
         """Give back the file; the gate opens itself again when it is needed again."""

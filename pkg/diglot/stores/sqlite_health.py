@@ -58,6 +58,7 @@ def statistics(connections: Connections, reading: Reading) -> dict[str, float]:
         file_bytes = _size(connections.path)
         wal_bytes = _size(connections.path.with_name(connections.path.name + "-wal"))
     opened, in_use = connections.readers
+    gate = connections.turns.gate
     return {
         "sqlite_file_bytes": file_bytes,
         "sqlite_wal_bytes": wal_bytes,
@@ -66,6 +67,7 @@ def statistics(connections: Connections, reading: Reading) -> dict[str, float]:
         "sqlite_readers_open": opened,
         "sqlite_readers_in_use": in_use,
         "sqlite_threads_waiting": connections.turns.queued,
+        "sqlite_processes_waiting": gate.waiting() if gate is not None else 0,
         "sqlite_lock_wait_seconds_total": connections.turns.waited,
         "sqlite_wal_reset_safe": float(wal_reset_safe(library().sqlite_version_info)),
     }

@@ -33,7 +33,9 @@ def count(link: Link, statement: Statement, values: Values) -> int:
     before = connection.total_changes
     cursor = connection.execute(statement.text, values)
     if cursor.description is not None:
-        cursor.fetchall()  # with RETURNING the number is right only after the last row
+        # RETURNING: one row for each change; a query: no change. The drivers' own numbers differ here.
+        answers = len(cursor.fetchall())
+        return answers if connection.total_changes != before else 0
     if cursor.rowcount >= 0:
         return cursor.rowcount
     # The driver of Python 3.11 knows the number only for texts that begin with insert, update, delete or replace.

@@ -44,9 +44,10 @@ class Unit:
 
     def failure(self, error: Exception, query: str | None, *, writing: bool = True) -> BaseException:
         """The error of ours, after which nothing more can run."""
-        failure = self.link.failure(error, query, writing=writing)
+        begun = self.link.connection.in_transaction
+        failure = self.link.failure(error, query, writing=writing and begun)
         self.failed = str(failure) or type(failure).__name__
-        self.lost = not self.link.connection.in_transaction
+        self.lost = not begun
         return failure
 
 

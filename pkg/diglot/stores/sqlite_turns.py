@@ -7,6 +7,7 @@ in its process. Waiting times are part of the caller's timeout.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -34,10 +35,11 @@ class Turns:
         """Threads that wait now."""
         return len(self._waiting)
 
-    def acquire(self, me: int, timeout: float) -> None:
+    def acquire(self, me: int, timeout: float, at_gate: float = math.inf) -> None:
         """Wait for the turn of thread ``me``, and for the gate. TimeoutError after ``timeout`` seconds.
 
-        When the gate was the reason, the turn is already ours and the caller gives it back as always.
+        When the gate was the reason, the turn is already ours and the caller gives it back as always; ``at_gate``:
+        wait there no longer than this.
         """
         with self._mutex:
             # Ours already: an interrupt kept this thread from giving its last turn back.
@@ -55,7 +57,7 @@ class Turns:
             timeout = max(0.0, timeout - took)
         gate = self.gate
         if gate is not None and not gate.held:
-            self.waited += gate.acquire(timeout)
+            self.waited += gate.acquire(min(timeout, at_gate))
             self._round = len(self._waiting)
 
     def release(self) -> None:
