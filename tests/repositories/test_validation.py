@@ -44,7 +44,7 @@ def test_any_text_without_control_characters_is_an_id(value):
     assert check_id(value, "id") == value
 
 
-@pytest.mark.parametrize("value", [*HOSTILE, "x" * 255, "\ufeff" * 255], ids=lambda v: ascii(v)[:30])
+@pytest.mark.parametrize("value", [*HOSTILE, "x" * 255, "語" * 255, "😀" * 220], ids=lambda v: ascii(v)[:30])
 def test_ids_of_other_systems_are_kept_as_they_are(value):
     assert check_id(value, "id") == value
 
@@ -61,6 +61,8 @@ BAD_IDS = [
     ("line end", "a\n", "an id can't have control characters"),
     ("DEL", "\x7f", "an id can't have control characters"),
     ("C1", "\x85", "an id can't have control characters"),
+    ("221 emoji", "😀" * 221, "an id has at most 880 bytes in UTF-8, not 884"),
+    ("long with a surrogate", "x" * 250 + "\ud800", "text with a lone surrogate (U+D800) can't be stored"),
 ]
 
 
