@@ -3,6 +3,7 @@
 -- is always a task of the same execution.
 -- Timestamps are text of one width (2026-01-31T09:05:07.000123Z): the order of texts is the order in time.
 -- '+0 days' makes every SQLite compute the date anew: else 3.40 lets February 30 pass, and all let 24:00.
+-- "is null or": json_valid(null) is 0, not null, on SQLite 3.40.
 create table task_states (
     workflow_exec_id text not null,
     task_exec_id text not null,
@@ -41,10 +42,18 @@ create table task_states (
     constraint ck_task_states_agent_id check (length(agent_id) between 1 and 255),
     constraint ck_task_states_action_id check (length(action_id) between 1 and 255),
     constraint ck_task_states_tool_id check (length(tool_id) between 1 and 255),
-    constraint ck_task_states_usage check (json_valid(usage) and json_type(usage) = 'array'),
-    constraint ck_task_states_input check (json_valid(input) and json_type(input) = 'object'),
-    constraint ck_task_states_output check (json_valid(output) and json_type(output) = 'object'),
-    constraint ck_task_states_error check (json_valid(error) and json_type(error) = 'object'),
+    constraint ck_task_states_usage check (
+        usage is null or (json_valid(usage) and json_type(usage) = 'array')
+    ),
+    constraint ck_task_states_input check (
+        input is null or (json_valid(input) and json_type(input) = 'object')
+    ),
+    constraint ck_task_states_output check (
+        output is null or (json_valid(output) and json_type(output) = 'object')
+    ),
+    constraint ck_task_states_error check (
+        error is null or (json_valid(error) and json_type(error) = 'object')
+    ),
     constraint ck_task_states_created_at check (
         created_at >= '0001'
         and created_at glob '????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z'
