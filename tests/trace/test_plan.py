@@ -40,6 +40,10 @@ GROUPS: dict[str, tuple[list[tuple[str, str, str | None]], dict[str, int]]] = {
         + [("RNASEQ.QC_4", "RNASEQ.QC", "qc")],
         {"RNASEQ.STAR": 3, "RNASEQ.QC": 1},
     ),
+    "one program in several kinds: the names stay": (
+        [("a1", "SORT", "samtools sort"), ("a2", "SORT", "samtools sort"), ("b", "STATS", "samtools stats")],
+        {"SORT": 2, "STATS": 1},
+    ),
     "a plain number where name and id are the same": (
         [("blast.1", "blast.1", None), ("blast.2", "blast.2", None), ("cat-1", "cat-1", None)],
         {"blast": 2, "cat": 1},

@@ -23,7 +23,7 @@ from diglot.trace.replay import Result, Run
 from tests.cli.running import diglot, started, terminal
 from tests.trace.traces import DIAMOND, document, text
 
-HOURS = {**dict.fromkeys(DIAMOND, 7200.0), "split_ID01": 0.0}
+LONG = {**dict.fromkeys(DIAMOND, 40.0), "split_ID01": 0.0}
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 DEADLINE = 30.0
 
@@ -206,7 +206,7 @@ def test_an_interrupted_replay_leaves_no_task_unfinished_and_says_so(
     migrated_url: str, sent: signal.Signals, code: int, word: str
 ) -> None:
     arguments = ["workflow", "replay", "--database-url", migrated_url]
-    child = started(*arguments, _file(runtimes=HOURS), "--concurrency", "2", "--speed", "1", "--format", "json")
+    child = started(*arguments, _file(runtimes=LONG), "--concurrency", "2", "--speed", "1", "--format", "json")
     with package.open(migrated_url) as db:
         _until(lambda: len(db.tasks.list(status="RUNNING", tool_id="work").items) == 6)
         child.send_signal(sent)
