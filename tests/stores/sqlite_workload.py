@@ -6,6 +6,8 @@ The program opens the store, says "ready" and waits for a line on its standard i
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from typing import Any
 from diglot.stores.session import Session, Statement
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import SQLiteStore, open_sqlite
+from diglot.stores.sqlite_file import FileConnections
 
 
 def read(text: Any, **how: Any) -> Statement:
@@ -156,10 +159,24 @@ def wait_in_line(store: SQLiteStore) -> int:
 
 
 def long_query(store: SQLiteStore) -> str:
-    print("running", flush=True)
+    """A statement that is interrupted by Ctrl-C when SQLite has been at it for a while."""
+    connections = store.connections
+    assert isinstance(connections, FileConnections)
+    store.rows(read("select 1"))
+    [link] = connections._readers.links
+    link.watch.deadline = 0.0
+
+    def interrupt() -> None:
+        wait_until(lambda: link.watch.deadline)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    began = time.monotonic()
     try:
         store.rows(ENDLESS)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupted:
+        assert interrupted.__cause__ is not None, "it came out of SQLite"
+        assert time.monotonic() - began < 5.0
         return "interrupted"
     return "ended"
 

@@ -70,9 +70,11 @@ def test_limits_are_set_where_the_library_can(tmp_path: Path) -> None:
 
 
 def test_extensions_can_not_be_loaded(tmp_path: Path) -> None:
-    with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store:
-        with pytest.raises(DatabaseError, match="not authorized"):
-            store.rows(read("select load_extension('x')"))
+    with (
+        open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store,
+        pytest.raises(DatabaseError, match="not authorized"),
+    ):
+        store.rows(read("select load_extension('x')"))
 
 
 def test_a_setting_that_sqlite_does_not_take_is_an_error() -> None:
@@ -93,6 +95,18 @@ def test_a_connection_that_can_not_be_set_up_is_closed(tmp_path: Path, monkeypat
 def test_no_file_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable):
         connect(f"file:{tmp_path}/none.db?mode=rw", "writer", SQLiteSettings(path="none.db"))
+
+
+def test_an_exception_that_comes_up_while_sqlite_works_is_kept_and_ends_the_statement() -> None:
+    link = connect(":memory:", "memory", SQLiteSettings(path=":memory:"))
+    ticks = link.watch.ticks()
+    assert next(ticks) is False
+    assert ticks.throw(KeyboardInterrupt()) is True
+    with pytest.raises(KeyboardInterrupt):
+        raise link.failure(ValueError("interrupted"), None)
+    assert next(ticks) is False, "the next statement runs"
+    ticks.close()
+    link.connection.close()
 
 
 def test_only_the_writer_checkpoints_by_itself() -> None:
@@ -207,9 +221,13 @@ def _open_to_others(store: SQLiteStore, path: Path) -> None:
     path.chmod(0o644)
 
 
-def _removed(store: SQLiteStore, path: Path) -> None:
+def _replaced(store: SQLiteStore, path: Path) -> None:
     path.unlink()
     path.touch(0o600)
+
+
+def _linked(store: SQLiteStore, path: Path) -> None:
+    path.with_name("second name").hardlink_to(path)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +235,8 @@ def _removed(store: SQLiteStore, path: Path) -> None:
     [
         pytest.param(_broken_reference, "foreign_key_check", id="broken reference"),
         pytest.param(_open_to_others, "private", id="open to others"),
-        pytest.param(_removed, "reachable", id="removed"),
+        pytest.param(_replaced, "reachable", id="replaced"),
+        pytest.param(_linked, "reachable", id="linked"),
     ],
 )
 def test_what_is_wrong_is_seen(spoil: Any, check: str, tmp_path: Path) -> None:
@@ -282,4 +301,12 @@ def test_a_checkpoint_goes_as_far_as_readers_let_it(tmp_path: Path) -> None:
             assert kept.moved_pages < kept.log_pages
             assert not store.checkpoint("PASSIVE").complete
         assert store.checkpoint() == (True, 0, 0)
+        assert store.rows(write("pragma busy_timeout")) == [(5000,)]
+
+
+def test_a_checkpoint_that_fails_is_an_error_of_ours_and_the_next_works(tmp_path: Path) -> None:
+    with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store:
+        with pytest.raises(DatabaseError, match="syntax error"):
+            store.checkpoint("(")  # type: ignore[arg-type]
+        assert store.checkpoint().complete
         assert store.rows(write("pragma busy_timeout")) == [(5000,)]

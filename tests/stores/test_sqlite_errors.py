@@ -116,9 +116,13 @@ def test_each_mistake_has_its_error(
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [(2**63, WrongType), ("\ud800", WrongType), ({}, QueryArgumentError)], ids=["int", "text", "dict"]
+    ("value", "kind"),
+    [(2**63, WrongType), ("\ud800", WrongType), ({}, QueryArgumentError)],
+    ids=["int", "text", "dict"],
 )
-def test_an_error_is_never_that_of_an_earlier_statement(store: SQLiteStore, value: Any, kind: type[DiglotError]) -> None:
+def test_an_error_is_never_that_of_an_earlier_statement(
+    store: SQLiteStore, value: Any, kind: type[DiglotError]
+) -> None:
     with pytest.raises(ConstraintViolation):
         store.rows(write("delete from guarded"))
     with pytest.raises(kind):

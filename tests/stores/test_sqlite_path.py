@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -12,11 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseReadOnly, DatabaseUnavailable, DiglotError
+from diglot.errors import (
+    ConfigurationError,
+    DatabaseDamaged,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    DiglotError,
+    LockTimeout,
+)
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import open_sqlite
 from diglot.stores.sqlite_filesystem import filesystem, refuse_network
-from diglot.stores.sqlite_path import look
+from diglot.stores.sqlite_gate import Gate
+from diglot.stores.sqlite_library import library
+from diglot.stores.sqlite_path import look, make_file, make_folder, refused
 from tests.stores.sqlite_workload import read, write
 
 pytestmark = pytest.mark.sqlite
@@ -194,14 +205,39 @@ def test_a_missing_database_is_made_only_where_that_is_wanted(tmp_path: Path) ->
 
 
 def test_a_database_of_another_journal_mode_is_switched_to_the_write_ahead_log(tmp_path: Path) -> None:
-    from diglot.stores.sqlite_library import library
-
     path = tmp_path / "app.db"
     other = library().connect(path)
     other.execute("create table t (x)")
     other.close()
     with open_sqlite(SQLiteSettings(path=str(path))) as store:
         assert store.rows(read("pragma journal_mode")) == [("wal",)]
+
+
+def test_a_switch_to_the_write_ahead_log_waits_for_others_and_gives_up(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    other = library().connect(path, isolation_level=None)
+    other.execute("create table t (x)")
+    gate = Gate(path.with_name("app.db-gate"))
+    gate.acquire(0)
+    with pytest.raises(LockTimeout, match=r"could not be opened within 0\.1 s: another process"):
+        open_sqlite(SQLiteSettings(path=str(path), lock_timeout=0.1))
+    gate.close()
+    other.execute("begin exclusive")
+    with pytest.raises(LockTimeout, match="another program"):
+        open_sqlite(SQLiteSettings(path=str(path), lock_timeout=0.1))
+    other.execute("rollback")
+    other.execute("begin")
+    other.execute("select * from t").fetchall()
+    with pytest.raises(LockTimeout, match="another program"):
+        open_sqlite(SQLiteSettings(path=str(path), lock_timeout=0.1))
+    other.close()
+    open_sqlite(SQLiteSettings(path=str(path), lock_timeout=0.1)).close()
+
+
+def test_a_file_that_vanishes_while_it_is_made_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diglot.stores.sqlite_file.make_file", lambda path: None)
+    with pytest.raises(DatabaseUnavailable, match="was removed while it was being made"):
+        open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db")))
 
 
 def test_a_file_that_is_replaced_while_it_is_open_is_not_mixed_with_the_new_one(tmp_path: Path) -> None:
@@ -220,6 +256,8 @@ AS_NOBODY = """
 import os, sys
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import open_sqlite
+from diglot.stores.sqlite_library import library
+library()  # now: its folder may be closed to the other user
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
@@ -313,7 +351,41 @@ def test_a_network_file_system_is_refused(tmp_path: Path) -> None:
     refuse_network(tmp_path, tmp_path / "no such file")
 
 
-def test_looking_at_nothing_finds_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EACCES, DatabaseReadOnly),
+        (errno.EROFS, DatabaseReadOnly),
+        (errno.ENOSPC, DatabaseFull),
+        (errno.EDQUOT, DatabaseFull),
+        (errno.ELOOP, ConfigurationError),
+        (errno.ENAMETOOLONG, ConfigurationError),
+        (errno.EIO, DatabaseUnavailable),
+    ],
+)
+def test_what_the_system_refuses_has_its_error(number: int, kind: type[DiglotError]) -> None:
+    error = refused(Path("/data/app.db"), OSError(number, os.strerror(number)))
+    assert type(error) is kind
+    assert "/data/app.db" in str(error)
+
+
+def test_what_can_not_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     assert look(tmp_path / "app.db") is None
-    with pytest.raises(DiglotError):
-        look(tmp_path / ("x" * 300))
+    with pytest.raises(ConfigurationError):
+        make_folder(tmp_path / "file" / "folder")
+    with pytest.raises(DatabaseUnavailable):
+        make_file(tmp_path / "no folder" / "app.db")
+    make_file(tmp_path / "file")  # another process was first
+
+
+@pytest.mark.parametrize(("what", "said"), [("app.db", "database .* can't be written"), ("", "folder of")])
+def test_what_this_user_can_not_write_is_refused_before_sqlite_sees_it(
+    what: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "app.db"
+    path.touch(0o600)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda asked, mode: asked != tmp_path / what and access(asked, mode))
+    with pytest.raises(DatabaseReadOnly, match=said):
+        open_sqlite(SQLiteSettings(path=str(path)))

@@ -21,6 +21,8 @@ from diglot.errors import (
 from diglot.stores.session import Store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import SQLiteStore, open_sqlite
+from diglot.stores.sqlite_file import FileConnections
+from diglot.stores.sqlite_pool import Readers
 from tests.stores.sqlite_workload import ENDLESS, read, wait_until, write
 
 pytestmark = pytest.mark.sqlite
@@ -142,7 +144,7 @@ def test_a_script_is_all_or_nothing(store: SQLiteStore) -> None:
 
 @pytest.mark.parametrize("word", ["commit", "COMMIT", "rollback", "end", "begin immediate", "/* c */ -- d\n; Commit"])
 def test_a_script_that_would_end_its_transaction_does_nothing(store: SQLiteStore, word: str) -> None:
-    with pytest.raises(TransactionError, match="leave .* out of it"):
+    with pytest.raises(TransactionError, match=r"leave .* out of it"):
         store.script(write(f"insert into log values (9); {word}; insert into log values (10);"))
     assert store.rows(read("select count(*) from log where id > 8")) == [(0,)]
 
@@ -320,8 +322,11 @@ def test_closing_waits_for_snapshots_of_other_threads(file_store: SQLiteStore) -
     holder = threading.Thread(target=hold)
     holder.start()
     began.wait()
+    assert file_store.rows(read("select 1")) == [(1,)]
+    assert file_store.connections.readers == (2, 1)
     with pytest.raises(LockTimeout, match="snapshot"):
         file_store.close()
+    assert file_store.connections.readers == (2, 1)
     assert file_store.rows(read("select 1")) == [(1,)]
     done.set()
     holder.join()
@@ -388,3 +393,43 @@ def test_the_last_to_close_empties_the_log(file_store: SQLiteStore, tmp_path: Pa
     file_store.rows(read("select 1"))
     file_store.close()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["app.db", "app.db-gate"]
+
+
+def test_a_thread_that_waits_for_a_reader_is_told_when_there_will_be_none(file_store: SQLiteStore) -> None:
+    connections = file_store.connections
+    assert isinstance(connections, FileConnections)
+    readers = Readers(connections._readers._connect, 1, 5.0)
+    link = readers.lease()
+    found: list[object] = []
+    waiting = [threading.Thread(target=lambda: found.append(readers.lease())) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    readers.idle.put(None)
+    for thread in waiting:
+        thread.join()
+    assert found == [None] * 3
+    assert link is not None
+    link.connection.close()
+
+
+def test_a_read_during_a_fork_waits_for_its_end(file_store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = threading.Event()
+    monkeypatch.setattr("diglot.stores.sqlite_file.sleep", lambda _: waits.set())
+    found: list[object] = []
+    file_store.before_fork()
+    reading = threading.Thread(target=lambda: found.append(file_store.rows(read("select count(*) from t"))))
+    reading.start()
+    assert waits.wait(10)
+    file_store.after_fork_in_parent()
+    reading.join()
+    assert found == [[(2,)]]
+
+
+def test_what_an_interrupt_left_open_is_rolled_back_by_the_next(store: SQLiteStore) -> None:
+    me = threading.get_ident()
+    link = store.connections.take(me, 1.0)
+    link.command("begin immediate")
+    link.connection.execute("delete from t")
+    store.connections.give(me)
+    assert store.count(write("delete from t where id = 1")) == 1
+    assert store.rows(read("select id from t")) == [(2,)]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from diglot.errors import DatabaseError, DatabaseUnavailable, StatementTimeout, StoreClosed
+from diglot.errors import DatabaseError, DatabaseUnavailable, StatementTimeout
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite_errors import INTERRUPT, translate
 from diglot.stores.sqlite_library import library
@@ -43,12 +43,8 @@ class Link:
         if fault is not None:
             return fault
         if getattr(error, "sqlite_errorcode", 0) == INTERRUPT:
-            if watch.expired():
-                return StatementTimeout(
-                    f"the statement ran longer than {watch.limit:g} s and was cancelled; nothing was changed",
-                    query=query,
-                )
-            return StoreClosed("the store was closed while the statement ran", query=query)
+            text = f"the statement ran longer than {watch.limit:g} s and was cancelled; nothing was changed"
+            return StatementTimeout(text, query=query)
         return translate(error, query, writing=writing)
 
 

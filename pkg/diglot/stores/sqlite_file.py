@@ -193,10 +193,10 @@ class FileConnections:
             return False
         for link in taken:
             link.connection.close()
-        if self._writer is not None:
-            if self.turns.gate is not None and self.turns.gate.held:
-                farewell(self._writer)
-            self.drop_writer()
+        gate = self.turns.gate
+        if self._writer is not None and gate is not None and gate.held:
+            farewell(self._writer)
+        self.drop_writer()
         self.turns.close_gate()
         return True
 

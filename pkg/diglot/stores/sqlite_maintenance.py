@@ -40,10 +40,10 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
         try:
             set_pragma(link.connection, "busy_timeout", CHECKPOINT_WAITS)
             row = link.connection.execute(f"pragma wal_checkpoint({mode})").fetchone()
-        except Exception as error:
-            raise link.failure(error, None) from error
-        finally:
             set_pragma(link.connection, "busy_timeout", int(lock_timeout * 1000))
+        except library().Error as error:
+            connections.drop_writer()  # who knows which busy_timeout it is left with
+            raise link.failure(error, None) from error
     finally:
         connections.give(me)
     return Checkpoint(row[0] == 0 and row[1] == row[2], row[1], row[2])
