@@ -17,6 +17,7 @@ from tests.databases import (
     migrated_url,
     own_postgres,
     postgres_url,
+    postgres_url_of_module,
     session_folder,
     stop_servers,
     store,
@@ -30,6 +31,7 @@ __all__ = [
     "migrated_url",
     "own_postgres",
     "postgres_url",
+    "postgres_url_of_module",
     "session_folder",
     "store",
 ]

@@ -59,6 +59,15 @@ def postgres_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield from _new_database(request, request.param, tmp_path, migrated=False)
 
 
+@pytest.fixture(scope="module", params=POSTGRES_PARAMS)
+def postgres_url_of_module(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """The URL of one PostgreSQL database for all tests of a module that leave nothing in it."""
+    server = databases.postgres(request.param)
+    name = server.create(migrated=False)
+    yield server.url(name)
+    server.drop(name)
+
+
 @pytest.fixture(params=SQLITE_PARAMS + POSTGRES_PARAMS)
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An open, migrated, empty Database."""
@@ -72,9 +81,8 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """An open store on an empty database, not migrated."""
-    from diglot.stores.url import parse_url
-
     from diglot.stores import open_store
+    from diglot.stores.url import parse_url
 
     with open_store(parse_url(database_url)) as opened:
         yield opened

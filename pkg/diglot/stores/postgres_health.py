@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from diglot.errors import DiglotError
-from diglot.stores.postgres_connection import Link
+from diglot.stores.postgres_connection import Link, server_version
 from diglot.stores.session import Check, Health
 
 Leased = Callable[[float], AbstractContextManager[Link]]
@@ -41,9 +41,3 @@ def health(leased: Leased) -> Health:
         Check("version", not old, old or version, 0.0),
     ]
     return Health(all(check.ok for check in checks), checks)
-
-
-def server_version(link: Link) -> str:
-    """``PostgreSQL 18.4``, without what a distribution adds. The server says it at the log-in."""
-    said = link.connection.info.parameter_status("server_version") or "?"
-    return f"PostgreSQL {said.split()[0]}"

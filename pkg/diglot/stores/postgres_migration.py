@@ -31,7 +31,7 @@ def migration_connection(settings: PostgresSettings, timeout: float) -> Iterator
     LockTimeout when another process holds the lock for longer than ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
-    link = Link(connect(settings))
+    link = Link(connect(settings), settings)
     try:
         try:
             set_up(link, settings, statement_timeout=None)

@@ -105,9 +105,11 @@ class Pool:
                 self._waiting.append(waiting)
         if waiting is not None:
             self._hand_over()
-            link = self._wait(waiting, min(self._timeout, deadline - started), query)
-            with self._mutex:
-                self.waited += time.monotonic() - started
+            try:
+                link = self._wait(waiting, min(self._timeout, deadline - started), query)
+            finally:
+                with self._mutex:
+                    self.waited += time.monotonic() - started
             if link is not None:
                 return link
         return self._open(deadline)

@@ -1,5 +1,7 @@
-"""How statements run on a connection and what they answer. What has to come before them (BEGIN, SAVEPOINT) is sent
-with them in one pipeline, so it costs no round trip of its own.
+"""How statements run on a connection and what they answer.
+
+What has to come before them (BEGIN, SAVEPOINT) is sent with them in one pipeline, so it costs no round trip of its own;
+on a unix socket it is sent first, because there the pipeline takes longer (0.10 ms) than a round trip (0.05 ms).
 """
 
 from __future__ import annotations
@@ -98,7 +100,7 @@ def script(link: Link, statement: Statement, _values: Values, before: Before = (
         raise EndsTransaction(ends)
     if before:
         link.command("; ".join(before))
-    link.command(statement.text)
+    link.cursor.execute(statement.text, prepare=False)
 
 
 def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
@@ -114,11 +116,13 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
 
 
 def _execute(link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, values: Values, before: Before) -> None:
-    if not before:
-        cursor.execute(statement.text, values)
+    if before and link.near:
+        link.command("; ".join(before))
+    elif before:
+        with _pipeline(link, before):
+            cursor.execute(statement.text, values)
         return
-    with _pipeline(link, before):
-        cursor.execute(statement.text, values)
+    cursor.execute(statement.text, values)
 
 
 @contextmanager
