@@ -145,7 +145,7 @@ def test_a_key_typed_as_an_argument_is_not_repeated() -> None:
 
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:
     assert printable("a\x1b[31m\x07\x9b\u202e ü\n") == "a\\x1b[31m\\x07\\x9b\\u202e ü\\n"
-    assert one_line(errors.DiglotError("\x1b]0;title\x07 two\n lines")) == "\\x1b]0;title\\x07 two\\n lines"
+    assert one_line(errors.DiglotError("\x1b]0;title\x07 two\n lines")) == "\\x1b]0;title\\x07 two lines"
 
 
 @pytest.mark.parametrize(
@@ -291,4 +291,4 @@ def test_a_closed_standard_output_is_survived() -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", '"$@" >&-', "sh", *COMMAND, "config", "show"], stderr=subprocess.PIPE, text=True, check=False
     )
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")

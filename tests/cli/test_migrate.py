@@ -94,7 +94,7 @@ def test_status_and_a_dry_run_do_not_make_a_database(tmp_path: Path) -> None:
 def test_status_is_a_table_for_people(run: Run) -> None:
     run("up", "1")
     lines = run("status").out.splitlines()
-    assert lines[0].split() == ["ID", "STATE", "APPLIED", "REMARK"]
+    assert lines[0].split() == ["ID", "STATE", "APPLIED"]
     assert re.fullmatch(rf"{IDS[0]} +applied +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", lines[1])
     assert lines[2].split() == [IDS[1], "pending"]
 
@@ -146,7 +146,7 @@ def test_an_edited_migration_is_seen_and_blessed(run: Run, database_url: str) ->
         db.store.count(Statement("test.edit", change, writes=True))
     done = run("status")
     assert done.code == 1
-    assert "was changed after it was applied" in done.out
+    assert "was changed after it was applied" in done.err
     assert states(run)[0] == "edited"
     refused = run("up")
     assert (refused.code, refused.out) == (1, "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 import diglot as package
 from diglot.repositories.key_format import is_well_formed
-from tests.cli.running import Result, diglot, process, terminal
+from tests.cli.running import COMMAND, Result, diglot, process, terminal
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
 on_every_lasting_database = pytest.mark.parametrize("database_url", SQLITE_PARAMS[:1] + POSTGRES_PARAMS, indirect=True)
@@ -260,6 +262,16 @@ def test_the_key_comes_from_the_variable_or_else_from_standard_input(run: Run, s
 @pytest.mark.parametrize("stdin", ["dgl_x", "x" * 10_000, "dgl_" + "A" * 43 + "AAAAAA"])
 def test_a_key_that_is_none_ends_with_1_and_always_the_same_line(run: Run, stdin: str) -> None:
     assert run("auth", "check", stdin=stdin) == (1, "", "diglot: the API key is not valid\n")
+
+
+def test_bytes_that_are_no_text_are_no_key_either(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "auth", "check"], input=b"dgl_\xff\n", capture_output=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, b"diglot: the API key is not valid\n")
+    variable = {**os.environb, b"DIGLOT_API_KEY": b"dgl_\xff"}
+    done = subprocess.run([*COMMAND, "auth", "check"], capture_output=True, cwd=tmp_path, env=variable, check=False)
+    assert (done.returncode, done.stderr) == (1, b"diglot: the API key is not valid\n")
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "  \n"])

@@ -9,6 +9,7 @@ import click
 
 from diglot.cli.app import App, pass_app
 from diglot.cli.user import print_user
+from diglot.errors import InvalidApiKey
 
 LONGEST = 256
 
@@ -35,7 +36,10 @@ def _key() -> str:
         if sys.stdin.isatty():
             secret = click.prompt("API key", hide_input=True, err=True)
         else:
-            secret = sys.stdin.readline(LONGEST).strip()
+            try:
+                secret = sys.stdin.readline(LONGEST).strip()
+            except UnicodeDecodeError:
+                raise InvalidApiKey from None
     if not secret:
         raise click.UsageError("no API key: set DIGLOT_API_KEY, or give the key on standard input")
     return secret

@@ -49,7 +49,7 @@ def one_line(error: Exception | str) -> str:
         text = str(error)
     else:
         text = f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"
-    return redact(" ".join(printable(text).split()))
+    return redact(printable(" ".join(text.split())))
 
 
 def redacted_traceback(error: Exception) -> str:

@@ -16,7 +16,8 @@ from diglot.cli.app import App, note, pass_app
 def init(app: App, admin: str | None, key_name: str | None) -> None:
     """Create the database, bring its schema up to date and, if you like, make the first admin.
 
-    It may be run again: what is there already stays as it is. A second first admin is refused.
+    It may be run again: what is there already stays as it is. A second first admin is refused. On PostgreSQL the
+    database itself must exist; its tables are made.
 
     \b
     Example:

@@ -99,9 +99,12 @@ def status(app: App) -> int:
     else:
         with _migrator(app) as migrator:
             found = migrator.status()
-    rows = [[one.id, one.state, one.applied_at, one.detail] for one in found]
-    app.out.table(["ID", "STATE", "APPLIED", "REMARK"], rows, {"migrations": found})
-    return 1 if any(one.state in ("edited", "unknown") for one in found) else 0
+    rows = [[one.id, one.state, one.applied_at] for one in found]
+    app.out.table(["ID", "STATE", "APPLIED"], rows, {"migrations": found})
+    wrong = [one for one in found if one.state in ("edited", "unknown")]
+    for one in wrong:
+        note(one.detail or f"{one.id} is not known to this version")
+    return 1 if wrong else 0
 
 
 @click.command()

@@ -64,8 +64,7 @@ def console() -> Console:
     """A rich console on standard output that takes text as it is: no markup, no emoji codes, no highlighting."""
     from rich.console import Console
 
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    return Console(markup=False, emoji=False, highlight=False, width=None if terminal else PIPE_WIDTH)
+    return Console(markup=False, emoji=False, highlight=False, width=None if _is_terminal() else PIPE_WIDTH)
 
 
 def cell(value: Any) -> str:
@@ -85,6 +84,10 @@ def cell(value: Any) -> str:
     return printable(str(value))
 
 
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def _timestamp(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
@@ -101,7 +104,7 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     if not rows:
         return
     widths = [max(map(_width, column)) for column in zip(columns, *rows, strict=True)]
-    if not sys.stdout.isatty():
+    if not _is_terminal():
         for row in (columns, *rows):
             padded = (text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))
             click.echo("  ".join(padded).rstrip())
@@ -119,11 +122,13 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
+    from diglot.cli.tree import STYLES
+
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, no_wrap=name not in wrapped, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     screen.print(table)
 
 

@@ -10,8 +10,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -31,8 +31,7 @@ def run(arguments: Sequence[str]) -> int:
 
         return shell_complete(cli, {}, "diglot", "_DIGLOT_COMPLETE", instruction)
     app = App()
-    with warnings.catch_warnings():
-        _one_line_warnings(app)
+    with _one_line_warnings(app):
         try:
             return _flushed(_invoke(app, arguments))
         except BrokenPipeError:
@@ -74,21 +73,26 @@ def _drop_output() -> None:
     os.close(nowhere)
 
 
-def _one_line_warnings(app: App) -> None:
+@contextmanager
+def _one_line_warnings(app: App) -> Iterator[None]:
+    """Warnings, those of libraries too, look like errors: one line on standard error, without a place in the code."""
+
     def show(message: Warning | str, category: type[Warning], *_place: object, **_more: object) -> None:
         if app.debug or not issubclass(category, DeprecationWarning | ResourceWarning):
             click.echo(f"diglot: warning: {one_line(message)}", err=True)
 
-    warnings.showwarning = show
-    logger = logging.getLogger("diglot")
-    if not logger.handlers:
-        logger.addHandler(_Stderr())
+    handler = _Stderr(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 class _Stderr(logging.Handler):
     """Warnings that are logged look like those that are warned."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stream: TextIO | None = sys.stderr
-        if stream is not None and record.levelno >= logging.WARNING:
-            click.echo(f"diglot: {record.levelname.lower()}: {one_line(record.getMessage())}", file=stream)
+        click.echo(f"diglot: {record.levelname.lower()}: {one_line(record.getMessage())}", err=True)
