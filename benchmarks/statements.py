@@ -79,20 +79,17 @@ class _PostgresTrace:
 
     def __enter__(self) -> _PostgresTrace:
         import psycopg
-        from psycopg.pq import Trace
 
         self._file: IO[bytes] = tempfile.TemporaryFile()
-        self._start = 0
+        self._connections: list[psycopg.Connection[Any]] = []
         self._psycopg = psycopg
-        self._original = psycopg.Connection.__dict__["connect"]
+        self._method = psycopg.Connection.__dict__["connect"]
         self._function = psycopg.connect
-        descriptor = self._file.fileno()
-        original = self._original.__func__
+        original = self._method.__func__
 
         def connect(cls: Any, *arguments: Any, **options: Any) -> Any:
             connection = original(cls, *arguments, **options)
-            connection.pgconn.trace(descriptor)
-            connection.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS | Trace.REGRESS_MODE)
+            self._connections.append(connection)
             return connection
 
         psycopg.Connection.connect = classmethod(connect)  # type: ignore[method-assign,assignment]
@@ -100,17 +97,23 @@ class _PostgresTrace:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._psycopg.Connection.connect = self._original  # type: ignore[method-assign]
+        self._psycopg.Connection.connect = self._method  # type: ignore[method-assign]
         self._psycopg.connect = self._function
         self._file.close()
 
     def begin(self) -> None:
-        self._start = self._file.seek(0, 2)
+        from psycopg.pq import Trace
+
+        for connection in self._connections:
+            connection.pgconn.trace(self._file.fileno())
+            connection.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS | Trace.REGRESS_MODE)
 
     def end(self) -> Traffic:
-        self._file.seek(self._start)
+        for connection in self._connections:
+            connection.pgconn.untrace()  # writes out what is still in its buffer
+        self._file.seek(0)
         messages = [line.split(b"\t") for line in self._file.read().splitlines() if line[:2] in (b"F\t", b"B\t")]
         statements = sum(message[0] == b"F" and message[2] in (b"Execute", b"Query") for message in messages)
-        directions = [message[0] for message in messages]
-        round_trips = sum(pair == (b"F", b"B") for pair in pairwise(directions))
+        sent = [message[0] == b"F" for message in messages]
+        round_trips = sum(one and not following for one, following in pairwise(sent))
         return Traffic(statements, round_trips)

@@ -52,18 +52,16 @@ LIST_WORKFLOWS = (
     "order by created_at desc, workflow_exec_id desc limit {}"
 )
 GET_WORKFLOW = f"select {WORKFLOW_COLUMNS} from workflow_states where workflow_exec_id = {{}}"
+_NEWEST_FIRST = "row_number() over (partition by task_id order by created_at desc, task_exec_id desc) as age"
 LATEST_TASKS = (
-    f"select {_QUALIFIED} from task_states as task where task.workflow_exec_id = {{}} and not exists ("
-    "select 1 from task_states as newer where newer.workflow_exec_id = task.workflow_exec_id "
-    "and newer.task_id = task.task_id "
-    "and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)) order by task.task_id"
+    f"select {_QUALIFIED} from (select workflow_exec_id, task_exec_id, {_NEWEST_FIRST} "
+    "from task_states where workflow_exec_id = {}) as ranked "
+    "inner join task_states as task on task.workflow_exec_id = ranked.workflow_exec_id "
+    "and task.task_exec_id = ranked.task_exec_id where ranked.age = 1 order by task.task_id"
 )
 PROGRESS = (
-    "select task.status, count(*) from task_states as task "
-    "where task.workflow_exec_id = {} and task.parent_state_id = {} and not exists ("
-    "select 1 from task_states as newer where newer.workflow_exec_id = task.workflow_exec_id "
-    "and newer.parent_state_id = task.parent_state_id and newer.task_id = task.task_id "
-    "and (newer.created_at, newer.task_exec_id) > (task.created_at, task.task_exec_id)) group by task.status"
+    f"select ranked.status, count(*) from (select status, {_NEWEST_FIRST} from task_states "
+    "where workflow_exec_id = {} and parent_state_id = {}) as ranked where ranked.age = 1 group by ranked.status"
 )
 TREE = (
     "with recursive descendant (task_exec_id, depth) as ("

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, exists, func, literal_column, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from benchmarks.contenders.contender import PAGE
@@ -50,7 +50,8 @@ class WithCore:
         now = datetime.now(UTC)
         batch = [{**values, "created_at": now, "updated_at": now} for values in prepared]
         with self._engines.writing.begin() as connection:
-            return connection.execute(self._upsert, batch).rowcount
+            connection.execute(self._upsert, batch)
+        return len(batch)
 
     def tree(self, workflow_exec_id: str, task_exec_id: str) -> list[Row[Any]]:
         keys = {"w": workflow_exec_id, "t": task_exec_id, "deepest": MAX_DEPTH + 1}
@@ -115,15 +116,14 @@ def descendants() -> Any:
     )
 
 
-def newer_than(task: Any, newer: Any, *same: str) -> Any:
-    """Whether there is a newer state of the same task, alike in the columns ``same`` too."""
-    return exists().where(
-        *(newer.c[name] == task.c[name] for name in ("workflow_exec_id", "task_id", *same)),
-        tuple_(newer.c.created_at, newer.c.task_exec_id) > tuple_(task.c.created_at, task.c.task_exec_id),
+def newest_first(*columns: Any) -> Any:
+    """These columns of an execution's tasks, and which state of its task each is: 1 is the newest."""
+    age = func.row_number().over(
+        partition_by=tasks.c.task_id, order_by=[tasks.c.created_at.desc(), tasks.c.task_exec_id.desc()]
     )
+    return select(*columns, age.label("age")).where(tasks.c.workflow_exec_id == bindparam("w"))
 
 
-_newer = tasks.alias("newer")
 _of_keys = (tasks.c.workflow_exec_id == bindparam("w"), tasks.c.task_exec_id == bindparam("t"))
 
 GET_TASK = select(tasks).where(*_of_keys)
@@ -152,20 +152,11 @@ LIST_WORKFLOWS = (
     .limit(bindparam("ask"))
 )
 GET_WORKFLOW = select(workflows).where(workflows.c.workflow_exec_id == bindparam("w"))
-LATEST_TASKS = (
-    select(tasks)
-    .where(tasks.c.workflow_exec_id == bindparam("w"), ~newer_than(tasks, _newer))
-    .order_by(tasks.c.task_id)
-)
-PROGRESS = (
-    select(tasks.c.status, func.count())
-    .where(
-        tasks.c.workflow_exec_id == bindparam("w"),
-        tasks.c.parent_state_id == bindparam("t"),
-        ~newer_than(tasks, _newer, "parent_state_id"),
-    )
-    .group_by(tasks.c.status)
-)
+newest = newest_first(tasks.c.workflow_exec_id, tasks.c.task_exec_id).subquery("ranked")
+is_newest = and_(tasks.c.workflow_exec_id == newest.c.workflow_exec_id, tasks.c.task_exec_id == newest.c.task_exec_id)
+LATEST_TASKS = select(tasks).join(newest, is_newest).where(newest.c.age == 1).order_by(tasks.c.task_id)
+_children = newest_first(tasks.c.status).where(tasks.c.parent_state_id == bindparam("t")).subquery("ranked")
+PROGRESS = select(_children.c.status, func.count()).where(_children.c.age == 1).group_by(_children.c.status)
 _descendant = descendants()
 TREE = (
     select(_descendant.c.depth, tasks)

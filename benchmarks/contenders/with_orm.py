@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
 
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import MAX_DEPTH
 from benchmarks.contenders.sqlalchemy_tables import metadata, open_engines, tasks, values_of, workflows
-from benchmarks.contenders.with_core import PROGRESS, descendants, newer_than, upsert
+from benchmarks.contenders.with_core import PROGRESS, descendants, is_newest, newest, upsert
 from diglot.models import TaskState
 
 
@@ -38,7 +38,7 @@ class WithOrm:
         self._writing = sessionmaker(self._engines.writing, expire_on_commit=False)
         self._snapshot = sessionmaker(self._engines.snapshot, expire_on_commit=False)
         self._upsert = upsert(url, Task)
-        self._upsert_returning = self._upsert.returning(Task)
+        self._upsert_returning = self._upsert.returning(tasks.c.version, tasks.c.created_at, tasks.c.updated_at)
 
     def prepare(self, state: TaskState) -> dict[str, Any]:
         return values_of(state)
@@ -47,11 +47,11 @@ class WithOrm:
         with self._session() as session:
             return session.get_one(Task, (workflow_exec_id, task_exec_id))
 
-    def upsert_task(self, prepared: dict[str, Any]) -> Task:
+    def upsert_task(self, prepared: dict[str, Any]) -> Row[Any]:
         now = datetime.now(UTC)
         with self._session() as session:
             values = {**prepared, "created_at": now, "updated_at": now}
-            return session.execute(self._upsert_returning, values).scalar_one()
+            return session.execute(self._upsert_returning, values).one()
 
     def list_tasks(self, workflow_exec_id: str) -> tuple[list[Task], Any]:
         with self._session() as session:
@@ -99,7 +99,6 @@ class WithOrm:
         self._engines.dispose()
 
 
-_newer = tasks.alias("newer")
 LIST_TASKS = (
     select(Task)
     .where(tasks.c.workflow_exec_id == bindparam("w"))
@@ -112,9 +111,7 @@ LIST_WORKFLOWS = (
     .order_by(workflows.c.created_at.desc(), workflows.c.workflow_exec_id.desc())
     .limit(bindparam("ask"))
 )
-LATEST_TASKS = (
-    select(Task).where(tasks.c.workflow_exec_id == bindparam("w"), ~newer_than(tasks, _newer)).order_by(tasks.c.task_id)
-)
+LATEST_TASKS = select(Task).join(newest, is_newest).where(newest.c.age == 1).order_by(tasks.c.task_id)
 _descendant = descendants()
 TREE = (
     select(_descendant.c.depth, Task)
