@@ -24,7 +24,6 @@ EVERYWHERE = {
     "busy_timeout": 5000,
     "foreign_keys": 1,
     "recursive_triggers": 1,
-    "trusted_schema": 0,
     "cell_size_check": 1,
     "temp_store": 2,
     "secure_delete": 1,
@@ -49,6 +48,24 @@ def test_a_connection_has_every_setting(
     with open_sqlite(SQLiteSettings(path=path)) as store:
         found = {name: store.rows(statement(f"pragma {name}"))[0][0] for name in expected}
     assert found == expected
+
+
+def test_the_schema_is_trusted_only_where_its_json_checks_need_it(tmp_path: Path) -> None:
+    table = "create table t (document text check (json_valid(document))) strict"
+    bare = library().connect(":memory:")
+    bare.execute("pragma trusted_schema = 0")
+    try:
+        bare.execute(table)
+        bare.execute("insert into t values ('{}')")
+        needed = 0
+    except library().Error:
+        needed = 1
+    finally:
+        bare.close()
+    with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store:
+        assert store.rows(write("pragma trusted_schema")) == [(needed,)]
+        store.count(write(table))
+        assert store.count(write("insert into t values ('{}')")) == 1
 
 
 def test_relaxed_is_synchronous_normal(tmp_path: Path) -> None:
