@@ -214,7 +214,11 @@ def test_a_warning_is_one_line_without_the_place_in_the_code(monkeypatch: pytest
 def test_the_exit_code_of_a_command_is_its_own(failing: list[BaseException]) -> None:
     failing.append(click.exceptions.Exit(7))
     assert diglot("fail").code == 7
-    assert exit_code(click.UsageError("x")) == 2
+
+
+def test_a_usage_error_without_a_command_is_a_line_too() -> None:
+    assert exit_code(click.UsageError("No way.")) == 2
+    assert one_line(click.UsageError("No way.")) == "no way"
 
 
 # --- signals and pipes -------------------------------------------------------------------------------------

@@ -90,6 +90,11 @@ def test_status_and_a_dry_run_do_not_make_a_database(tmp_path: Path) -> None:
     assert not Path("new").exists()
 
 
+def test_a_database_in_memory_has_nothing_yet() -> None:
+    done = diglot("migrate", "status", "--db-path", ":memory:", "--format", "json")
+    assert {one["state"] for one in done.json["migrations"]} == {"pending"}
+
+
 @on_every_lasting_database
 def test_status_is_a_table_for_people(run: Run) -> None:
     run("up", "1")

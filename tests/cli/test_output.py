@@ -57,7 +57,7 @@ def test_json_leaves_out_what_is_not_known_yet(printed: Callable[[], str]) -> No
 
 
 def test_json_refuses_what_has_no_form_in_it() -> None:
-    with pytest.raises(TypeError, match="complex"):
+    with pytest.raises(TypeError):
         Output("json").json({"x": 1j})
 
 

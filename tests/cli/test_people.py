@@ -264,14 +264,14 @@ def test_a_key_that_is_none_ends_with_1_and_always_the_same_line(run: Run, stdin
     assert run("auth", "check", stdin=stdin) == (1, "", "diglot: the API key is not valid\n")
 
 
-def test_bytes_that_are_no_text_are_no_key_either(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*COMMAND, "auth", "check"], input=b"dgl_\xff\n", capture_output=True, cwd=tmp_path, check=False
-    )
-    assert (done.returncode, done.stderr) == (1, b"diglot: the API key is not valid\n")
-    variable = {**os.environb, b"DIGLOT_API_KEY": b"dgl_\xff"}
-    done = subprocess.run([*COMMAND, "auth", "check"], capture_output=True, cwd=tmp_path, env=variable, check=False)
-    assert (done.returncode, done.stderr) == (1, b"diglot: the API key is not valid\n")
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.parametrize("variable", [b"", b"dgl_\xff"], ids=["standard input", "variable"])
+def test_bytes_that_are_no_text_are_no_key_either(errors: str, variable: bytes, tmp_path: Path) -> None:
+    env = {**os.environb, b"PYTHONIOENCODING": f"utf-8:{errors}".encode(), b"DIGLOT_API_KEY": variable}
+    command = [*COMMAND, "auth", "check"]
+    done = subprocess.run(command, input=b"dgl_\xff\n", capture_output=True, cwd=tmp_path, env=env, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"diglot: the API key is not valid\n"
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "  \n"])

@@ -6,7 +6,7 @@ The global options may stand before the command and after it: people type both.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,7 @@ class LazyGroup(click.Group):
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.commands and cmd_name in self._lazy:
-            module, _, attribute = self._lazy[cmd_name].partition(":")
-            command: click.Command = getattr(import_module(module), attribute)
-            command.params = [*command.params, *global_options(hidden=True)]
-            command.epilog = command.epilog or EPILOG
-            self.add_command(command, cmd_name)
-        return self.commands.get(cmd_name)
+        return self._load(cmd_name) if cmd_name in self._lazy else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -48,15 +42,18 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, with the whole first sentence of each command."""
-        rows = [(name, command.get_short_help_str(limit=200)) for name, command in self._loaded(ctx)]
+        rows = [(name, self._load(name).get_short_help_str(limit=200)) for name in self._lazy]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def _loaded(self, ctx: click.Context) -> Iterator[tuple[str, click.Command]]:
-        for name in self._lazy:
-            command = self.get_command(ctx, name)
-            if command is not None:
-                yield name, command
+    def _load(self, name: str) -> click.Command:
+        if name not in self.commands:
+            module, _, attribute = self._lazy[name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            command.params = [*command.params, *global_options(hidden=True)]
+            command.epilog = command.epilog or EPILOG
+            self.add_command(command, name)
+        return self.commands[name]
 
     def _all(self) -> str:
         return f"use one of {', '.join(self._lazy)}"
