@@ -104,11 +104,11 @@ def run(
     return Measured(database, server_of(place), results, traffic, peaks)
 
 
-def agree(operations: Iterable[Operation], contenders: dict[Kind, Contender], of: Data) -> None:
+def agree(operations: Iterable[Operation], contenders: dict[Kind, Contender], of: Data, questions: int = 20) -> None:
     """All contenders answer alike: first what was there, then what each of them has written."""
     in_order = sorted(operations, key=lambda operation: operation.method in WRITES)
     for operation in in_order:
-        compare(operation, {kind: contenders[kind] for kind in operation.kinds}, of, 20)
+        compare(operation, {kind: contenders[kind] for kind in operation.kinds}, of, questions)
     compare(OPERATIONS[0], contenders, of, 100, after_writes=True)
 
 

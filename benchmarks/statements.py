@@ -33,8 +33,8 @@ def _count(operation: Operation, kind: Kind, url: str, data: Data) -> Traffic:
         try:
             call = getattr(contender, operation.method)
             questions = operation.arguments(contender, data)
-            # The last question each time: an API key's use is noted at the first, statements are prepared by the third.
-            for _ in range(3):
+            # The same question each time: the use of an API key is noted at the first, psycopg prepares at the sixth.
+            for _ in range(8):
                 call(*questions[-1])
             trace.begin()
             call(*questions[-1])

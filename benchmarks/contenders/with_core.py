@@ -61,7 +61,7 @@ class WithCore:
     def progress(self, workflow_exec_id: str, task_exec_id: str) -> dict[str, int]:
         with self._single.connect() as connection:
             rows = connection.execute(PROGRESS, {"w": workflow_exec_id, "t": task_exec_id}).all()
-        return dict(row.tuple() for row in rows)
+        return dict(iter(rows))
 
     def workflow_with_tasks(self, workflow_exec_id: str) -> tuple[Row[Any], dict[str, Row[Any]]]:
         with self._engines.snapshot.begin() as connection:

@@ -79,10 +79,11 @@ class WithOrm:
     def progress(self, workflow_exec_id: str, task_exec_id: str) -> dict[str, int]:
         with self._session() as session:
             rows = session.execute(PROGRESS, {"w": workflow_exec_id, "t": task_exec_id}).all()
-        return dict(row.tuple() for row in rows)
+        return dict(iter(rows))
 
     def workflow_with_tasks(self, workflow_exec_id: str) -> tuple[Workflow, dict[str, Task]]:
-        with self._snapshot() as session:
+        # Not left to roll back: psycopg forgets its prepared statements then.
+        with self._snapshot.begin() as session:
             workflow = session.get_one(Workflow, workflow_exec_id)
             found = session.scalars(LATEST_TASKS, {"w": workflow_exec_id}).all()
         return workflow, {task.task_id: task for task in found}
