@@ -12,6 +12,7 @@ import pytest
 from diglot import errors
 from diglot.errors import DiglotError
 from diglot.stores.postgres import PostgresStore, open_postgres
+from diglot.stores.postgres_errors import translate
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
@@ -141,3 +142,23 @@ def replaced(url: str, **changes: Any) -> PostgresSettings:
     settings = parse_url(url)
     assert isinstance(settings, PostgresSettings)
     return msgspec.structs.replace(settings, **changes)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (psycopg.OperationalError("the connection is closed"), errors.DatabaseUnavailable),
+        (psycopg.DatabaseError("server closed the connection unexpectedly"), errors.DatabaseUnavailable),
+        (psycopg.InterfaceError(CANARY), errors.QueryArgumentError),
+        (psycopg.DataError(CANARY), errors.WrongType),
+        (TypeError(CANARY), errors.QueryArgumentError),
+        (OverflowError(CANARY), errors.QueryArgumentError),
+    ],
+    ids=repr,
+)
+def test_what_python_or_the_driver_raise_without_a_sqlstate(raised: Exception, kind: type[DiglotError]) -> None:
+    for query in ("test.query", None):
+        error = translate(raised, query)
+        assert type(error) is kind
+        assert CANARY not in str(error)
+        assert ("[test.query]" in str(error)) == (query is not None)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from diglot.errors import (
     DatabaseTimeout,
@@ -24,11 +27,13 @@ from diglot.errors import (
 )
 from diglot.stores import postgres_pool
 from diglot.stores.postgres import PostgresStore, open_postgres
+from diglot.stores.postgres_connection import Link
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 
 ONE = Statement("test.one", "select 1")
+SLEEP = Statement("test.sleep", "select pg_sleep(60)")
 PID = Statement("test.pid", "select pg_backend_pid()")
 TERMINATE = """
     select pg_terminate_backend(pid, 10000) from pg_stat_activity
@@ -161,6 +166,103 @@ def test_an_interruption_while_it_runs_gives_the_place_up(make: Callable[..., Po
         store.rows(ONE)
     assert store.rows(ONE) == [(1,)]
     assert store.statistics()["postgres_connections_opened_total"] == 2
+
+
+def test_an_interruption_while_it_waits_gives_the_place_up(
+    make: Callable[..., PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make(pool_max=1)
+    wait = postgres_pool._Waiting.wait
+
+    def interrupted(self: postgres_pool._Waiting, seconds: float) -> bool:
+        if served:
+            assert wait(self, seconds)
+        raise KeyboardInterrupt
+
+    for served in (False, True):
+        in_use, let_go = threading.Event(), threading.Event()
+
+        def use(in_use: threading.Event = in_use, let_go: threading.Event = let_go) -> None:
+            with store.transaction() as tx:
+                tx.rows(ONE)
+                in_use.set()
+                let_go.wait(10)
+
+        user = threading.Thread(target=use)
+        user.start()
+        assert in_use.wait(10)
+        if served:
+            release = threading.Thread(
+                target=lambda: wait_for(lambda: store._calls.pool._waiting != deque()) or let_go.set()  # noqa: B023
+            )
+            release.start()
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(postgres_pool._Waiting, "wait", interrupted)
+            store.rows(ONE)
+        let_go.set()
+        user.join()
+        assert store.rows(ONE) == [(1,)]
+    assert store.statistics()["postgres_connections_opened_total"] == 1
+
+
+def test_a_connection_that_comes_just_after_the_time_is_over_is_used(
+    make: Callable[..., PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make(pool_max=1)
+    wait = postgres_pool._Waiting.wait
+
+    def late(self: postgres_pool._Waiting, seconds: float) -> bool:
+        assert wait(self, seconds)
+        return False
+
+    with store.transaction() as tx:
+        tx.rows(ONE)
+        found: list[Any] = []
+        waiter = threading.Thread(target=lambda: found.append(store.rows(ONE)))
+        monkeypatch.setattr(postgres_pool._Waiting, "wait", late)
+        waiter.start()
+        wait_for(lambda: store.statistics()["postgres_threads_waiting"] == 1)
+    waiter.join()
+    assert found == [[(1,)]]
+
+
+@contextmanager
+def ctrl_c(when: Callable[[], bool]) -> Iterator[None]:
+    """Ctrl-C for this thread as soon as it is so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=lambda: (wait_for(when), signal.pthread_kill(main, signal.SIGINT)))
+    main = threading.get_ident()
+    try:
+        thread.start()
+        yield
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_statement_and_the_store_stays_usable(make: Callable[..., PostgresStore]) -> None:
+    store = make()
+    store.rows(ONE)
+    (link,) = store._calls.pool.links()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), ctrl_c(lambda: not link.idle):
+        store.rows(SLEEP)
+    with store.transaction() as tx:
+        tx.rows(ONE)
+        busy = next(link for link in store._calls.pool.links() if not link.idle)
+        with pytest.raises(KeyboardInterrupt), tx.transaction() as inner, ctrl_c(lambda: is_active(busy)):
+            inner.rows(SLEEP)
+        assert tx.rows(ONE) == [(1,)]
+    with pytest.raises(TransactionError, match="KeyboardInterrupt"), store.transaction() as tx:
+        tx.rows(ONE)
+        with pytest.raises(KeyboardInterrupt), ctrl_c(lambda: is_active(busy)):
+            tx.rows(SLEEP)
+    assert store.rows(ONE) == [(1,)]
+    assert time.monotonic() - started < 20
+
+
+def is_active(link: Link) -> bool:
+    return link.pgconn.transaction_status == TransactionStatus.ACTIVE
 
 
 # --- dead, idle and old connections ------------------------------------------------------------------------
@@ -317,6 +419,23 @@ def test_a_transaction_whose_connection_is_lost_has_stored_nothing_and_says_so(
     assert store.rows(ONE) == [(1,)]
 
 
+def test_a_rollback_whose_connection_is_lost_does_not_hide_the_error_that_made_it(
+    make: Callable[..., PostgresStore], postgres_url_of_module: str
+) -> None:
+    store = make()
+    with psycopg.connect(postgres_url_of_module, autocommit=True) as admin:
+        with pytest.raises(KeyError), store.transaction() as tx:
+            tx.rows(ONE)
+            admin.execute(TERMINATE)
+            raise KeyError
+        with pytest.raises(TransactionError, match="nothing of it was stored"), store.transaction() as tx:  # noqa: SIM117
+            with pytest.raises(KeyError), tx.transaction() as inner:
+                inner.rows(ONE)
+                admin.execute(TERMINATE)
+                raise KeyError
+    assert store.rows(ONE) == [(1,)]
+
+
 def test_a_transaction_that_idles_too_long_is_ended_by_the_server(make: Callable[..., PostgresStore]) -> None:
     store = make(idle_in_transaction_timeout=0.05)
     with (
@@ -348,13 +467,8 @@ parents = store.rows(PID)
 def child(run):
     pid = os.fork()
     if pid == 0:
-        status = 1
-        try:
-            run()
-            status = 0
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
+        run()
+        sys.exit(0)  # through whatever block its parent is in
     assert os.waitpid(pid, 0)[1] == 0
 
 def uses_the_store():
@@ -373,7 +487,6 @@ def in_the_block():
             assert "belongs to the process that was forked" in str(error)
         else:
             raise AssertionError
-    tx.__exit__(KeyError, None, None)
     assert store.rows(PID) != parents
     with store.transaction() as own:
         own.rows(INSERT, ("child",))

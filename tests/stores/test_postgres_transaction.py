@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -20,10 +21,13 @@ from diglot.errors import (
     WrongType,
 )
 from diglot.stores.postgres import PostgresStore, open_postgres
+from diglot.stores.postgres_transaction import Transaction
 from diglot.stores.session import Session, Statement
 from diglot.stores.url import parse_url
 
 SCHEMA = """
+drop schema public cascade;
+create schema public;
 create table things (id text primary key, n bigint check (n >= 0) default 0,
     parent text references things (id) deferrable initially deferred);
 insert into things (id) values ('x'), ('y');
@@ -36,8 +40,9 @@ ONE = Statement("test.one", "select 1")
 
 
 @pytest.fixture
-def store(postgres_url: str) -> Iterator[PostgresStore]:
-    with open_postgres(parse_url(postgres_url)) as opened:
+def store(postgres_url_of_module: str) -> Iterator[PostgresStore]:
+    """On an empty schema."""
+    with open_postgres(parse_url(postgres_url_of_module)) as opened:
         opened.script(Statement("test.schema", SCHEMA))
         yield opened
 
@@ -76,6 +81,16 @@ def test_a_commit_that_is_refused_raises(store: PostgresStore) -> None:
         tx.count(orphan)
     assert refused.value.constraint == "things_parent_fkey"
     assert isinstance(refused.value.__cause__, psycopg.Error)
+    assert ids(store) == []
+
+
+def test_a_commit_that_the_server_answers_with_rollback_raises(store: PostgresStore) -> None:
+    with pytest.raises(TransactionError, match="rolled the transaction back at COMMIT"), store.transaction() as tx:
+        tx.count(INSERT, ("a",))
+        assert isinstance(tx, Transaction)
+        assert tx._unit is not None
+        with pytest.raises(psycopg.Error):  # past the session, which would remember it
+            tx._unit.link.connection.execute("select 1 / 0")
     assert ids(store) == []
 
 
@@ -122,9 +137,7 @@ def test_what_is_sent_first_is_in_the_transaction_too(store: PostgresStore, firs
 
 
 def test_it_is_read_committed_whatever_the_servers_default(store: PostgresStore) -> None:
-    name = store.rows(Statement("test.name", "select current_database()"))[0][0]
-    store.script(Statement("test.default", f"alter database {name} set default_transaction_isolation = 'serializable'"))  # type: ignore[arg-type]
-    with open_postgres(store.settings) as other, other.transaction() as tx:
+    with database_setting(store, "default_transaction_isolation", "serializable") as other, other.transaction() as tx:
         assert ids(tx) == []
         store.count(INSERT, ("a",))
         assert ids(tx) == ["a"]
@@ -335,11 +348,9 @@ def test_a_store_that_another_thread_closes_ends_the_transaction(store: Postgres
 
 
 def test_a_deadlock_is_a_serialization_failure_for_one_of_the_two(store: PostgresStore) -> None:
-    name = store.rows(Statement("test.name", "select current_database()"))[0][0]
-    store.script(Statement("test.quick", f"alter database {name} set deadlock_timeout = '20ms'"))  # type: ignore[arg-type]
     both_locked = threading.Barrier(2)
     failures: list[SerializationFailure] = []
-    with open_postgres(store.settings) as fresh:
+    with database_setting(store, "deadlock_timeout", "20ms") as fresh:
 
         def update(first: str, second: str) -> None:
             try:
@@ -372,6 +383,19 @@ def test_a_statement_by_itself_is_run_again_after_a_deadlock(store: PostgresStor
     with pytest.raises(SerializationFailure):
         store.count(always)
     assert store.statistics()["postgres_statements_repeated_total"] == 2 + 4
+
+
+@contextmanager
+def database_setting(store: PostgresStore, name: str, value: str) -> Iterator[PostgresStore]:
+    """A store whose sessions have this default."""
+    ((database,),) = store.rows(Statement("test.name", "select current_database()"))
+    alter = f"alter database {database}"
+    store.script(Statement("test.set", f"{alter} set {name} = '{value}'"))  # type: ignore[arg-type]
+    try:
+        with open_postgres(store.settings) as other:
+            yield other
+    finally:
+        store.script(Statement("test.reset", f"{alter} reset {name}"))  # type: ignore[arg-type]
 
 
 def in_thread(call: Callable[[], Any]) -> Any:

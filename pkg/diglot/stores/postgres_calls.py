@@ -19,7 +19,6 @@ import psycopg
 from diglot.errors import (
     DatabaseTimeout,
     DatabaseUnavailable,
-    DiglotError,
     OutcomeUnknown,
     SerializationFailure,
     StoreClosed,
@@ -162,8 +161,6 @@ class Calls:
         """The error of ours, and whether the connection is lost, whose message then ends in ``consequence``."""
         if isinstance(error, EndsTransaction):
             return TransactionError(f"a script is one transaction: leave {error} out of it", query=query), False
-        if isinstance(error, DiglotError):
-            return error, False
         if isinstance(error, FailedTogether):
             query = error.query
         driver = origin(error)

@@ -88,10 +88,6 @@ class Link:
         return self.pgconn.transaction_status == TransactionStatus.IDLE
 
     @property
-    def in_transaction(self) -> bool:
-        return self.pgconn.transaction_status == TransactionStatus.INTRANS
-
-    @property
     def lost(self) -> bool:
         return self.overdue or self.pgconn.status != ConnStatus.OK
 
@@ -119,16 +115,18 @@ class Link:
 
 def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
     """A new connection; DatabaseUnavailable in one line that says what to look at, ConfigurationError."""
-    refusal: ConfigurationError | None = None
+    refusal: DatabaseUnavailable | ConfigurationError | None = None
     try:
         connection: psycopg.Connection[Any] = psycopg.connect(**parameters(settings), autocommit=True)
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(_unavailable(error, settings)) from error
+        refusal = DatabaseUnavailable(_unavailable(error, settings))
+        if _masked(str(error), settings) == str(error):
+            raise refusal from error
     except (psycopg.Error, ValueError) as error:
         reason = _masked(str(error).strip().partition("\n")[0], settings)
         refusal = ConfigurationError(f"the settings of PostgreSQL can't be used: {reason}")
     if refusal is not None:
-        raise refusal  # not chained: the driver's error may show the password
+        raise refusal  # not chained: the driver's error shows the password
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_loader("json", _Raw)
     connection.adapters.register_loader("jsonb", _Raw)
@@ -194,7 +192,7 @@ def may_pass(error: DatabaseUnavailable) -> bool:
     Not for a refused log-in or an unknown database: repeating that locks accounts and helps nobody. The driver
     gives no SQLSTATE here, so it goes by the text.
     """
-    text = str(error.__cause__)
+    text = str(error.__cause__ or error)
     return bool(_PASSES.search(text)) or not _FINAL.search(text)
 
 

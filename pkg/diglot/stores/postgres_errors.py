@@ -149,7 +149,7 @@ def _of_the_driver(error: psycopg.Error, query: str | None) -> DiglotError:
     """Errors of psycopg itself: the statement was not sent, or the connection is gone."""
     if isinstance(error, psycopg.DataError):
         return WrongType("a value is not right: a text has a NUL character, or a number is too large", query=query)
-    if isinstance(error, psycopg.OperationalError):
+    if isinstance(error, psycopg.OperationalError) or type(error) is psycopg.DatabaseError:
         return DatabaseUnavailable("the connection to PostgreSQL was lost", query=query)
     return _argument(f"the driver refused the statement ({type(error).__name__})", query)
 

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.pq import ExecStatus
 
 from diglot.stores.postgres_connection import Link
 from diglot.stores.session import Row, Statement, Values
@@ -107,9 +106,7 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
     try:
         found: list[Row] = cursor.fetchall()
     except psycopg.ProgrammingError:
-        if cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.COMMAND_OK:
-            return []  # a statement that answers no rows
-        raise
+        return []  # a statement that answers no rows
     if len(found) > LARGE and cursor is link.cursor:
         link.cursor = link.new_cursor()
     return found
