@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import SQLiteStore, open_sqlite
 from diglot.stores.sqlite_connection import LIMITS, connect, pragmas, set_pragma, use_wal
 from diglot.stores.sqlite_library import choose, library, server_version, wal_reset_safe
-from tests.stores.sqlite_workload import read, write
+from tests.stores.sqlite_workload import ENDLESS, read, write
 
 pytestmark = pytest.mark.sqlite
 
@@ -124,6 +125,29 @@ def test_an_exception_that_comes_up_while_sqlite_works_is_kept_and_ends_the_stat
     assert next(ticks) is False, "the next statement runs"
     ticks.close()
     link.connection.close()
+
+
+@pytest.mark.parametrize("tick", [1_000, 10_000_000], ids=["after the first look at the clock", "before it"])
+def test_the_exception_of_a_signal_ends_the_statement(
+    tick: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Alarm(BaseException):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    monkeypatch.setattr("diglot.stores.sqlite_connection.TICK", tick)
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store:
+            store.rows(read("select 1"))
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(Alarm):
+                store.rows(ENDLESS)
+            assert store.rows(read("select 1")) == [(1,)]
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_only_the_writer_checkpoints_by_itself() -> None:

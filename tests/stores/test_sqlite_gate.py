@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import threading
@@ -131,6 +132,24 @@ def test_an_interrupt_leaves_the_gate_open(path: Path, monkeypatch: pytest.Monke
         gate.close()
 
 
+def test_an_interrupt_just_after_the_lock_leaves_the_gate_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Gate(path), Gate(path)
+    flock = fcntl.flock
+
+    def interrupted(descriptor: int, how: int) -> None:
+        flock(descriptor, how)
+        if how & fcntl.LOCK_EX:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fcntl, "flock", interrupted)
+        first.acquire(0)
+    assert not first.held
+    second.acquire(0)
+    first.close()
+    second.close()
+
+
 def test_the_gate_is_a_private_file_that_opens_again(path: Path) -> None:
     gate = Gate(path)
     gate.close()
@@ -160,7 +179,7 @@ def test_a_gate_that_can_not_be_opened_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_one_turn_of_the_gate_serves_the_threads_that_wait_at_that_moment(path: Path) -> None:
-    turns, other = Turns(Gate(path)), Gate(path)
+    turns, other, another = Turns(Gate(path)), Gate(path), Gate(path)
     assert turns.gate is not None
     order: list[str] = []
 
@@ -178,9 +197,9 @@ def test_one_turn_of_the_gate_serves_the_threads_that_wait_at_that_moment(path: 
         return thread
 
     def elsewhere() -> None:
-        other.acquire(10)
+        another.acquire(10)
         order.append("other process")
-        other.release()
+        another.release()
 
     other.acquire(0)
     me = threading.get_ident()
@@ -189,15 +208,18 @@ def test_one_turn_of_the_gate_serves_the_threads_that_wait_at_that_moment(path: 
     wait_until(lambda: turns.owner == first.ident and other.waiting() == 1)
     threads = [start("second"), start("third")]
     in_line = threading.Thread(target=elsewhere)
+    in_line.start()
+    wait_until(lambda: other.waiting() == 2)
     other.release()
-    for thread in (first, *threads):
+    for thread in (first, *threads, in_line):
         thread.join()
-    assert order == ["first", "second", "third"]
+    assert order == ["first", "second", "third", "other process"]
 
     # Who comes after the round has begun waits for the next one, behind the other process.
     order.clear()
     turns.acquire(me, 10)
     threads = [start("late"), start("later")]
+    in_line = threading.Thread(target=elsewhere)
     in_line.start()
     wait_until(lambda: turns.gate is not None and turns.gate.waiting() == 1)
     turns.release()
@@ -206,6 +228,7 @@ def test_one_turn_of_the_gate_serves_the_threads_that_wait_at_that_moment(path: 
     assert order == ["other process", "late", "later"]
     turns.close_gate()
     other.close()
+    another.close()
 
 
 def test_a_turn_that_comes_at_the_last_moment_is_taken() -> None:

@@ -165,12 +165,14 @@ def test_a_relative_path_stays_the_same_file_when_the_folder_changes(
 def test_files_and_folders_are_private_from_the_moment_they_exist(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
+        make_file(tmp_path / "new")
         path = tmp_path / "made" / "by us" / "app.db"
         with open_sqlite(SQLiteSettings(path=str(path))) as store:
             store.script(write("create table t (x integer) strict"))
             files = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
     finally:
         os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
     assert files == {"app.db": 0o600, "app.db-wal": 0o600, "app.db-shm": 0o600, "app.db-gate": 0o600}
     assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path.parent.parent)] == [0o700, 0o700]
 
