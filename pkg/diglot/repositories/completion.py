@@ -59,10 +59,14 @@ def transformed(state: WorkflowState, status: Status, transform: Transform) -> O
             return Outcome(status, default_output(tasks), None)
         return Outcome(status, EncodedJson(dumps(output, "output", max_depth=WORKFLOW_OUTPUT_DEPTH)), None)
     except Exception as error:
-        failure = StateError(message=_storable(f"{type(error).__name__}: {error}"), code=TRANSFORMATION_FAILED)
+        failure = StateError(message=_described(error), code=TRANSFORMATION_FAILED)
         return Outcome("FAILED", default_output(tasks), failure)
 
 
-def _storable(message: str) -> str:
-    """The message of somebody else's exception, without what a database can't keep."""
-    return message.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+def _described(error: Exception) -> str:
+    """Somebody else's exception, without what a database can't keep."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "its message can't be read"
+    return f"{type(error).__name__}: {message}".replace("\0", "\ufffd").encode("utf-8", "replace").decode()

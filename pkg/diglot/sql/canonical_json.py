@@ -57,13 +57,11 @@ def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
     import json
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) < len(items):
-            seen: set[str] = set()
-            for key, _ in items:
-                if key in seen:
-                    raise InvalidValue(path, f"the key {key!r} stands twice in one object")
-                seen.add(key)
+        found: dict[str, Any] = {}
+        for key, item in items:
+            if key in found:
+                raise InvalidValue(path, f"the key {key!r} stands twice in one object")
+            found[key] = item
         return found
 
     try:
