@@ -30,6 +30,7 @@ COMMON, TUNES_POSTGRES, TUNES_SQLITE = Role(), Role("postgres"), Role("sqlite")
 POSTGRES, SQLITE = Role("postgres", decides=True), Role("sqlite", decides=True)
 ADDRESS, PASSWORD = Role(secret=True), Role("postgres", decides=True, secret=True)
 
+_PASSWORD_IN_IT = re.compile(r":.*@|password\s*=", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
 
 
@@ -53,21 +54,22 @@ def _no_address(value: str) -> str:
 
 
 def _path(value: str) -> str:
-    if value.startswith(("file:", "sqlite:")):
+    if value.startswith(("file:", "sqlite:")) or _PASSWORD_IN_IT.search(value):
         raise ValueError("a whole address")
     return _no_address(value)
 
 
-def _host(value: str) -> str:
-    if "@" in value or any(character.isspace() for character in value):
-        raise ValueError("not a host")
+def _name(value: str) -> str:
+    """Of a host or a database: what is neither may be an address with a password, which must not be shown."""
+    if any(character in "@=" for character in value):
+        raise ValueError("not a name")
     return _no_address(value)
 
 
 Text = Annotated[str, AfterValidator(_words)]
 Part = Annotated[str, AfterValidator(_no_address)]
 FilePath = Annotated[str, AfterValidator(_path)]
-Host = Annotated[str, AfterValidator(_host)]
+Name = Annotated[str, AfterValidator(_name)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=86_400)]
 
@@ -100,13 +102,13 @@ class Settings(BaseSettings):
     conn_string: Annotated[Text | None, PASSWORD] = _setting(
         "DB_CONN_STRING", "libpq's form: host=HOST user=USER dbname=DBNAME"
     )
-    host: Annotated[Host | None, POSTGRES] = _setting(
+    host: Annotated[Name | None, POSTGRES] = _setting(
         "DB_HOST", "a host name, an IP address or a socket's folder (a whole address belongs in DATABASE_URL)"
     )
     port: Annotated[Whole | None, POSTGRES] = _setting("DB_PORT", "a whole number from 1 to 65535", ge=1, le=65535)
     user: Annotated[Part | None, POSTGRES] = _setting("DB_USER", "the name of a database user")
     password: Annotated[str | None, PASSWORD] = _setting("DB_PASSWORD", "text")
-    dbname: Annotated[Part | None, POSTGRES] = _setting(
+    dbname: Annotated[Name | None, POSTGRES] = _setting(
         "DB_NAME", "the name of a database (a whole address belongs in DATABASE_URL)"
     )
     ssl_mode: Annotated[SslMode | None, POSTGRES] = _setting(
