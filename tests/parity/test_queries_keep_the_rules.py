@@ -15,7 +15,7 @@ EXAMPLES = [(name, sql) for name, (_, *examples) in RULES.items() for sql in exa
 @pytest.mark.parity(3, 4, 5, 10, 12, 16, 24, 25, 26, 33, 34, 35, 36, 42, 44, 47, 50, 59, 60, 61, 66, 68, 69, 70, 72)
 @pytest.mark.parity(80, 81, 82, 86, 88)
 @pytest.mark.parametrize("rule", RULES)
-def test_no_query_uses(rule):
+def test_no_query_uses_what_the_databases_understand_differently(rule):
     found = {f"{dialect} {q.full_name}": RULES[rule][0](q.sql) for dialect, q in queries()}
     assert {name: offences for name, offences in found.items() if offences} == {}
 

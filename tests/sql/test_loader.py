@@ -111,7 +111,8 @@ BROKEN = [
      "query 'x' has a second statement"),
     ("a parameter behind the end", b"-- name: x(a)!\n-- param: a int\ndelete from a; :a", "3:14",
      "query 'x' has a second statement"),
-    ("a parameter in upper case", b"-- name: x(a)!\n-- param: A int\ndelete from a", "2:1", "'A' is not a parameter name"),
+    ("a parameter in upper case", b"-- name: x(a)!\n-- param: A int\ndelete from a", "2:1",
+     "'A' is not a parameter name"),
     ("name of aiosql's", b"\n\n-- name: load()!\ndelete from a;", "3:1",
      "a query can't be named 'load': aiosql uses this name itself"),
 ]  # fmt: skip
