@@ -1,10 +1,6 @@
 """What a command needs: the global options, the configuration, the database and the output.
 
-    @click.command()
-    @pass_app
-    def show(app: App) -> None:
-        with app.open() as db:
-            app.out.record(...)
+A command takes it with ``@pass_app``, opens the database with ``with app.open() as db`` and answers with ``app.out``.
 """
 
 from __future__ import annotations
