@@ -133,7 +133,7 @@ def graphs(draw: st.DrawFn) -> tuple[Graph, dict[str, float]]:
 
 
 @given(graphs())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_task_starts_after_its_parents_and_finishes_once(drawn: tuple[Graph, dict[str, float]]) -> None:
     graph, runtimes = drawn
     found = plan(trace(graph, runtimes=runtimes))
@@ -155,7 +155,7 @@ def test_every_task_starts_after_its_parents_and_finishes_once(drawn: tuple[Grap
 
 
 @given(graphs())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_task_is_in_one_group_whose_name_is_its_own(drawn: tuple[Graph, dict[str, float]]) -> None:
     found = plan(trace(drawn[0]))
     members = [number for group in found.groups for number in group.members]

@@ -166,11 +166,11 @@ def test_an_interrupted_quickstart_leaves_nothing_unfinished(tmp_path: Path) -> 
 
 
 def test_several_at_once_all_succeed(migrated_url: str) -> None:
-    children = [started("quickstart", "--database-url", migrated_url, "--format", "json") for _ in range(3)]
+    children = [started("quickstart", "--database-url", migrated_url, "--format", "json") for _ in range(2)]
     ended = [(child.communicate(timeout=60), child.returncode) for child in children]
-    assert [code for _, code in ended] == [0, 0, 0], ended
+    assert [code for _, code in ended] == [0, 0], ended
     with package.open(migrated_url) as db:
-        assert [state.status for state in db.workflows.list().items] == ["SUCCESS"] * 3
+        assert [state.status for state in db.workflows.list().items] == ["SUCCESS"] * 2
         assert [user.role for user in db.users.list().items] == ["admin"]
 
 

@@ -176,7 +176,7 @@ def memory() -> Iterator[Database]:
 
 
 @given(graphs())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_task_of_any_graph_succeeds_exactly_once(memory: Database, drawn: tuple[Graph, dict[str, float]]) -> None:
     result = _replay(memory, *drawn)
     tasks = _tasks(memory, _only_run(result))
@@ -337,7 +337,7 @@ def _after(steps: int, change: Callable[[], object], clock: Clock) -> dict[str, 
             clock.now = 10.0
         looks += 1
         if looks > 200:
-            clock.now = 1e9  # twenty seconds are enough: what has not ended by now never will, unless it runs out
+            clock.now += 1000.0  # twenty seconds were enough: what has not ended by now runs to its end
 
     return {"speed": 1.0, "clock": clock, "watch": watch}
 

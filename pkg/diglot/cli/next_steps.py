@@ -35,10 +35,10 @@ def next_steps(app: App, workflow_exec_id: str) -> list[tuple[str, str]]:
 
 
 def _program() -> str:
-    """``diglot`` where the shell finds this one, else its path from here."""
+    """``diglot`` where the shell finds this one (or it was called in another way), else its path from here."""
     this = Path(sys.argv[0])
     found = shutil.which("diglot")
-    if not this.is_file() or (found is not None and Path(found).resolve() == this.resolve()):
+    if this.name != "diglot" or (found is not None and Path(found).resolve() == this.resolve()):
         return "diglot"
     relative = os.path.relpath(this)
     return quote(str(this) if relative.startswith("..") else relative)
