@@ -141,8 +141,8 @@ def open(
 ) -> Database:
     """Open the database of ``url`` (``sqlite:///data/app.db``, ``postgresql://…``, a path), or of the configuration.
 
-    ``settings`` are configuration keys that beat all others. Unless ``auto_migrate`` is off (or ``migrate=False``),
-    pending migrations are applied; else NotMigrated says which are missing. ConfigurationError, DatabaseUnavailable.
+    ``settings`` are configuration keys that beat all others. Pending migrations are applied, or with
+    ``auto_migrate`` off are a NotMigrated error; ``migrate=False`` does not look. ConfigurationError, DatabaseUnavailable.
     """
     from diglot import config
 
@@ -160,19 +160,23 @@ def open_config(config: Config, *, migrate: bool | None = None, clock: Clock | N
         database = Database(
             store, packaged_queries(store.dialect), clock=clock or utc_now, migration_timeout=config.migration_timeout
         )
-        pending = database.migrator().pending()
-        if pending and (config.auto_migrate if migrate is None else migrate):
-            database.migrate()
-        elif pending and migrate is None:
-            raise NotMigrated(
-                f"{store.location} lacks the migration {pending[0].id}"
-                + (f" and {len(pending) - 1} more" if len(pending) > 1 else "")
-                + ": run 'diglot migrate up'"
-            )
+        if migrate is not False:
+            _bring_up_to_date(database, config.auto_migrate if migrate is None else migrate)
     except BaseException:
         store.close()
         raise
     return database
+
+
+def _bring_up_to_date(database: Database, migrate: bool) -> None:
+    pending = database.migrator().pending()
+    if pending and migrate:
+        database.migrate()
+    elif pending:
+        more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
+        raise NotMigrated(
+            f"{database.store.location} lacks the migration {pending[0].id}{more}: run 'diglot migrate up'"
+        )
 
 
 @lru_cache(maxsize=2)

@@ -106,7 +106,7 @@ def test_an_error_of_the_domain_does_not_end_it(db):
 def test_the_database_itself_is_not_to_be_used_inside(db):
     with db.transaction() as tx:
         for call in (lambda: db.users.list(), lambda: db.users.create("x@y.z")):
-            with pytest.raises(TransactionError, match="this thread has a.* transaction"):
+            with pytest.raises(TransactionError, match=r"this thread has a.* transaction"):
                 call()
         tx.users.create("a@b.c")
     assert len(db.users.list().items) == 1
