@@ -1,6 +1,8 @@
-"""Records a pytest run as a WfFormat 1.5 trace. This is how the trace that comes with Diglot was made:
+r"""Records a pytest run as a WfFormat 1.5 trace. This is how the trace that comes with Diglot was made:
 
-    python examples/record_trace.py pkg/diglot/trace/own-test-run.json tests/trace tests/sql -n 2
+    python examples/record_trace.py pkg/diglot/trace/own-test-run.json -n 2 tests/migrate/test_schema.py \
+        tests/parity/test_same_answers.py tests/repositories/test_{batch,transactions,usage}.py \
+        tests/test_databases.py tests/trace/test_{latency,tree}.py
 
 Everything after the file is for pytest. A trace is only written when every test has passed.
 
@@ -89,7 +91,7 @@ class Recorder:
         needed = [self._in_force[name] for name in fixturedef.argnames if name in self._in_force]
         record = self._keep(
             f"{fixturedef.argname}.{self._machine}",
-            f"fixture {fixturedef.argname}",
+            "fixtures",
             watch.stop(inside),
             parents=[*needed, *(record["id"] for record in inside)],
         )

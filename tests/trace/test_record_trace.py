@@ -102,7 +102,7 @@ def test_a_replay_keeps_the_order_of_the_run(recorded: Trace) -> None:
     last = planned.trace.tasks[planned.steps[-1].task]
     assert last.id == "gathering"
     assert planned.steps[-1].at == pytest.approx(recorded.makespan, abs=0.05)
-    assert {group.task_id for group in planned.groups} >= {"collection", "fixture table", "results"}
+    assert {group.task_id for group in planned.groups} >= {"collection", "fixtures", "results"}
 
 
 def test_a_run_that_failed_is_not_recorded(tmp_path: Path) -> None:

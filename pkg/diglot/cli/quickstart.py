@@ -173,7 +173,7 @@ def _print_run(app: App, result: Result, run: WorkflowState, tasks: list[TaskSta
     from diglot.cli.tree import duration_text, workflow_tree
 
     click.echo()
-    console().print(workflow_tree(run, tasks, width=3, top=12))
+    console().print(workflow_tree(run, tasks, width=2, top=12))
     click.echo(f"\nrecorded in {duration_text(result.seconds)}, and read back from the database\n")
     print_latencies(app.out, result.latencies, targets=True)
     click.echo("\nWhat to try next")
