@@ -214,7 +214,7 @@ def test_without_any_setting_it_is_the_file_in_the_data_folder(tmp_path: Path) -
     assert done.err == "Signed in with the key. Keep it: it is shown this once.\n"
 
     again = diglot("quickstart").out.splitlines()
-    assert again[1:3] == ["schema    is up to date", f"admin     {EMAIL}, there already"]
+    assert again[1:3] == ["schema    up to date", f"admin     {EMAIL}, there already"]
 
 
 @pytest.mark.parametrize("columns", [100, 60])

@@ -155,7 +155,7 @@ def read_back(db: Database, workflow_exec_id: str, plan: Plan) -> tuple[Workflow
 
 
 def _print_start(out: Output, db: Database, applied: list[str], user: User, issued: IssuedKey, created: bool) -> None:
-    migrated = f"{len(applied)} migrations applied" if applied else "is up to date"
+    migrated = f"{len(applied)} migrations applied" if applied else "up to date"
     pairs: list[tuple[str, Any]] = [
         ("database", f"{db.store.location}  ({db.store.server_version})"),
         ("schema", migrated),
