@@ -142,7 +142,8 @@ def open(
     """Open the database of ``url`` (``sqlite:///data/app.db``, ``postgresql://…``, a path), or of the configuration.
 
     ``settings`` are configuration keys that beat all others. Pending migrations are applied, or with
-    ``auto_migrate`` off are a NotMigrated error; ``migrate=False`` does not look. ConfigurationError, DatabaseUnavailable.
+    ``auto_migrate`` off are a NotMigrated error; ``migrate=False`` does not look. ConfigurationError,
+    DatabaseUnavailable.
     """
     from diglot import config
 

@@ -21,7 +21,7 @@ from diglot.models import (
     UsageEntry,
     WorkflowState,
 )
-from diglot.sql.canonical_json import MAX_DEPTH, check, check_text, dumps
+from diglot.sql.canonical_json import MAX_DEPTH, check, check_text, dumps, encode
 from diglot.sql.encoding import EncodedJson
 from diglot.sql.timestamps import utc
 
@@ -159,17 +159,18 @@ def task_parameters(state: Any) -> tuple[TaskState, dict[str, Any]]:
 
 def _with_documents(state: Any, parameters: dict[str, Any], output_depth: int) -> tuple[Any, dict[str, Any]]:
     """Adds the JSON columns to the parameters, each checked and encoded once."""
-    usage = check_usage(state.usage)
-    changes: dict[str, Any] = {}
-    for name, value, depth in (
-        ("usage", usage, MAX_DEPTH),
-        ("input", check_object(state.input, "input"), MAX_DEPTH),
-        ("output", check_object(state.output, "output", output_depth), output_depth),
-        ("error", check_error(state.error), MAX_DEPTH),
-    ):
-        parameters[name] = None if value is None else EncodedJson(dumps(value, name, max_depth=depth))
-        if value is not None:
-            changes[name] = value
+    documents = {
+        "usage": check_usage(state.usage),
+        "input": check_object(state.input, "input"),
+        "output": check_object(state.output, "output", output_depth),
+        "error": check_error(state.error),
+    }
+    changes = {name: value for name, value in documents.items() if value is not None}
+    for name, value in documents.items():
+        if value is None:
+            parameters[name] = None
+        else:  # input and output have just been checked
+            parameters[name] = EncodedJson(encode(value) if type(value) is dict else dumps(value, name))
     return (state.replace(**changes) if changes else state), parameters
 
 

@@ -7,7 +7,7 @@ are floats again. Keys are sorted; their order is not part of the value.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +19,8 @@ from diglot.sql.timestamps import timestamp_text, utc
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 64
 
-_MANY_DIGITS = re.compile(r"\d{16}")
-_MANY_DIGITS_BYTES = re.compile(rb"\d{16}")
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_SIXTEEN_DIGITS = b"0" * 16
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder().decode
 
@@ -30,13 +30,23 @@ def dumps(value: Any, path: str, *, max_depth: int = MAX_DEPTH) -> str:
 
     ``path`` is what the value is called in errors; ``max_depth`` is how many levels of objects and arrays it may have.
     """
-    return _encode(check(value, path, max_depth)).decode()
+    return encode(check(value, path, max_depth))
+
+
+def encode(checked: Any) -> str:
+    """The canonical text of a value that ``check`` gave."""
+    return _encode(checked).decode()
 
 
 def loads(text: str | bytes) -> Any:
     """The value of a JSON text as one of the databases gave it back."""
-    value = _decode(text)
-    return _floats_again(value) if _may_have_large_integers(text) else value
+    return _floats_again(_decode(text)) if _may_have_large_integers(text) else _decode(text)
+
+
+def loader(kind: Any) -> Callable[[str | bytes], Any]:
+    """What loads JSON texts into this type: msgspec's own decoder where there can be no float to repair."""
+    typed = TypedLoader(kind)
+    return typed if _has_floats(msgspec.inspect.type_info(kind)) else typed.decode
 
 
 class TypedLoader:
@@ -44,12 +54,12 @@ class TypedLoader:
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
-        self._decode = msgspec.json.Decoder(kind).decode
+        self.decode: Callable[[str | bytes], Any] = msgspec.json.Decoder(kind).decode
 
     def __call__(self, text: str | bytes) -> Any:
         if _may_have_large_integers(text):
             return msgspec.convert(loads(text), self._kind)
-        return self._decode(text)
+        return self.decode(text)
 
 
 def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
@@ -75,76 +85,163 @@ def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
 
 def check(value: Any, path: str, max_depth: int = MAX_DEPTH) -> Any:
     """The value, made canonical (−0.0 is 0.0, tuples are lists). InvalidValue with the path of what can't be kept."""
-    return _check(value, path, max_depth, max_depth)
+    try:
+        return _canonical(value, max_depth)
+    except _Refused as refused:
+        problem = refused.problem or f"more than {max_depth} levels of objects and arrays"
+        raise InvalidValue(path + "".join(reversed(refused.below)), problem) from None
 
 
-def _check(value: Any, path: str, levels: int, max_depth: int) -> Any:
-    """``levels`` is how many of ``max_depth`` are left."""
+def check_text(value: str, path: str) -> None:
+    """InvalidValue for text that PostgreSQL can't keep: with a NUL character or a lone surrogate."""
+    problem = _problem_of_text(value)
+    if problem is not None:
+        raise InvalidValue(path, problem)
+
+
+# --- checking: this runs for every JSON value that is written ----------------------------------------------
+
+
+class _Refused(Exception):
+    """Something below a value can't be kept. The path is put together only then, on the way up."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        self.below: list[str] = []
+
+
+def _canonical(value: Any, levels: int) -> Any:
+    """``levels`` is how many levels of objects and arrays there may still be."""
     kind = type(value)
     if kind is str:
-        check_text(value, path)
+        if not value.isascii() or "\0" in value:
+            _refuse(_problem_of_text(value))
         return value
     if value is None or kind is bool:
         return value
     if kind is int:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise InvalidValue(path, f"the integer {_short(value)} is beyond ±(2^53 - 1): send it as text")
+            _refuse(f"the integer {_short(value)} is beyond ±(2^53 - 1): send it as text")
         return value
     if kind is float:
         if value - value != 0.0:
-            raise InvalidValue(path, f"{value} is not a JSON number")
+            _refuse(f"{value} is not a JSON number")
         return value if value else 0.0
     if kind is dict:
-        if levels <= 0:
-            raise InvalidValue(path, f"more than {max_depth} levels of objects and arrays")
-        checked = {}
+        return _object(value, levels)
+    if kind is list or kind is tuple:
+        return _array(value, levels)
+    if isinstance(value, msgspec.Struct):
+        return _object(_struct_fields(value), levels)
+    raise _Refused(f"a {kind.__name__} has no form in JSON")
+
+
+# Text is most of what there is: containers look at it themselves and make a call for the rest.
+
+
+def _object(value: dict[Any, Any], levels: int) -> dict[str, Any]:
+    if levels <= 0:
+        raise _Refused(_TOO_DEEP)
+    checked: dict[str, Any] = {}
+    key: Any = None
+    try:
         for key, item in value.items():
             if type(key) is not str:
-                raise InvalidValue(path, f"the key {key!r} is not text")
-            check_text(key, f"{path}.{_printable(key)}")
-            # Text is most of what there is: it is checked right here, without a call.
+                break
+            if not key.isascii() or "\0" in key:
+                _refuse(_problem_of_text(key))
             if type(item) is str and item.isascii() and "\0" not in item:
                 checked[key] = item
             else:
-                checked[key] = _check(item, f"{path}.{_printable(key)}", levels - 1, max_depth)
-        return checked
-    if kind is list or kind is tuple:
-        if levels <= 0:
-            raise InvalidValue(path, f"more than {max_depth} levels of objects and arrays")
-        return [_check(item, f"{path}[{i}]", levels - 1, max_depth) for i, item in enumerate(value)]
-    if isinstance(value, msgspec.Struct):
-        return _check(_struct_fields(value, path), path, levels, max_depth)
-    raise InvalidValue(path, f"a {kind.__name__} has no form in JSON")
+                checked[key] = _canonical(item, levels - 1)
+        else:
+            return checked
+    except _Refused as refused:
+        refused.below.append(f".{_printable(key)}")
+        raise
+    raise _Refused(f"the key {key!r} is not text")
 
 
-def check_text(value: str, path: str) -> None:
-    """InvalidValue for text that PostgreSQL can't keep: with a NUL character or a lone surrogate."""
+def _array(value: list[Any] | tuple[Any, ...], levels: int) -> list[Any]:
+    if levels <= 0:
+        raise _Refused(_TOO_DEEP)
+    checked: list[Any] = []
+    try:
+        for item in value:
+            if type(item) is str and item.isascii() and "\0" not in item:
+                checked.append(item)
+            else:
+                checked.append(_canonical(item, levels - 1))
+    except _Refused as refused:
+        refused.below.append(f"[{len(checked)}]")
+        raise
+    return checked
+
+
+_TOO_DEEP = ""
+
+
+def _refuse(problem: str | None) -> None:
+    if problem is not None:
+        raise _Refused(problem)
+
+
+def _problem_of_text(value: str) -> str | None:
     if "\0" in value:
-        raise InvalidValue(path, "text with a NUL character (U+0000) can't be stored")
+        return "text with a NUL character (U+0000) can't be stored"
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise InvalidValue(
-                path, f"text with a lone surrogate (U+{ord(value[error.start]):04X}) can't be stored"
-            ) from None
+            return f"text with a lone surrogate (U+{ord(value[error.start]):04X}) can't be stored"
+    return None
 
 
-def _struct_fields(value: msgspec.Struct, path: str) -> dict[str, Any]:
+def _struct_fields(value: msgspec.Struct) -> dict[str, Any]:
     """A struct as an object: fields that are None are absent, times are text as in SQLite's columns."""
     found: dict[str, Any] = {}
-    for name in value.__struct_fields__:
-        item = getattr(value, name)
-        if isinstance(item, datetime):
-            item = timestamp_text(utc(item, f"{path}.{name}"))
-        if item is not None and item is not msgspec.UNSET:
-            found[name] = item
+    for name, item in msgspec.structs.asdict(value).items():
+        if item is None or item is msgspec.UNSET:
+            continue
+        found[name] = _time(item, name) if isinstance(item, datetime) else item
     return found
 
 
+def _time(value: datetime, name: str) -> str:
+    try:
+        return timestamp_text(utc(value, name))
+    except InvalidValue as error:
+        refused = _Refused(error.problem)
+        refused.below.append(f".{name}")
+        raise refused from None
+
+
+# --- integers that jsonb made of floats --------------------------------------------------------------------
+
+
 def _may_have_large_integers(text: str | bytes) -> bool:
-    found = _MANY_DIGITS_BYTES.search(text) if isinstance(text, bytes) else _MANY_DIGITS.search(text)
-    return found is not None
+    """Whether sixteen digits stand in a row, but not behind a point as in most computed floats (0.3333333333333333).
+
+    Two passes in C over the bytes, 0.3 µs for 250 of them: a pattern needs ten times as long.
+    """
+    digits = (text if isinstance(text, bytes) else text.encode()).translate(_DIGITS_TO_ZERO)
+    return _SIXTEEN_DIGITS in digits and _SIXTEEN_DIGITS in digits.replace(b"." + _SIXTEEN_DIGITS, b".")
+
+
+def _has_floats(kind: msgspec.inspect.Type) -> bool:
+    """Whether a value of this type can have a float in it."""
+    match kind:
+        case msgspec.inspect.AnyType() | msgspec.inspect.FloatType():
+            return True
+        case msgspec.inspect.StructType(fields=fields):
+            return any(_has_floats(field.type) for field in fields)
+        case msgspec.inspect.ListType(item_type=item):
+            return _has_floats(item)
+        case msgspec.inspect.DictType(value_type=item):
+            return _has_floats(item)
+        case msgspec.inspect.UnionType(types=kinds):
+            return any(map(_has_floats, kinds))
+    return False
 
 
 def _floats_again(value: Any) -> Any:

@@ -164,7 +164,7 @@ def _converter(kind: Any, dialect: Dialect) -> Convert | None:
         return None
     if kind is dict or get_origin(kind) is dict or kind is Any:
         return canonical_json.loads
-    return canonical_json.TypedLoader(kind)
+    return canonical_json.loader(kind)
 
 
 def _without_none(hint: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, cast
 from diglot.errors import InvalidValue, QueryArgumentError, QueryResultError
 from diglot.sql.adapters import PositionalAdapter
 from diglot.sql.decoding import Decoder, Decoders
-from diglot.sql.encoding import Encoder, encoder
+from diglot.sql.encoding import Encoder, encode_text, encoder
 from diglot.sql.header import QuerySource, words
 from diglot.sql.scanner import Kind, Token
 from diglot.stores.session import Dialect, Row, Session, Statement, Values
@@ -76,6 +76,9 @@ class Query:
         try:
             for name, encode, nullable in self._encoders:
                 value = parameters[name]
+                # Most values are plain text or None: they are seen to without a call.
+                if encode is encode_text and type(value) is str and value.isascii() and "\0" not in value:
+                    continue
                 if value is not None:
                     parameters[name] = encode(value, name)
                 elif not nullable:
