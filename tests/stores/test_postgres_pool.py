@@ -299,18 +299,34 @@ def in_transaction(store: PostgresStore) -> None:
         tx.rows(ONE)
 
 
-def test_a_dead_connection_is_not_handed_to_one_who_waits(make: Callable[..., PostgresStore]) -> None:
+def test_a_dead_connection_is_not_handed_to_one_who_waits(
+    make: Callable[..., PostgresStore], postgres_url_of_module: str
+) -> None:
     store = make(pool_max=1)
-    with pytest.raises(DatabaseUnavailable), store.transaction() as tx:
-        pid = tx.rows(PID)[0][0]
-        found: list[Any] = []
-        waiter = threading.Thread(target=lambda: found.append(store.rows(PID)[0][0]))
+    before = store.rows(PID)
+    found: list[Any] = []
+    write = Statement("test.write", PID.text, writes=True)
+    waiter = threading.Thread(target=lambda: found.append(store.rows(write)))
+    with store.transaction():
         waiter.start()
         wait_for(lambda: store.statistics()["postgres_threads_waiting"] == 1)
-        tx.rows(Statement("test.end", "select pg_terminate_backend(pg_backend_pid())"))
+        with psycopg.connect(postgres_url_of_module) as admin:
+            admin.execute(TERMINATE)
     waiter.join(10)
     assert found
-    assert found[0] != pid
+    assert found[0] != before
+
+
+def test_nobody_overtakes_one_who_waits(make: Callable[..., PostgresStore]) -> None:
+    store = make(pool_max=1, pool_timeout=0.05)
+    store.rows(ONE)
+    first = postgres_pool._Waiting()
+    store._calls.pool._waiting.append(first)
+    with pytest.raises(PoolTimeout):
+        store.rows(ONE)
+    assert first.link is not None
+    store._calls.pool.give(first.link)
+    assert store.rows(ONE) == [(1,)]
 
 
 def test_connections_that_nobody_needs_are_closed_down_to_the_minimum(make: Callable[..., PostgresStore]) -> None:

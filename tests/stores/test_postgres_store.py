@@ -266,12 +266,30 @@ def test_a_statement_is_prepared_once_whatever_the_size_of_its_numbers(reading: 
     assert reading.rows(prepared) == [(1,)]
 
 
-def test_a_prepared_statement_survives_a_change_of_the_schema(store: PostgresStore) -> None:
+def test_prepared_statements_do_not_push_each_other_out(reading: PostgresStore) -> None:
+    for number in range(150):
+        statement = Statement("test.many", f"select {number} as one_of_many")  # type: ignore[arg-type]
+        for _ in range(6):
+            reading.rows(statement)
+    prepared = Statement("test.list", "select count(*) from pg_prepared_statements where statement like '%one_of_many'")
+    assert reading.rows(prepared) == [(150,)]
+
+
+def test_a_prepared_statement_survives_a_change_of_the_schema_by_another(store: PostgresStore) -> None:
+    everything = Statement("test.everything", "select * from things")
     for _ in range(8):
-        store.rows(Statement("test.star", "select * from things"))
-    store.script(Statement("test.change", "alter table things alter n type text"))
-    store.rows(INSERT, ("a", "1", None, AT))
-    assert store.rows(Statement("test.star", "select * from things")) == [("a", "1", None, AT)]
+        store.rows(everything)
+    with open_postgres(store.settings) as other:
+        other.script(Statement("test.alter", "alter table things alter n type text"))
+        other.rows(INSERT, ("a", "1", None, AT))
+        assert store.rows(everything) == [("a", "1", None, AT)]
+        for _ in range(8):
+            store.rows(everything)
+        other.script(Statement("test.alter", "alter table things alter n type bigint using 1"))
+    with pytest.raises(DatabaseError, match="feature_not_supported"), store.transaction() as tx:
+        tx.rows(everything)
+    with store.transaction() as tx:
+        assert tx.rows(everything) == [("a", 1, None, AT)], "run again, on a new connection"
 
 
 def test_a_large_answer_is_not_kept(reading: PostgresStore) -> None:

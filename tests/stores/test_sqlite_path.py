@@ -8,7 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -274,18 +275,23 @@ else:
 
 
 @pytest.fixture
-def unprivileged(tmp_path: Path) -> Callable[[Path], str]:
-    """Opens a path as a user whom permissions stop: `nobody` when the tests run as root."""
+def folder() -> Iterator[Path]:
+    """A folder of the user below, in one that he can enter (pytest keeps its own folders closed to others)."""
+    with tempfile.TemporaryDirectory(prefix="diglot-test-") as made:
+        around = Path(made)
+        around.chmod(0o711)
+        folder = around / "data"
+        folder.mkdir(0o700)
+        give_away(folder)
+        yield folder
+        folder.chmod(0o700)
 
-    def run(path: Path) -> str:
-        for folder in (tmp_path, *tmp_path.parents):
-            if folder.stat().st_uid == os.geteuid() and not stat.S_IMODE(folder.stat().st_mode) & 0o001:
-                folder.chmod(0o711)
-        done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
 
-    return run
+def as_another_user(path: Path) -> str:
+    """Open it as a user whom permissions stop (`nobody`, when the tests run as root): "opened", or the error."""
+    done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def give_away(path: Path) -> None:
@@ -293,29 +299,22 @@ def give_away(path: Path) -> None:
         os.chown(path, NOBODY, NOBODY)
 
 
-def test_a_folder_that_can_not_be_written_is_a_clear_error(tmp_path: Path, unprivileged: Callable[[Path], str]) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir(0o700)
+def test_a_folder_that_can_not_be_written_is_a_clear_error(folder: Path) -> None:
     (folder / "app.db").touch(0o600)
     give_away(folder / "app.db")
-    give_away(folder)
     folder.chmod(0o500)
-    assert unprivileged(folder / "new.db").startswith("DatabaseReadOnly")
-    assert unprivileged(folder / "new" / "app.db").startswith("DatabaseReadOnly")
-    said = unprivileged(folder / "app.db")
-    assert said.startswith("DatabaseReadOnly the folder of the SQLite database")
+    assert as_another_user(folder / "new.db").startswith("DatabaseReadOnly")
+    assert as_another_user(folder / "new" / "app.db").startswith("DatabaseReadOnly")
+    assert as_another_user(folder / "app.db").startswith("DatabaseReadOnly the folder of the SQLite database")
     folder.chmod(0o700)
-    assert unprivileged(folder / "app.db") == "opened"
+    assert as_another_user(folder / "app.db") == "opened"
 
 
-def test_a_file_that_can_not_be_written_is_a_clear_error(tmp_path: Path, unprivileged: Callable[[Path], str]) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir(0o700)
+def test_a_file_that_can_not_be_written_is_a_clear_error(folder: Path) -> None:
     path = folder / "app.db"
     path.touch(0o400)
     give_away(path)
-    give_away(folder)
-    assert unprivileged(path) == f"DatabaseReadOnly the SQLite database {path} can't be written by this user"
+    assert as_another_user(path) == f"DatabaseReadOnly the SQLite database {path} can't be written by this user"
 
 
 @pytest.mark.parametrize("uid", [NOBODY])

@@ -20,7 +20,7 @@ def next_steps(app: App, workflow_exec_id: str) -> list[tuple[str, str]]:
     """(command, what it is for), in the order in which to try them."""
     program = _program() + _options(app)
     steps = [
-        (f"{program} workflow show {workflow_exec_id} --width 20", "more of this run"),
+        (f"{program} workflow show {workflow_exec_id}", "more of this run"),
         (f"{program} workflow list", "all runs, newest first"),
         (f"{program} workflow replay --concurrency 4", "the recording four times at once"),
         (f"{program} auth check", "whose key is it? (it asks for the key)"),

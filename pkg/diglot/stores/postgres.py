@@ -85,7 +85,7 @@ class PostgresStore:
         if not batch:
             self._outside(statement.query, locks=statement.locks)
             return 0
-        return self._run(_writing(statement), batch, postgres_statements.many_by_itself)
+        return self._run(_writing(statement), batch, postgres_statements.many)
 
     def script(self, statement: Statement) -> None:
         self._run(_writing(statement), (), postgres_statements.script)

@@ -60,19 +60,10 @@ def count(link: Link, statement: Statement, values: Values, before: Before = ())
 
 
 def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before = ()) -> int:
-    """Once for each, in one pipeline."""
+    """Once for each, in one pipeline; a pipeline that begins no transaction is one by itself, all or nothing."""
     cursor = link.new_cursor()
     with _pipeline(link, before):
         cursor.executemany(statement.text, batch)
-    return max(cursor.rowcount, 0)
-
-
-def many_by_itself(link: Link, statement: Statement, batch: Sequence[Values], _before: Before = ()) -> int:
-    """As ``many``, in a transaction that is begun and committed in the same round trip."""
-    cursor = link.new_cursor()
-    with _pipeline(link, ["begin"]):
-        cursor.executemany(statement.text, batch)
-        link.new_cursor().execute("commit", prepare=False)
     return max(cursor.rowcount, 0)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from diglot.errors import OutcomeUnknown, TransactionError
 from diglot.stores.postgres_calls import Calls
 from diglot.stores.postgres_connection import Link
+from diglot.stores.postgres_errors import is_stale_plan
 from diglot.stores.postgres_statements import Run, origin
 
 T = TypeVar("T")
@@ -64,6 +65,8 @@ class Unit:
             self.link, error, query, "; the transaction is rolled back, nothing of it was stored"
         )
         self.lost = self.lost or lost
+        if is_stale_plan(origin(error)):
+            self.link.retires = 0.0  # run again on a new connection, the transaction succeeds
         self.failed = str(failure) or type(failure).__name__
         return failure
 

@@ -55,7 +55,8 @@ class MemoryConnections:
             raise
 
     def drop_writer(self) -> None:
-        """The only connection is closed: the data is gone."""
+        """Close the only connection: the data is gone."""
+        self._link.connection.close()
         self.ended = DatabaseUnavailable("the connection of the database in memory was closed: its data is gone")
 
     @property
