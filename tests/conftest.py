@@ -48,6 +48,7 @@ def without_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite: runs on SQLite, so it runs again on the other SQLite library")
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
+    config.addinivalue_line("markers", "older: on the older of the embedded PostgreSQL versions")
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     folder = Path(worker["diglot_folder"]) if worker else new_session_folder()
     config.stash[SESSION_FOLDER] = folder

@@ -33,7 +33,11 @@ POSTGRES = (
     if EXTERNAL
     else [f"postgres-{version}" for version in VERSIONS]
 )
-POSTGRES_PARAMS = [pytest.param(name, marks=pytest.mark.postgres, id=name) for name in POSTGRES]
+OLDER = "postgres-16"
+POSTGRES_PARAMS = [
+    pytest.param(name, id=name, marks=[pytest.mark.postgres, *([pytest.mark.older] if name == OLDER else [])])
+    for name in POSTGRES
+]
 SQLITE_PARAMS = [pytest.param(name, marks=pytest.mark.sqlite, id=name) for name in ("sqlite-file", "sqlite-memory")]
 SESSION_FOLDER = pytest.StashKey[Path]()
 

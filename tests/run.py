@@ -1,8 +1,9 @@
-"""`make test`: the whole suite in parallel, then what does not need PostgreSQL again on the other SQLite library.
+"""`make test`: the whole suite in parallel, in two runs that take the new and the old of each database.
 
-Two SQLite libraries on one file in one process break its locks, so each library has a run of its own. Coverage is
-measured in every Python process that a test starts, and its minimum (pyproject.toml) is asked of a full run only:
-`python -m tests.run tests/stores -k pool` runs a part without it.
+First everything on a current SQLite (pysqlite3) and PostgreSQL 18; then what runs on a database again on the standard
+library's SQLite and PostgreSQL 16. Two SQLite libraries on one file in one process break its locks, so each has a run
+of its own. Coverage is measured in the first, in every Python process that a test starts; its minimum
+(pyproject.toml) is asked of a full run only: `python -m tests.run tests/stores -k pool` runs a part without it.
 """
 
 from __future__ import annotations
@@ -20,16 +21,21 @@ from typing import Any
 PROJECT = Path(__file__).parent.parent
 NO_TESTS = 5
 SUMMARY = "DIGLOT_TEST_SUMMARY"
-WITHOUT_POSTGRES = "DIGLOT_TEST_WITHOUT_POSTGRES"
+PART = "DIGLOT_TEST_PART"
+POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL 18", "old": "PostgreSQL 16"}
+if os.environ.get("DIGLOT_TEST_POSTGRES_URLS"):
+    POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL", "old": "no PostgreSQL"}
 
 
 def main(arguments: list[str]) -> int:
     started = time.monotonic()
+    runs = [("stdlib", "all")]
+    if find_spec("pysqlite3"):
+        runs = [("pysqlite3", "new"), ("stdlib", "old")]
+    lines, failed = [], False
     with tempfile.TemporaryDirectory(prefix="diglot-run-") as folder:
-        lines, failed = [], False
-        for library in ("pysqlite3", "stdlib") if find_spec("pysqlite3") else ("stdlib",):
-            first = not lines
-            line, ok = _run(library, first, arguments, Path(folder))
+        for library, part in runs:
+            line, ok = _run(library, part, arguments, Path(folder))
             lines.append(line)
             failed |= not ok
         if not arguments:
@@ -41,14 +47,12 @@ def main(arguments: list[str]) -> int:
     return int(failed)
 
 
-def _run(library: str, first: bool, arguments: list[str], folder: Path) -> tuple[str, bool]:
-    name = f"SQLite of {library}" + (" and PostgreSQL" if first else "")
+def _run(library: str, part: str, arguments: list[str], folder: Path) -> tuple[str, bool]:
+    name = f"SQLite of {library}, {POSTGRES_OF[part]}"
     print(f"\n── {name}", flush=True)
-    summary = folder / f"{library}.json"
-    environment = {**os.environ, SUMMARY: str(summary), "DIGLOT_SQLITE_LIBRARY": library}
-    if not first:
-        environment[WITHOUT_POSTGRES] = "1"
-    if not arguments:
+    summary = folder / f"{part}.json"
+    environment = {**os.environ, SUMMARY: str(summary), "DIGLOT_SQLITE_LIBRARY": library, PART: part}
+    if not arguments and part != "old":
         # Read by coverage's own start-up file in each Python process, whatever its working directory.
         environment["COVERAGE_PROCESS_START"] = str(PROJECT / "pyproject.toml")
         environment["COVERAGE_FILE"] = str(folder / "coverage")
@@ -75,11 +79,17 @@ def _coverage(folder: Path) -> tuple[str, bool]:
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    """In the second run, leave out what the other SQLite library can't change."""
-    if WITHOUT_POSTGRES in os.environ:
-        left_out = [item for item in items if item.get_closest_marker("postgres")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("postgres")]
+    """The second run takes what runs on SQLite or on the older PostgreSQL, the first leaves the latter to it."""
+    part = os.environ.get(PART, "all")
+    if part == "all":
+        return
+
+    def wanted(item: Any) -> bool:
+        older = item.get_closest_marker("older") is not None
+        return not older if part == "new" else older or item.get_closest_marker("sqlite") is not None
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

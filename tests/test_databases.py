@@ -72,7 +72,7 @@ def test_an_own_server_can_be_killed_and_started_again(own_postgres: Callable[[i
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("end", [None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=str)
+@pytest.mark.parametrize("end", [None, signal.SIGKILL], ids=str)
 def test_workers_share_a_server_that_ends_with_the_session(end: signal.Signals | None, tmp_path: Path) -> None:
     project = Path(__file__).parent.parent
     (tmp_path / "test_waits.py").write_text(SESSION_THAT_WAITS)

@@ -197,6 +197,7 @@ def test_a_warning_is_one_line_without_the_place_in_the_code(monkeypatch: pytest
         warnings.warn("SQLite is old", stacklevel=1)
         warnings.warn("not for people", DeprecationWarning, stacklevel=1)
         logging.getLogger("diglot.stores").warning("took %d s", 7)
+        logging.getLogger("diglot.advice").warning("for services")
         logging.getLogger("diglot.stores").info("nobody asked")
 
     monkeypatch.setattr(root, "fail", fail, raising=False)
@@ -207,6 +208,7 @@ def test_a_warning_is_one_line_without_the_place_in_the_code(monkeypatch: pytest
             assert diglot("fail") == (0, "", "diglot: warning: SQLite is old\ndiglot: warning: took 7 s\n")
             root.cli.commands.pop("fail", None)
             assert "diglot: warning: not for people\n" in diglot("fail", "--debug").err
+            assert "diglot: warning: for services\n" in diglot("fail", "--debug").err
     finally:
         root.cli.commands.pop("fail", None)
 

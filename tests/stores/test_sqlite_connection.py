@@ -183,7 +183,7 @@ def test_versions_with_the_wal_reset_bug_are_known(version: tuple[int, ...], saf
 def test_an_unsafe_library_is_told_once_for_each_file_and_in_the_statistics(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.WARNING, "diglot.sqlite")
+    caplog.set_level(logging.WARNING, "diglot.advice")
     for safe in (True, False):
         monkeypatch.setattr(sqlite, "wal_reset_safe", lambda _, safe=safe: safe)
         caplog.clear()

@@ -81,7 +81,7 @@ def _one_line_warnings(app: App) -> Iterator[None]:
         if app.debug or not issubclass(category, DeprecationWarning | ResourceWarning):
             click.echo(f"diglot: warning: {one_line(message)}", err=True)
 
-    handler = _Stderr(logging.WARNING)
+    handler = _Stderr(app)
     logging.getLogger().addHandler(handler)
     try:
         with warnings.catch_warnings():
@@ -92,7 +92,11 @@ def _one_line_warnings(app: App) -> Iterator[None]:
 
 
 class _Stderr(logging.Handler):
-    """Warnings that are logged look like those that are warned."""
+    """Warnings that are logged look like those that are warned; advice for services is only for ``--debug``."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(logging.WARNING)
+        self.addFilter(lambda record: app.debug or record.name != "diglot.advice")
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(f"diglot: {record.levelname.lower()}: {one_line(record.getMessage())}", err=True)

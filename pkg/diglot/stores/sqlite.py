@@ -29,7 +29,8 @@ from diglot.stores.sqlite_transaction import Savepoint, Snapshot, Transaction, U
 if TYPE_CHECKING:
     import sqlite3
 
-logger = logging.getLogger("diglot.sqlite")
+advice = logging.getLogger("diglot.advice")
+"""What a service says once at its start, and a command that ends at once does not."""
 T = TypeVar("T")
 Run = Callable[[Link, Statement, Any], T]
 
@@ -42,9 +43,9 @@ def open_sqlite(settings: SQLiteSettings) -> SQLiteStore:
     """
     store = SQLiteStore(settings)
     if store.identity is not None and not wal_reset_safe(library().sqlite_version_info):
-        logger.warning(
+        advice.warning(
             "%s can damage a file when two programs checkpoint it at once (fixed in 3.51.3): "
-            "Diglot lets only one do so at a time; let no other program write %s",
+            "Diglot lets only one do so at a time; let no other program write %r",
             store.server_version,
             store.location,
         )
