@@ -115,7 +115,7 @@ def agree(operations: Iterable[Operation], contenders: dict[Kind, Contender], of
 def server_of(place: Any) -> str:
     if isinstance(place, PostgresServer):
         return place.version()
-    from diglot.stores.sqlite_library import server_version
+    from diglot.stores.sqlite.library import server_version
 
     return f"{server_version()} in a file, synchronous=FULL"
 

@@ -47,7 +47,7 @@ class _SQLiteTrace:
     """Every connection that is opened meanwhile reports its statements."""
 
     def __enter__(self) -> _SQLiteTrace:
-        from diglot.stores.sqlite_library import library
+        from diglot.stores.sqlite.library import library
 
         self._statements = 0
         self._library = library()

@@ -62,7 +62,7 @@ def test_a_repr_shows_the_place_and_no_password(tmp_path):
 
 
 def test_importing_brings_in_neither_driver_nor_command_line():
-    heavy = "psycopg pydantic rich click yoyo sqlite_utils sqlglot aiosql pysqlite3".split()
+    heavy = ["psycopg", "pydantic", "rich", "click", "yoyo", "sqlite_utils", "sqlglot", "aiosql", "pysqlite3"]
     code = f"import sys, diglot; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"

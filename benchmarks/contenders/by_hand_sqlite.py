@@ -12,7 +12,7 @@ from benchmarks.contenders import sql_by_hand as sql
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import error_text, json_text, parse, parse_error, parse_usage, usage_text
 from diglot.models import STATUSES, Page, Progress, TaskState, Tree, TreeNode, User, WorkflowState
-from diglot.stores.sqlite_library import library
+from diglot.stores.sqlite.library import library
 
 GET_TASK = sql.GET_TASK.replace("{}", "?")
 UPSERT_TASK = sql.UPSERT_TASK.replace("{}", "?")

@@ -120,7 +120,7 @@ def values_of(state: TaskState) -> dict[str, Any]:
 
 
 def _sqlite(url: str) -> Engines:
-    from diglot.stores.sqlite_library import library
+    from diglot.stores.sqlite.library import library
 
     json: dict[str, Any] = {"json_serializer": json_text, "json_deserializer": parse}
     pool = {"pool_size": POOL_SQLITE, "max_overflow": 0}

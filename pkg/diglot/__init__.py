@@ -1,9 +1,9 @@
 """Diglot: a raw-SQL data layer in two dialects, PostgreSQL and SQLite, and the state store that stands on it.
 
-    import diglot
+import diglot
 
-    with diglot.open("sqlite:///data/app.db") as db:
-        page = db.tasks.list(status="FAILED", limit=50)
+with diglot.open("sqlite:///data/app.db") as db:
+    page = db.tasks.list(status="FAILED", limit=50)
 """
 
 from diglot import errors as errors

@@ -16,7 +16,7 @@ import pytest
 from diglot.migrate import MigrationTree
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
-from diglot.stores.sqlite_library import library
+from diglot.stores.sqlite.library import library
 from diglot.stores.url import parse_url
 from tests.migrate.child import start
 from tests.migrate.dump import tables

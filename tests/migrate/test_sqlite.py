@@ -13,7 +13,7 @@ from diglot.errors import ForeignKeyViolation, LockTimeout, MigrationFailed
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings
-from diglot.stores.sqlite_library import library
+from diglot.stores.sqlite.library import library
 from diglot.stores.url import parse_url
 from tests.migrate.dump import dump, tables
 from tests.migrate.trees import A, B, C, migrator, write, write_abc

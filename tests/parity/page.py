@@ -25,10 +25,10 @@ ELSEWHERE = {
     63: [("migrate/test_constraints.py", "test_malformed_json_is_refused")],
     74: [("migrate/test_constraints.py", "test_keys_are_unique")],
     75: [("migrate/test_constraints.py", "test_references_must_exist")],
-    76: [("stores/test_sqlite_connection.py", "test_a_connection_has_every_setting")],
+    76: [("stores/sqlite/test_connection.py", "test_a_connection_has_every_setting")],
     77: [("repositories/test_transactions.py", "test_an_error_ends_the_transaction")],
     85: [("sql/test_loader.py", "test_what_is_not_right_in_a_file_is_named_with_its_place")],
-    90: [("stores/test_sqlite_connection.py", "test_a_connection_has_every_setting")],
+    90: [("stores/sqlite/test_connection.py", "test_a_connection_has_every_setting")],
     91: [("migrate/test_schema.py", "test_each_migration_undoes_exactly_what_it_did")],
 }
 

@@ -26,7 +26,7 @@ from diglot.migrate.statements import SqlStatement
 from diglot.migrate.status import APPLIED_TABLE, Applied, Clock, read_applied, tables
 from diglot.migrate.tree import Migration
 from diglot.stores.session import Dialect, Row, Statement
-from diglot.stores.sqlite_library import library
+from diglot.stores.sqlite.library import library
 
 Operation = Literal["apply", "rollback"]
 

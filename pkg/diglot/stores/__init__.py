@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def open_store(settings: SQLiteSettings | PostgresSettings) -> Store:
     """Open the database of these settings. PostgreSQL is not connected to before the first statement."""
     if isinstance(settings, SQLiteSettings):
-        from diglot.stores.sqlite import open_sqlite
+        from diglot.stores.sqlite.store import open_sqlite
 
         return open_sqlite(settings)
-    from diglot.stores.postgres import open_postgres
+    from diglot.stores.postgres.store import open_postgres
 
     return open_postgres(settings)

@@ -1,0 +1,221 @@
+"""Around each call to PostgreSQL: its connection, its deadline, what its failure means, and whether to repeat it.
+
+When the connection is lost, a read, or a write that may be repeated (``idempotent``), is sent again on another until
+its deadline; any other write is OutcomeUnknown. A statement that others were in the way of (a deadlock) is sent again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+
+from diglot.errors import (
+    DatabaseTimeout,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    SerializationFailure,
+    StoreClosed,
+    TransactionError,
+)
+from diglot.stores.postgres.connection import INFINITE, Link, connect, server_version, set_up
+from diglot.stores.postgres.errors import is_lost, is_stale_plan, translate
+from diglot.stores.postgres.pool import Pool
+from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, origin
+from diglot.stores.postgres.watchdog import Watchdog
+from diglot.stores.session import Statement
+from diglot.stores.settings import PostgresSettings
+
+T = TypeVar("T")
+ATTEMPTS = 5
+"""How often a statement by itself is sent at most, when connections are lost or others are in its way."""
+
+
+class Calls:
+    """The pool and the watchdog of a store, and how calls are made with them."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.settings = settings
+        self.version = ""
+        """Of the server that was connected to last."""
+        self.repeated = 0
+        self._forking = threading.Lock()
+        self._inherited: list[object] = []
+        """In a fork's child: what is the parent's, kept so that no finalizer touches it."""
+        self._begin_process()
+
+    def _begin_process(self) -> None:
+        settings = self.settings
+        self.pool = Pool(
+            lambda: Link(connect(settings), settings),
+            self._set_up,
+            least=settings.pool_min,
+            most=settings.pool_max,
+            timeout=settings.pool_timeout,
+        )
+        self.watchdog = Watchdog(self.pool.links, rest=settings.deadline)
+        self.pid = os.getpid()
+
+    def after_fork(self) -> None:
+        """This is a child: the parent's connections are not ours to use, nor to close."""
+        with self._forking:
+            if self.pid != os.getpid():
+                self._inherited += [self.pool, self.watchdog]
+                self._begin_process()
+
+    def close(self) -> None:
+        self.pool.close()
+        self.watchdog.stop()
+
+    def refuse_closed(self, query: str | None) -> None:
+        """StoreClosed when the store is closed."""
+        if self.pool.closed:
+            raise StoreClosed(query=query)
+
+    # --- a statement by itself -----------------------------------------------------------------------------
+
+    def run(
+        self,
+        statement: Statement,
+        values: Any,
+        run: Run[T],
+        deadline: float | None = None,
+        attempt: int = 0,
+        unsure: bool = False,
+    ) -> T:
+        """``attempt``: how often it was sent already; ``unsure``: so that it may have been stored."""
+        if deadline is None:
+            deadline = time.monotonic() + self.settings.deadline
+        while True:
+            attempt += 1
+            try:
+                link = self.pool.take(deadline, statement.query)
+            except (DatabaseUnavailable, DatabaseTimeout) as error:
+                if unsure:
+                    raise OutcomeUnknown(query=statement.query) from error
+                raise
+            try:
+                self.begin(link, deadline)
+                answer = run(link, statement, values, ())
+            except BaseException as error:
+                unsure |= self.after_failure(link, error, statement, deadline, attempt)
+                continue
+            self.end(link)
+            if not link.idle:
+                self.refuse_begin(link, statement)
+            self.pool.give(link)
+            return answer
+
+    def after_failure(
+        self, link: Link, error: BaseException, statement: Statement, deadline: float, attempt: int
+    ) -> bool:
+        """Give the connection back, or up; raise, unless the statement is to be sent again.
+
+        True when it may have been stored.
+        """
+        self.end(link)
+        if not isinstance(error, Exception):
+            self.pool.discard(link)
+            raise error
+        failure, lost = self.failure(link, error, statement.query, "")
+        stale = is_stale_plan(origin(error))
+        again = attempt < ATTEMPTS and time.monotonic() < deadline and not link.overdue
+        self.put_back(link, broken=lost or stale)
+        if lost:
+            if again and (statement.idempotent or not statement.writes):
+                self.repeated += 1
+                return statement.writes
+            if statement.writes:
+                raise OutcomeUnknown(query=statement.query) from origin(error)
+        elif again and (isinstance(failure, SerializationFailure) or (stale and attempt == 1)):
+            # Nothing of it was stored, so any statement may be run again.
+            self.repeated += 1
+            time.sleep(random.uniform(0.0, 0.01) * 2**attempt)  # noqa: S311
+            return False
+        raise failure from origin(error)
+
+    def refuse_begin(self, link: Link, statement: Statement) -> None:
+        """A statement by itself has left a transaction open."""
+        self.put_back(link)
+        raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
+
+    # --- any call ------------------------------------------------------------------------------------------
+
+    def begin(self, link: Link, deadline: float | None = None) -> None:
+        """Have the watchdog watch it from here on."""
+        link.expires = deadline = deadline or time.monotonic() + self.settings.deadline
+        if deadline < self.watchdog.wakes_at:
+            self.watchdog.wake()
+
+    def end(self, link: Link) -> None:
+        link.expires = INFINITE
+        link.used = time.monotonic()
+
+    def failure(self, link: Link, error: Exception, query: str | None, consequence: str) -> tuple[Exception, bool]:
+        """The error of ours, and whether the connection is lost, whose message then ends in ``consequence``."""
+        if isinstance(error, EndsTransaction):
+            return TransactionError(f"a script is one transaction: leave {error} out of it", query=query), False
+        if isinstance(error, FailedTogether):
+            query = error.query
+        driver = origin(error)
+        if link.overdue:
+            said = f"no answer came in time and the connection was cut{consequence}"
+            return DatabaseTimeout(said, query=query), True
+        if getattr(driver, "sqlstate", None) in ("25P03", "25P04"):
+            said = f"the transaction was open for too long and was ended{consequence}"
+            return DatabaseTimeout(said, query=query), True
+        if link.lost or is_lost(driver):
+            return DatabaseUnavailable(f"the connection to PostgreSQL was lost{consequence}", query=query), True
+        return translate(driver, query), False
+
+    def put_back(self, link: Link, *, broken: bool = False) -> None:
+        """Roll back what is open on it; a connection that can't even do that is given up."""
+        if not broken and not link.idle:
+            self.begin(link)
+            try:
+                link.command("rollback")
+            except psycopg.Error:
+                broken = True
+            finally:
+                self.end(link)
+        if broken or not link.idle:
+            self.pool.discard(link)
+        else:
+            self.pool.give(link)
+
+    @contextmanager
+    def leased(self, seconds: float) -> Iterator[Link]:
+        """A connection to look at the database with, for at most so long."""
+        if self.pid != os.getpid():
+            self.after_fork()
+        link = self.pool.take(time.monotonic() + min(seconds, 1.0))
+        lost = True
+        try:
+            self.begin(link, time.monotonic() + seconds)
+            yield link
+            lost = False
+        except psycopg.Error as error:
+            failure, lost = self.failure(link, error, None, "")
+            raise failure from error
+        finally:
+            self.end(link)
+            self.put_back(link, broken=lost)
+
+    def _set_up(self, link: Link) -> None:
+        """By the pool, for a connection that it has just opened."""
+        self.watchdog.start()
+        self.begin(link, time.monotonic() + self.settings.connect_timeout)
+        try:
+            set_up(link, self.settings, self.settings.statement_timeout)
+        except psycopg.Error as error:
+            failure, lost = self.failure(link, error, None, " while it was set up")
+            raise (DatabaseUnavailable(str(failure)) if lost else failure) from error
+        finally:
+            self.end(link)
+        self.version = server_version(link)

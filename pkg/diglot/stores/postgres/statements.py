@@ -1,0 +1,139 @@
+"""How statements run on a connection and what they answer.
+
+What has to come before them (BEGIN, SAVEPOINT) is sent with them in one pipeline, so it costs no round trip of its own;
+on a unix socket it is sent first, because there the pipeline takes longer (0.10 ms) than a round trip (0.05 ms).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import psycopg
+
+from diglot.stores.postgres.connection import Link
+from diglot.stores.session import Row, Statement, Values
+
+T = TypeVar("T")
+Before = Sequence[str]
+"""Statements of our own that have to run first."""
+Run = Callable[[Link, Statement, Any, Before], T]
+LARGE = 1000
+"""Rows above which a result is not kept by the cursor until its next use."""
+
+
+class EndsTransaction(Exception):
+    """A script has this word, with which it would end the transaction that makes it all or nothing."""
+
+
+class FailedTogether(Exception):
+    """One of several statements failed: which one is ``query``; the driver's error is the cause."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+
+
+def origin(error: BaseException) -> BaseException:
+    """The driver's error."""
+    return error.__cause__ if isinstance(error, FailedTogether) and error.__cause__ is not None else error
+
+
+def rows(link: Link, statement: Statement, values: Values, before: Before = ()) -> list[Row]:
+    cursor = link.cursor
+    _execute(link, cursor, statement, values, before)
+    return fetched(link, cursor)
+
+
+def columns(link: Link, statement: Statement, values: Values, before: Before = ()) -> tuple[list[str], list[Row]]:
+    cursor = link.cursor
+    _execute(link, cursor, statement, values, before)
+    return [column.name for column in cursor.description or ()], fetched(link, cursor)
+
+
+def count(link: Link, statement: Statement, values: Values, before: Before = ()) -> int:
+    cursor = link.cursor
+    _execute(link, cursor, statement, values, before)
+    return max(cursor.rowcount, 0)
+
+
+def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before = ()) -> int:
+    """Once for each, in one pipeline; a pipeline that begins no transaction is one by itself, all or nothing."""
+    cursor = link.new_cursor()
+    with _pipeline(link, before):
+        cursor.executemany(statement.text, batch)
+    return max(cursor.rowcount, 0)
+
+
+def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Before, after: Before) -> list[list[Row]]:
+    """Several statements in one pipeline; FailedTogether names the one that failed."""
+    cursors = [link.new_cursor() for _ in calls]
+    try:
+        with _pipeline(link, before):
+            for cursor, (statement, values) in zip(cursors, calls, strict=True):
+                cursor.execute(statement.text, values)
+            for text in after:
+                link.new_cursor().execute(text, prepare=False)
+    except Exception as error:
+        answered = [cursor.pgresult is not None and cursor.pgresult.error_message == b"" for cursor in cursors]
+        failed = answered.index(False) if False in answered else -1
+        raise FailedTogether(calls[failed][0].query) from error
+    return [fetched(link, cursor) for cursor in cursors]
+
+
+def script(link: Link, statement: Statement, _values: Values, before: Before = ()) -> None:
+    """Several statements in one text; by themselves they are one transaction, which a script can't end."""
+    ends = _ends_transaction(statement.text)
+    if ends:
+        raise EndsTransaction(ends)
+    if before:
+        link.command("; ".join(before))
+    link.cursor.execute(statement.text, prepare=False)
+
+
+def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
+    try:
+        found: list[Row] = cursor.fetchall()
+    except psycopg.ProgrammingError:
+        return []  # a statement that answers no rows
+    if len(found) > LARGE and cursor is link.cursor:
+        link.cursor = link.new_cursor()
+    return found
+
+
+def _execute(link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, values: Values, before: Before) -> None:
+    if before and link.near:
+        link.command("; ".join(before))
+    elif before:
+        with _pipeline(link, before):
+            cursor.execute(statement.text, values)
+        return
+    cursor.execute(statement.text, values)
+
+
+@contextmanager
+def _pipeline(link: Link, before: Before) -> Iterator[None]:
+    with link.connection.pipeline():
+        for text in before:
+            link.new_cursor().execute(text, prepare=False)
+        yield
+
+
+# --- scripts -----------------------------------------------------------------------------------------------
+
+_QUOTED = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*\"""",
+    re.DOTALL,
+)
+_ENDS = re.compile(r"(?:^|;)\s*(begin|commit|end|rollback|abort|start\s+transaction|prepare\s+transaction)\b", re.I)
+_SQL_BODY = re.compile(r"\bbegin\s+atomic\b.*?\bend\b", re.IGNORECASE | re.DOTALL)
+
+
+@lru_cache(maxsize=64)
+def _ends_transaction(text: str) -> str | None:
+    """The first word at the beginning of a statement that would begin or end a transaction."""
+    bare = _SQL_BODY.sub(" ", _QUOTED.sub(" ", text))
+    found = _ENDS.search(bare)
+    return found[1].upper() if found else None

@@ -1,0 +1,204 @@
+"""A PostgreSQL database, open: a pool of connections in autocommit.
+
+A statement by itself is one round trip and committed when it returns; calls.py says when it is sent again.
+A thread that has a transaction or a snapshot open has one connection and uses that: the store itself refuses its
+statements.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from threading import get_ident
+from typing import Any, Self, TypeVar
+
+import msgspec
+import psycopg
+
+from diglot.errors import TransactionError
+from diglot.stores.postgres import health, statements
+from diglot.stores.postgres.calls import Calls
+from diglot.stores.postgres.connection import INFINITE, Link, location
+from diglot.stores.postgres.migration import migration_connection
+from diglot.stores.postgres.statements import Run
+from diglot.stores.postgres.transaction import SNAPSHOT, Savepoint, Snapshot, Transaction
+from diglot.stores.postgres.unit import Unit
+from diglot.stores.session import Dialect, Health, Row, Statement, Values
+from diglot.stores.settings import PostgresSettings
+
+T = TypeVar("T")
+
+
+def open_postgres(settings: PostgresSettings) -> PostgresStore:
+    """A store on the PostgreSQL database of these settings; nothing is connected to before the first statement."""
+    return PostgresStore(settings)
+
+
+class PostgresStore:
+    """See ``session.Store`` for what each method promises."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.settings = settings
+        self._deadline = settings.deadline
+        self._calls = Calls(settings)
+        self._open: dict[int, Transaction] = {}
+        """What each thread has open."""
+
+    # --- statements by themselves --------------------------------------------------------------------------
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
+        # The first try of ``Calls.run``, written out: here every microsecond counts.
+        calls = self._calls
+        if calls.pid != os.getpid():
+            calls.after_fork()
+        if self._open or statement.locks:
+            self._outside(statement.query, locks=statement.locks)
+        pool, watchdog = calls.pool, calls.watchdog
+        deadline = time.monotonic() + self._deadline
+        link = pool.take(deadline, statement.query)
+        try:
+            link.expires = deadline
+            if deadline < watchdog.wakes_at:
+                watchdog.wake()
+            cursor = link.cursor
+            cursor.execute(statement.text, values)
+            answer = statements.fetched(link, cursor)
+        except BaseException as error:
+            unsure = calls.after_failure(link, error, statement, deadline, 1)
+            return calls.run(statement, values, statements.rows, deadline, 1, unsure)
+        link.expires = INFINITE
+        link.used = deadline - self._deadline
+        if link.pgconn.transaction_status:  # 0 is IDLE
+            calls.refuse_begin(link, statement)
+        pool.give(link)
+        return answer
+
+    def count(self, statement: Statement, values: Values = ()) -> int:
+        return self._run(statement, values, statements.count)
+
+    def columns(self, statement: Statement, values: Values = ()) -> tuple[list[str], list[Row]]:
+        return self._run(statement, values, statements.columns)
+
+    def many(self, statement: Statement, batch: Sequence[Values]) -> int:
+        if not batch:
+            self._outside(statement.query, locks=statement.locks)
+            return 0
+        return self._run(_writing(statement), batch, statements.many)
+
+    def script(self, statement: Statement) -> None:
+        self._run(_writing(statement), (), statements.script)
+
+    def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
+        for statement, _ in calls:
+            if statement.writes or statement.locks:
+                raise TransactionError("it writes or locks rows, and a snapshot only reads", query=statement.query)
+        if not calls:
+            self._outside(None)
+            return []
+        if len(calls) == 1:
+            return [self.rows(*calls[0])]
+        return self._run(calls[0][0], calls, _together)
+
+    # --- units of work -------------------------------------------------------------------------------------
+
+    def transaction(self) -> Transaction | Savepoint:
+        session = self._session()
+        return session.transaction() if session is not None else Transaction(self)
+
+    def snapshot(self) -> Snapshot:
+        self._outside(None)
+        return Snapshot(self)
+
+    def migration_connection(self, timeout: float) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A connection of its own, in autocommit, without a statement timeout, that holds the advisory lock."""
+        self._outside(None)
+        self._calls.refuse_closed(None)
+        return migration_connection(self.settings, timeout)
+
+    # --- what it is and how it is --------------------------------------------------------------------------
+
+    @property
+    def dialect(self) -> Dialect:
+        return "postgres"
+
+    @property
+    def in_transaction(self) -> bool:
+        return False
+
+    @property
+    def location(self) -> str:
+        return location(self.settings)
+
+    @property
+    def server_version(self) -> str:
+        """Connects, where nothing has yet."""
+        if not self._calls.version:
+            with self._calls.leased(self._deadline):
+                pass
+        return self._calls.version
+
+    def health(self) -> Health:
+        return health.health(self._calls.leased)
+
+    def statistics(self) -> Mapping[str, float]:
+        self._session()
+        return self._calls.pool.statistics() | {"postgres_statements_repeated_total": float(self._calls.repeated)}
+
+    def close(self) -> None:
+        """This thread's open transaction is rolled back; those of other threads get StoreClosed and roll back."""
+        session = self._session()
+        if session is not None:
+            session.abandon()
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- one thread, one connection ------------------------------------------------------------------------
+
+    def _run(self, statement: Statement, values: Any, run: Run[T]) -> T:
+        self._outside(statement.query, locks=statement.locks)
+        return self._calls.run(statement, values, run)
+
+    def _outside(self, query: str | None, *, locks: bool = False) -> None:
+        if self._session() is not None:
+            raise TransactionError(
+                "this thread has a transaction or a snapshot open: use that, not the store", query=query
+            )
+        if locks:
+            raise TransactionError("it locks rows, so it runs only in a transaction", query=query)
+
+    def _session(self) -> Transaction | None:
+        """What this thread has open; every call that is not ``rows`` comes past here."""
+        if self._calls.pid != os.getpid():
+            self._calls.after_fork()
+            self._open = {}
+        session = self._open.get(get_ident())
+        return session if session is not None and session.active else None
+
+    # --- for transactions (Units) --------------------------------------------------------------------------
+
+    def take(self, session: Transaction, begin: str) -> Unit:
+        self._outside(None)
+        unit = Unit(self._calls.pool.take(time.monotonic() + self._deadline), self._calls, begin)
+        self._open[unit.thread] = session
+        return unit
+
+    def give_back(self, unit: Unit) -> None:
+        self._open.pop(unit.thread, None)
+        lost = unit.lost
+        unit.end()
+        self._calls.put_back(unit.link, broken=lost)
+
+
+def _writing(statement: Statement) -> Statement:
+    return statement if statement.writes else msgspec.structs.replace(statement, writes=True)
+
+
+def _together(link: Link, _first: Statement, calls: Any, _before: Sequence[str]) -> list[list[Row]]:
+    return statements.together(link, calls, [SNAPSHOT], ["commit"])

@@ -1,0 +1,232 @@
+"""The connections to a SQLite file: one writer behind turns and gate, readers in a pool; opened, closed, forked.
+
+Only the writer checkpoints, and only inside the gate: the last connection to close does too, so closing passes the
+gate as well. A file that was replaced under its name is never mixed with the one that was opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
+from threading import get_ident
+from time import sleep
+
+from diglot.errors import DatabaseDamaged, DatabaseError, DatabaseUnavailable, LockTimeout, StoreClosed
+from diglot.stores.settings import SQLiteSettings
+from diglot.stores.sqlite import fork
+from diglot.stores.sqlite.connection import Link, Role, connect, read_pragma, use_wal
+from diglot.stores.sqlite.errors import translate
+from diglot.stores.sqlite.filesystem import refuse_network
+from diglot.stores.sqlite.gate import Gate
+from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.path import Identity, checked, identity, look, make_file, make_folder, uri
+from diglot.stores.sqlite.pool import Readers
+from diglot.stores.sqlite.turns import Turns
+
+
+def again(error: DatabaseError) -> DatabaseError:
+    """The same error, to be raised once more."""
+    return type(error)(str(error))
+
+
+AT_GATE_WHEN_CLOSING = 0.5
+"""Seconds."""
+Give = Callable[[Link | None], None]
+
+
+class FileConnections:
+    """``idle`` are the free readers: take one, put it back; when it is empty, or gives None, ``lease`` knows why."""
+
+    def __init__(self, settings: SQLiteSettings) -> None:
+        self.settings = settings
+        self.path = checked(settings.path)
+        self.location = str(self.path)
+        self.turns = self._new_turns()
+        self.ended: DatabaseError | None = None
+        self._readers = self._new_readers()
+        self.idle: SimpleQueue[Link | None] = self._readers.idle
+        self._forking = self._quiet = False
+        self.identity: Identity
+        self._writer: Link | None
+        self.identity, self._writer = self._open()
+
+    # --- opening -------------------------------------------------------------------------------------------
+
+    def _open(self) -> tuple[Identity, Link]:
+        path = self.path
+        found = look(path)
+        if found is None:
+            if not self.settings.create:
+                raise DatabaseUnavailable(f"there is no SQLite database at {path}: 'diglot init' makes it")
+            make_folder(path.parent)
+            refuse_network(path.parent)
+            with self._turn():
+                make_file(path)
+            found = look(path)
+            if found is None:
+                raise DatabaseUnavailable(f"the SQLite database {path} was removed while it was being made")
+        else:
+            refuse_network(path.parent)
+        fork.refuse_inherited(found.identity)
+        try:
+            return found.identity, self._first_writer(found.identity)
+        except DatabaseDamaged:
+            path.chmod(found.mode)  # not a database of ours: as it was found
+            raise
+
+    def _first_writer(self, expected: Identity) -> Link:
+        link = self._connect("writer", expected)
+        try:
+            if read_pragma(link.connection, "journal_mode") != "wal":
+                with self._turn():
+                    use_wal(link.connection)
+        except BaseException as error:
+            link.connection.close()
+            if isinstance(error, library().Error):
+                raise translate(error, None) from error
+            raise
+        return link
+
+    def _connect(self, role: Role, expected: Identity) -> Link:
+        link = connect(uri(self.path), role, self.settings)
+        if identity(self.path) != expected:
+            link.connection.close()
+            raise DatabaseUnavailable(f"the SQLite database {self.path} was removed or replaced while it was open")
+        return link
+
+    def _new_turns(self) -> Turns:
+        return Turns(Gate(self.path.with_name(self.path.name + "-gate")))
+
+    def _new_readers(self) -> Readers:
+        settings = self.settings
+        return Readers(lambda: self._connect("reader", self.identity), settings.readers, settings.lock_timeout)
+
+    # --- taking and giving back ----------------------------------------------------------------------------
+
+    def take(self, me: int, timeout: float, query: str | None = None) -> Link:
+        """The writer, alone; ``give`` it back whatever happens here. LockTimeout after ``timeout`` seconds."""
+        self._refuse_ended()
+        try:
+            self.turns.acquire(me, timeout)
+        except TimeoutError as error:
+            text = f"the database could not be written within {timeout:g} s: {error}"
+            raise LockTimeout(text, query=query) from error
+        link = self._writer
+        if link is None:
+            if self.ended is not None:
+                self.turns.close_gate()
+            self._refuse_ended()  # it was closed while this thread waited
+            link = self._writer = self._connect("writer", self.identity)
+        elif link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
+            link.command("rollback")
+        return link
+
+    def give(self, me: int) -> None:
+        """Give the writer back, if it is this thread's."""
+        turns = self.turns
+        if turns.owner == me:
+            turns.release()
+
+    def lease(self) -> tuple[Link, Give]:
+        """A reader, and how to give it back."""
+        while True:
+            self._refuse_ended()
+            readers = self._readers
+            link = readers.lease()
+            if link is not None:
+                return link, readers.idle.put
+            sleep(0.001)  # the pool is being closed, or replaced because of a fork
+
+    def drop_writer(self) -> None:
+        """Close the writer, which somebody else has spoilt; the next who needs it opens another."""
+        link, self._writer = self._writer, None
+        if link is not None:
+            link.connection.close()
+
+    @property
+    def readers(self) -> tuple[int, int]:
+        """Open and in use."""
+        opened = len(self._readers.links)
+        return opened, max(0, opened - self._readers.idle.qsize())
+
+    def _refuse_ended(self) -> None:
+        if self.ended is not None:
+            raise again(self.ended)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        me, timeout = get_ident(), self.settings.lock_timeout
+        try:
+            self.turns.acquire(me, timeout)
+            yield
+        except TimeoutError as error:
+            raise LockTimeout(f"the database could not be opened within {timeout:g} s: {error}") from error
+        finally:
+            self.give(me)
+
+    # --- closing -------------------------------------------------------------------------------------------
+
+    def close(self, me: int, farewell: Callable[[Link], None]) -> None:
+        """Wait for what runs, then close everything. LockTimeout when a transaction of another thread does not end."""
+        if self.ended is not None:
+            return
+        self.ended = StoreClosed()
+        try:
+            if not self._quieten(me, farewell):
+                self.ended = None
+                raise LockTimeout("another thread still has a transaction or a snapshot open: end it, then close again")
+        finally:
+            self.give(me)
+
+    def _quieten(self, me: int, farewell: Callable[[Link], None]) -> bool:
+        """Take the turn and every reader and close them; the turn stays ours. False when some were not in time."""
+        timeout = self.settings.lock_timeout
+        # Without the gate (another process keeps it for long) it is safe too: SQLite lets only the very last
+        # connection of all processes checkpoint as it closes.
+        with suppress(TimeoutError, DatabaseError):
+            self.turns.acquire(me, timeout, AT_GATE_WHEN_CLOSING)
+        if self.turns.owner != me:
+            return False
+        taken = self._readers.take_all(timeout)
+        if taken is None:
+            return False
+        for link in taken:
+            link.connection.close()
+        gate = self.turns.gate
+        if self._writer is not None and gate is not None and gate.held:
+            farewell(self._writer)
+        self.drop_writer()
+        self.turns.close_gate()
+        return True
+
+    # --- forks (fork says why) ----------------------------------------------------------------------
+
+    def before_fork(self, busy: bool) -> None:
+        """Close everything; ``busy``: this thread itself has a transaction open, so that can't be."""
+        self._forking = not busy
+        self._quiet = not busy and self._quieten(get_ident(), lambda _: None)
+
+    def after_fork_in_parent(self) -> None:
+        """Open again whatever is needed."""
+        if self._quiet:
+            self._readers = self._new_readers()
+            self.idle = self._readers.idle
+        if self._forking:
+            self.give(get_ident())
+
+    def has_inherited(self) -> bool:
+        """In the child: connections were open at the fork."""
+        return not self._quiet
+
+    def after_fork_in_child(self, inherited: bool) -> None:
+        """Start anew; where connections to the file were ``inherited``, refuse everything."""
+        old, self.turns = self.turns, self._new_turns()
+        if inherited:
+            self.ended = DatabaseUnavailable(fork.INHERITED)
+            for link in (*self._readers.links, self._writer):
+                if link is not None:
+                    fork.keep_for_ever(link.connection)
+        old.close_gate()  # the child must not keep it shut when the parent dies
+        self._readers = self._new_readers()
+        self.idle = self._readers.idle

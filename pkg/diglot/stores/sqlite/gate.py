@@ -1,0 +1,155 @@
+"""The gate that the processes writing to one SQLite file pass one at a time, in the order in which they came.
+
+SQLite's own wait is a race that starves some for seconds. The gate is a flock on a file beside the database, so it
+dies with its owner. Who finds it closed takes a place in a line: an open-file-description lock on one byte of that
+file, behind the last byte that is locked. Only the first in the line tries the gate. It waits by sleeping a little
+and looking again, so a timeout is exact and Ctrl-C works; the line makes that fair, and the newcomer's look at the
+line keeps a process that has just left the gate from going straight in again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import sys
+import time
+from pathlib import Path
+
+from diglot.stores.sqlite.path import PRIVATE_FILE, refused
+
+# Only Linux has locks of open file descriptions in Python; elsewhere the line is left out and luck decides.
+LINES = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
+SHORTEST_SLEEP, LONGEST_SLEEP = 0.000_1, 0.005
+# Who sees the same one at the head of the line for so long tries the gate himself: that process may be stopped.
+PATIENCE = 0.25
+
+
+class Gate:
+    """Used by one thread at a time (``Turns`` sees to it); two gates of one process exclude each other too."""
+
+    def __init__(self, path: Path, *, lines: bool = LINES) -> None:
+        self.path = path
+        self.held = False
+        self._descriptor = -1
+        self._lines = lines
+
+    def acquire(self, timeout: float) -> float:
+        """Wait until the gate is ours; the seconds waited. TimeoutError after ``timeout`` seconds."""
+        descriptor = self._descriptor if self._descriptor >= 0 else self._open()
+        try:
+            if not self._lines or fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _ANYBODY)[:2] == _NOBODY:
+                try:
+                    fcntl.flock(descriptor, _TRY)
+                except BlockingIOError:
+                    pass
+                else:
+                    self.held = True
+                    return 0.0
+            return self._wait(descriptor, timeout)
+        except BaseException:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # an interrupt may have come just after the lock
+            self.held = False
+            raise
+
+    def release(self) -> None:
+        """Open the gate for the next."""
+        self.held = False
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def waiting(self) -> int:
+        """How many wait in the line now, in all processes; 0 where there is no line."""
+        count = place = 0
+        if self._lines:
+            descriptor = self._descriptor if self._descriptor >= 0 else self._open()
+            while place := _first_in_line(descriptor, place + 1):
+                count += 1
+        return count
+
+    def close(self) -> None:
+        """Give back the file; the gate opens itself again when it is needed again."""
+        descriptor, self._descriptor, self.held = self._descriptor, -1, False
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        try:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+        except OSError as error:
+            raise refused(self.path, error) from error
+        return self._descriptor
+
+    def _wait(self, descriptor: int, timeout: float) -> float:
+        started = since = time.monotonic()
+        place = _take_place(descriptor) if self._lines else 1
+        before = -1
+        try:
+            while True:
+                first = _first_in_line(descriptor, 1, place - 1) if place > 1 else 0
+                now = time.monotonic()
+                if first != before:
+                    before, since = first, now
+                stuck = now - since
+                if (not first or stuck > PATIENCE) and _try(descriptor):
+                    self.held = True
+                    return now - started
+                if now - started >= timeout:
+                    raise TimeoutError("another process is writing")
+                if stuck > PATIENCE:
+                    since = now
+                time.sleep(min(_pause(stuck, place - first if first else 0), timeout - (now - started)))
+        finally:
+            if self._lines:
+                _lock(descriptor, fcntl.F_UNLCK, place)
+
+
+def _pause(stuck: float, ahead: int) -> float:
+    """Short while it matters: the first in the line is to be there when the gate opens, the others later."""
+    return min(max(SHORTEST_SLEEP * (1 + 2 * ahead), stuck / 8), LONGEST_SLEEP)
+
+
+_TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, _TRY)
+    except BlockingIOError:
+        return False
+    return True
+
+
+# --- the line: byte 1 and those after it, each locked by one who waits -------------------------------------
+
+# struct flock of Linux: l_type, l_whence, l_start, l_len, l_pid (0 for these locks)
+_FLOCK = struct.Struct("hhqqi")
+_START = struct.Struct("hhq")
+_ANYBODY = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 1, 0, 0)
+_NOBODY = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 1, 0, 0)[:2]
+
+
+def _first_in_line(descriptor: int, start: int, length: int = 0) -> int:
+    """The first byte from ``start`` that another waits on; 0 when nobody does. Length 0: to the end."""
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
+    kind, _, first = _START.unpack_from(answer)
+    return 0 if kind == fcntl.F_UNLCK else int(first)
+
+
+def _lock(descriptor: int, kind: int, place: int) -> bool:
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take_place(descriptor: int) -> int:
+    """The place behind everybody who waits now."""
+    place = 1
+    while True:
+        taken = _first_in_line(descriptor, place)
+        if taken:
+            place = taken + 1
+        elif _lock(descriptor, fcntl.F_WRLCK, place):
+            return place

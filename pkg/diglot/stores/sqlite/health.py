@@ -1,0 +1,138 @@
+"""What can be told of an open SQLite database: whether it is as it should be, and its numbers for the metrics.
+
+The checks that read the whole file stop after ``BOX`` seconds and say how far that goes. A key read passes on a
+damaged file; only quick_check sees the damage.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from diglot.errors import DiglotError, StatementTimeout
+from diglot.stores.session import Check, Health
+from diglot.stores.sqlite.connection import Link, read_pragma
+from diglot.stores.sqlite.file import FileConnections
+from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
+from diglot.stores.sqlite.maintenance import Connections
+from diglot.stores.sqlite.path import COMPANIONS, PRIVATE_FILE, identity
+
+Reading = Callable[[], AbstractContextManager[Link]]
+Finding = tuple[bool, str]
+
+BOX = 2.0
+"""Seconds that a check of the whole file may take."""
+LITTLE_SPACE = 100 * 1024 * 1024
+"""Bytes free on the disk, below which it is too full."""
+
+
+def health(connections: Connections, reading: Reading) -> Health:
+    """Run every check; an error is a finding, never raised."""
+    checks = [_timed("reachable", lambda: _reachable(connections, reading))]
+    if checks[0].ok:
+        on_file = isinstance(connections, FileConnections)
+        checks += [
+            _timed("foreign_keys", lambda: _pragma(reading, "foreign_keys", 1)),
+            _timed("journal_mode", lambda: _pragma(reading, "journal_mode", "wal" if on_file else "memory")),
+            _timed("quick_check", lambda: _boxed(reading, "pragma quick_check(1)", "ok")),
+            _timed("foreign_key_check", lambda: _boxed(reading, "pragma foreign_key_check", None)),
+        ]
+    if isinstance(connections, FileConnections):
+        path = connections.path
+        checks += [_timed("private", lambda: _private(path)), _timed("disk_space", lambda: _disk_space(path))]
+    return Health(all(check.ok for check in checks), checks)
+
+
+def statistics(connections: Connections, reading: Reading) -> dict[str, float]:
+    """Sizes in bytes and pages, connections, waits in seconds."""
+    with reading() as link:
+        pages, page_size, free = (
+            float(read_pragma(link.connection, name)) for name in ("page_count", "page_size", "freelist_count")
+        )
+    file_bytes, wal_bytes = pages * page_size, 0.0
+    if isinstance(connections, FileConnections):
+        file_bytes = _size(connections.path)
+        wal_bytes = _size(connections.path.with_name(connections.path.name + "-wal"))
+    opened, in_use = connections.readers
+    gate = connections.turns.gate
+    return {
+        "sqlite_file_bytes": file_bytes,
+        "sqlite_wal_bytes": wal_bytes,
+        "sqlite_page_count": pages,
+        "sqlite_free_pages": free,
+        "sqlite_readers_open": opened,
+        "sqlite_readers_in_use": in_use,
+        "sqlite_threads_waiting": connections.turns.queued,
+        "sqlite_processes_waiting": gate.waiting() if gate is not None else 0,
+        "sqlite_lock_wait_seconds_total": connections.turns.waited,
+        "sqlite_wal_reset_safe": float(wal_reset_safe(library().sqlite_version_info)),
+    }
+
+
+# --- the checks --------------------------------------------------------------------------------------------
+
+
+def _timed(name: str, check: Callable[[], Finding]) -> Check:
+    started = time.perf_counter()
+    try:
+        ok, detail = check()
+    except (DiglotError, OSError) as error:
+        ok, detail = False, str(error)
+    return Check(name, ok, detail, (time.perf_counter() - started) * 1000)
+
+
+def _reachable(connections: Connections, reading: Reading) -> Finding:
+    if isinstance(connections, FileConnections) and identity(connections.path) != connections.identity:
+        return False, f"{connections.location} was removed or replaced while it was open"
+    return _asked(reading, "select 1", 1)[0], server_version()
+
+
+def _pragma(reading: Reading, name: str, expected: object) -> Finding:
+    ok, found = _asked(reading, f"pragma {name}", expected)
+    return ok, f"{found}" if ok else f"it is {found!r} and must be {expected!r}"
+
+
+def _boxed(reading: Reading, text: str, expected: object) -> Finding:
+    try:
+        ok, found = _asked(reading, text, expected, BOX)
+    except StatementTimeout:
+        return True, f"nothing wrong in the part that {BOX:g} s were enough for"
+    return ok, "ok" if ok else str(found)
+
+
+def _asked(reading: Reading, text: str, expected: object, seconds: float = 0.0) -> tuple[bool, object]:
+    """The first value of the answer, and whether it is the expected one; None when there is no row."""
+    with reading() as link:
+        link.watch.deadline = time.monotonic() + seconds if seconds else 0.0
+        try:
+            row = link.connection.execute(text).fetchone()
+        except library().Error as error:
+            raise link.failure(error, None) from error
+    found = row[0] if row else None
+    return found == expected, found
+
+
+def _private(path: Path) -> Finding:
+    files = [path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)]
+    open_to_others = [
+        f"{file.name} is {stat.S_IMODE(file.stat().st_mode):o}"
+        for file in files
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & ~PRIVATE_FILE
+    ]
+    return not open_to_others, "; ".join(open_to_others) or "0600"
+
+
+def _disk_space(path: Path) -> Finding:
+    free = shutil.disk_usage(path.parent).free
+    return free >= LITTLE_SPACE, f"{free / 1024**3:.1f} GiB free"
+
+
+def _size(path: Path) -> float:
+    try:
+        return float(path.stat().st_size)
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,97 @@
+"""What the writer does for the database as a whole: checkpoints, migrations, and statistics of its tables at the end.
+
+Each takes the writer's turn and the gate like any write, so it never meets another of its kind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal, NamedTuple, NoReturn
+
+from diglot.errors import TransactionError
+from diglot.stores.sqlite.connection import Link, set_pragma, watch_over
+from diglot.stores.sqlite.file import FileConnections
+from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.memory import MemoryConnections
+
+Connections = FileConnections | MemoryConnections
+
+CHECKPOINT_WAITS = 100
+"""Milliseconds that a checkpoint waits for readers; nobody can write meanwhile."""
+OPTIMIZE_TAKES = 1.0
+"""Seconds, at most."""
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint did: ``complete`` when the whole log is in the database file; pages in the log, and moved."""
+
+    complete: bool
+    log_pages: int
+    moved_pages: int
+
+
+def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PASSIVE"]) -> Checkpoint:
+    """By the writer, inside the gate: two checkpoints at once damage the file on SQLite before 3.51.3."""
+    lock_timeout = connections.settings.lock_timeout
+    try:
+        link = connections.take(me, lock_timeout)
+        try:
+            set_pragma(link.connection, "busy_timeout", CHECKPOINT_WAITS)
+            row = link.connection.execute(f"pragma wal_checkpoint({mode})").fetchone()
+            set_pragma(link.connection, "busy_timeout", int(lock_timeout * 1000))
+        except library().Error as error:
+            connections.drop_writer()  # who knows which busy_timeout it is left with
+            raise link.failure(error, None) from error
+    finally:
+        connections.give(me)
+    return Checkpoint(row[0] == 0 and row[1] == row[2], row[1], row[2])
+
+
+@contextmanager
+def migrating(connections: Connections, me: int, timeout: float) -> Iterator[Link]:
+    """The writer with foreign keys and the statement timeout off; set right again at the end."""
+    try:
+        link = connections.take(me, timeout)
+        connection = link.connection
+        try:
+            watch_over(connection, None)
+            set_pragma(connection, "foreign_keys", 0)
+            yield link
+        finally:
+            try:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                connection.isolation_level = connection.row_factory = None
+                set_pragma(connection, "foreign_keys", 1)
+                watch_over(connection, link.watch)
+            except library().Error:
+                connections.drop_writer()
+    finally:
+        connections.give(me)
+
+
+class Migrating:
+    """Stands for the migration connection among what a thread has open."""
+
+    active = True
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    def transaction(self) -> NoReturn:
+        raise TransactionError("this thread has the migration connection open: use that, not the store")
+
+    def abandon(self) -> None:
+        self.transaction()
+
+    def forget(self) -> None:
+        """In a fork's child: nothing, the connection is only the runner's."""
+
+
+def optimize(link: Link) -> None:
+    """Let SQLite renew its statistics of the tables; where it can't, closing goes on."""
+    link.watch.deadline = time.monotonic() + OPTIMIZE_TAKES
+    with suppress(library().Error):
+        link.connection.execute("pragma optimize").fetchall()

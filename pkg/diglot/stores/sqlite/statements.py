@@ -1,0 +1,93 @@
+"""How one statement runs on a connection and what it answers: the places where the driver has to be helped.
+
+Every answer is read to its end at once: a half-read one would hold its snapshot and keep the log from being
+checkpointed, and an ``insert … returning`` commits only with its last row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from diglot.stores.session import Row, Statement, Values
+from diglot.stores.sqlite.connection import Link
+from diglot.stores.sqlite.errors import EndsTransaction
+from diglot.stores.sqlite.library import library
+
+
+def rows(link: Link, statement: Statement, values: Values) -> list[Row]:
+    link.watch.deadline = 0.0
+    return link.connection.execute(statement.text, values).fetchall()
+
+
+def columns(link: Link, statement: Statement, values: Values) -> tuple[list[str], list[Row]]:
+    link.watch.deadline = 0.0
+    cursor = link.connection.execute(statement.text, values)
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+def count(link: Link, statement: Statement, values: Values) -> int:
+    link.watch.deadline = 0.0
+    connection = link.connection
+    before = connection.total_changes
+    cursor = connection.execute(statement.text, values)
+    if cursor.description is not None:
+        # RETURNING: one row for each change; a query: no change. The drivers' own numbers differ here.
+        answers = len(cursor.fetchall())
+        return answers if connection.total_changes != before else 0
+    if cursor.rowcount >= 0:
+        return cursor.rowcount
+    # The driver of Python 3.11 knows the number only for texts that begin with insert, update, delete or replace.
+    # changes() is left from an earlier statement when this one was no change.
+    if connection.total_changes == before:
+        return 0
+    return int(connection.execute("select changes()").fetchone()[0])
+
+
+def many(link: Link, statement: Statement, batch: Sequence[Values]) -> int:
+    """Run it for each; the caller has begun a transaction."""
+    if not _can_be_batched(statement.text):
+        return sum(count(link, statement, values) for values in batch)
+    link.watch.deadline = 0.0
+    return max(link.connection.executemany(statement.text, batch).rowcount, 0)
+
+
+def script(link: Link, statement: Statement, _values: Values) -> None:
+    """Run each of its statements; the caller has begun a transaction, which a script can't end.
+
+    Not the driver's executescript, which commits what is open.
+    """
+    texts = list(statements_of(statement.text))
+    for text in texts:
+        ends = _ENDS_TRANSACTION.match(text)
+        if ends:
+            raise EndsTransaction(ends[1].upper())
+    for text in texts:
+        link.watch.deadline = 0.0
+        link.connection.execute(text).close()
+
+
+def statements_of(text: str) -> Iterator[str]:
+    """The statements of a script, triggers in one piece; SQLite itself says where each is complete."""
+    complete = library().complete_statement
+    start = 0
+    for semicolon in re.finditer(";", text):
+        candidate = text[start : semicolon.end()]
+        if complete(candidate):
+            yield candidate
+            start = semicolon.end()
+    if text[start:].strip():
+        yield text[start:]
+
+
+@lru_cache(maxsize=1024)
+def _can_be_batched(text: str) -> bool:
+    """Whether executemany takes it: neither a WITH in front (3.11 loses the number) nor RETURNING (it has answers)."""
+    return _WITH.match(text) is None and _RETURNING.search(text) is None
+
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*"
+_WITH = re.compile(rf"{_BLANK}with\b", re.IGNORECASE | re.DOTALL)
+_ENDS_TRANSACTION = re.compile(rf"{_BLANK}(begin|commit|end|rollback)\b", re.IGNORECASE | re.DOTALL)
+_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)

@@ -1,0 +1,282 @@
+"""A SQLite database, open: one connection that writes, a few that only read, and the order in which all take turns.
+
+A read takes a free read connection and gives it back. A write waits for its turn among the threads of this process
+and at the gate between processes, runs on the writer, and is committed when it returns. A thread that has a
+transaction or a snapshot open has one connection and uses that: the store itself refuses its statements.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from queue import Empty
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from diglot.errors import TransactionError
+from diglot.stores.session import Dialect, Health, Row, Statement, Values
+from diglot.stores.settings import SQLiteSettings
+from diglot.stores.sqlite import fork, health, statements
+from diglot.stores.sqlite.connection import Link
+from diglot.stores.sqlite.file import FileConnections
+from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
+from diglot.stores.sqlite.maintenance import Checkpoint, Migrating, checkpoint, migrating, optimize
+from diglot.stores.sqlite.memory import MemoryConnections
+from diglot.stores.sqlite.path import MEMORY, Identity
+from diglot.stores.sqlite.transaction import Savepoint, Snapshot, Transaction, Unit
+
+if TYPE_CHECKING:
+    import sqlite3
+
+advice = logging.getLogger("diglot.advice")
+"""What a service says once at its start, and a command that ends at once does not."""
+T = TypeVar("T")
+Run = Callable[[Link, Statement, Any], T]
+
+
+def open_sqlite(settings: SQLiteSettings) -> SQLiteStore:
+    """Open a SQLite database, made where it is missing and ``settings.create`` says so.
+
+    ConfigurationError for a path that is refused, DatabaseDamaged for a file that is no database, DatabaseReadOnly
+    where it can't be written, DatabaseUnavailable where it is missing.
+    """
+    store = SQLiteStore(settings)
+    if store.identity is not None and not wal_reset_safe(library().sqlite_version_info):
+        advice.warning(
+            "%s can damage a file when two programs checkpoint it at once (fixed in 3.51.3): "
+            "Diglot lets only one do so at a time; let no other program write %r",
+            store.server_version,
+            store.location,
+        )
+    return store
+
+
+class SQLiteStore:
+    """See ``session.Store`` for what each method promises."""
+
+    def __init__(self, settings: SQLiteSettings) -> None:
+        self.settings = settings
+        self.connections: FileConnections | MemoryConnections = (
+            MemoryConnections(settings) if settings.path == MEMORY else FileConnections(settings)
+        )
+        self._open: dict[int, Transaction | Migrating] = {}
+        """What each thread has open."""
+        fork.watch(self)
+
+    # --- statements by themselves --------------------------------------------------------------------------
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
+        if statement.writes:
+            return self._write(statement, values, statements.rows)
+        # From here on every microsecond counts: a point read takes six.
+        if self._open or statement.locks:
+            self._outside(statement.query, locks=statement.locks)
+        connections = self.connections
+        idle = connections.idle
+        try:
+            link = idle.get_nowait()
+        except Empty:
+            link, give = connections.lease()
+        else:
+            give = idle.put
+            if link is None:
+                give(None)
+                link, give = connections.lease()
+        try:
+            link.watch.deadline = 0.0
+            return link.connection.execute(statement.text, values).fetchall()
+        except Exception as error:
+            raise link.failure(error, statement.query) from error
+        finally:
+            give(link)
+
+    def count(self, statement: Statement, values: Values = ()) -> int:
+        return self._run(statement, values, statements.count)
+
+    def columns(self, statement: Statement, values: Values = ()) -> tuple[list[str], list[Row]]:
+        return self._run(statement, values, statements.columns)
+
+    def many(self, statement: Statement, batch: Sequence[Values]) -> int:
+        self._outside(statement.query)
+        with Transaction(self) as unit:
+            return unit.many(statement, batch)
+
+    def script(self, statement: Statement) -> None:
+        self._outside(statement.query)
+        with Transaction(self) as unit:
+            unit.script(statement)
+
+    def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
+        self._outside(calls[0][0].query if calls else None)
+        with Snapshot(self) as unit:
+            return unit.together(calls)
+
+    # --- units of work -------------------------------------------------------------------------------------
+
+    def transaction(self) -> Transaction | Savepoint:
+        session = self._session(get_ident())
+        return session.transaction() if session is not None else Transaction(self)
+
+    def snapshot(self) -> Snapshot:
+        self._outside(None)
+        return Snapshot(self)
+
+    @contextmanager
+    def migration_connection(self, timeout: float) -> Iterator[sqlite3.Connection]:
+        """The writer itself, with foreign_keys and the statement timeout off; nobody else can write meanwhile."""
+        self._outside(None)
+        me = get_ident()
+        try:
+            with migrating(self.connections, me, timeout) as link:
+                self._open[me] = Migrating(link)
+                yield link.connection
+        finally:
+            self._open.pop(me, None)
+
+    def checkpoint(self, mode: Literal["TRUNCATE", "PASSIVE"] = "TRUNCATE") -> Checkpoint:
+        """Move the log into the database file, and empty it (TRUNCATE), as far as no reader still needs it."""
+        self._outside(None)
+        return checkpoint(self.connections, get_ident(), mode)
+
+    # --- what it is and how it is --------------------------------------------------------------------------
+
+    @property
+    def dialect(self) -> Dialect:
+        return "sqlite"
+
+    @property
+    def in_transaction(self) -> bool:
+        return False
+
+    @property
+    def location(self) -> str:
+        return self.connections.location
+
+    @property
+    def server_version(self) -> str:
+        return server_version()
+
+    def health(self) -> Health:
+        return health.health(self.connections, self._reading)
+
+    def statistics(self) -> Mapping[str, float]:
+        return health.statistics(self.connections, self._reading)
+
+    def close(self) -> None:
+        """This thread's open transaction is rolled back; LockTimeout when one of another thread does not end."""
+        me = get_ident()
+        session = self._session(me)
+        if session is not None:
+            session.abandon()
+        self.connections.close(me, optimize)
+        fork.forget(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- how a statement gets its connection ---------------------------------------------------------------
+
+    def _run(self, statement: Statement, values: Values, run: Run[T]) -> T:
+        if statement.writes:
+            return self._write(statement, values, run)
+        self._outside(statement.query, locks=statement.locks)
+        link, give = self.connections.lease()
+        try:
+            return run(link, statement, values)
+        except Exception as error:
+            raise link.failure(error, statement.query) from error
+        finally:
+            give(link)
+
+    def _write(self, statement: Statement, values: Values, run: Run[T]) -> T:
+        if self._open or statement.locks:
+            self._outside(statement.query, locks=statement.locks)
+        me = get_ident()
+        connections = self.connections
+        try:
+            link = connections.take(me, self.settings.lock_timeout, statement.query)
+            try:
+                answer = run(link, statement, values)
+            except Exception as error:
+                raise link.failure(error, statement.query) from error
+            if link.connection.in_transaction:
+                link.command("rollback")
+                raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
+            return answer
+        finally:
+            connections.give(me)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Link]:
+        """A connection to look at the database with: this thread's own while it has something open."""
+        session = self._session(get_ident())
+        if session is not None:
+            yield session.link
+            return
+        link, give = self.connections.lease()
+        try:
+            yield link
+        finally:
+            give(link)
+
+    def _outside(self, query: str | None, *, locks: bool = False) -> None:
+        if self._session(get_ident()) is not None:
+            raise TransactionError(
+                "this thread has a transaction, a snapshot or a migration open: use that, not the store", query=query
+            )
+        if locks:
+            raise TransactionError("it locks rows, so it runs only in a transaction", query=query)
+
+    def _session(self, thread: int) -> Transaction | Migrating | None:
+        session = self._open.get(thread)
+        return session if session is not None and session.active else None
+
+    # --- for transactions (Units) --------------------------------------------------------------------------
+
+    def take(self, session: Transaction, thread: int) -> Unit:
+        self._outside(None)
+        connections = self.connections
+        self._open[thread] = session
+        try:
+            if session.read_only:
+                reader, give = connections.lease()
+                return Unit(reader, thread, lambda: give(reader))
+            writer = connections.take(thread, self.settings.lock_timeout)
+            return Unit(writer, thread, lambda: connections.give(thread))
+        except BaseException:
+            self._open.pop(thread, None)
+            connections.give(thread)
+            raise
+
+    def give_back(self, unit: Unit) -> None:
+        try:
+            if not unit.lost and unit.link.connection.in_transaction:
+                unit.command("rollback")
+        finally:
+            self._open.pop(unit.thread, None)
+            unit.give()
+
+    # --- forks (fork says why) ----------------------------------------------------------------------
+
+    @property
+    def identity(self) -> Identity | None:
+        return self.connections.identity
+
+    def before_fork(self) -> None:
+        self.connections.before_fork(busy=self._session(get_ident()) is not None)
+
+    def after_fork_in_parent(self) -> None:
+        self.connections.after_fork_in_parent()
+
+    def has_inherited(self) -> bool:
+        return self.connections.has_inherited()
+
+    def after_fork_in_child(self, inherited: bool) -> None:
+        for session in self._open.values():
+            session.forget()
+        self._open.clear()
+        self.connections.after_fork_in_child(inherited)

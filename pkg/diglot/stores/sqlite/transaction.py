@@ -1,0 +1,234 @@
+"""What runs on one connection from its beginning to its end: a transaction, a savepoint in it, a snapshot.
+
+As on PostgreSQL, a statement that fails ends the unit of work: whatever follows is refused until the savepoint or
+the transaction is rolled back, and a block that is left normally all the same raises, with nothing stored. A session
+belongs to the thread that opened it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import get_ident
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from diglot.errors import TransactionError
+from diglot.stores.session import Dialect, Row, Statement, Values
+from diglot.stores.sqlite import statements
+from diglot.stores.sqlite.connection import Link
+
+T = TypeVar("T")
+
+
+class Unit:
+    """What the sessions of one transaction share: its connection, and whether it can go on."""
+
+    __slots__ = ("depth", "failed", "give", "link", "lost", "thread")
+
+    def __init__(self, link: Link, thread: int, give: Callable[[], None]) -> None:
+        self.link = link
+        self.thread = thread
+        self.give = give
+        self.depth = 0
+        self.failed: str | None = None
+        """Why nothing more can run until a rollback."""
+        self.lost = False
+        """No rollback is left to do: SQLite did it by itself (disk full, interrupted), or this is a fork's child."""
+
+    def command(self, text: str) -> None:
+        """BEGIN, COMMIT and the like; a failure is one of ours and ends the unit."""
+        try:
+            self.link.command(text)
+        except Exception as error:
+            raise self.failure(error, None) from error
+
+    def failure(self, error: Exception, query: str | None, *, writing: bool = True) -> BaseException:
+        """The error of ours, after which nothing more can run."""
+        begun = self.link.connection.in_transaction
+        failure = self.link.failure(error, query, writing=writing and begun)
+        self.failed = str(failure) or type(failure).__name__
+        self.lost = not begun
+        return failure
+
+
+class _UnitSession:
+    """The statements of a session on one connection; how it begins and ends is its subclass's."""
+
+    _kind = "transaction"
+    read_only = False
+    _unit: Unit | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return "sqlite"
+
+    @property
+    def in_transaction(self) -> bool:
+        return True
+
+    @property
+    def active(self) -> bool:
+        """Begun and not ended."""
+        return self._unit is not None
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
+        unit = self._ready(statement)
+        link = unit.link
+        try:
+            link.watch.deadline = 0.0
+            return link.connection.execute(statement.text, values).fetchall()
+        except Exception as error:
+            raise unit.failure(error, statement.query, writing=not self.read_only) from error
+
+    def count(self, statement: Statement, values: Values = ()) -> int:
+        return self._run(statement, statements.count, values)
+
+    def many(self, statement: Statement, batch: Sequence[Values]) -> int:
+        return self._run(statement, statements.many, batch)
+
+    def script(self, statement: Statement) -> None:
+        self._run(statement, statements.script, ())
+
+    def columns(self, statement: Statement, values: Values = ()) -> tuple[list[str], list[Row]]:
+        return self._run(statement, statements.columns, values)
+
+    def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
+        return [self.rows(statement, values) for statement, values in calls]
+
+    def transaction(self) -> Savepoint:
+        unit = self._usable(None)
+        if self.read_only:
+            raise TransactionError(f"a {self._kind} only reads: open a transaction instead of it")
+        return Savepoint(unit)
+
+    def _run(self, statement: Statement, run: Callable[[Link, Statement, Any], T], values: Any) -> T:
+        unit = self._ready(statement)
+        try:
+            return run(unit.link, statement, values)
+        except Exception as error:
+            raise unit.failure(error, statement.query, writing=not self.read_only) from error
+
+    def _ready(self, statement: Statement) -> Unit:
+        if self.read_only and (statement.writes or statement.locks):
+            raise TransactionError(f"a {self._kind} only reads", query=statement.query)
+        return self._usable(statement.query)
+
+    def _usable(self, query: str | None) -> Unit:
+        unit = self._mine(query)
+        if unit.failed is not None:
+            raise TransactionError(f"roll back first: an earlier statement failed ({unit.failed})", query=query)
+        return unit
+
+    def _mine(self, query: str | None = None) -> Unit:
+        unit = self._unit
+        if unit is None:
+            raise TransactionError(f"this {self._kind} has ended, or has not begun", query=query)
+        if unit.thread != get_ident():
+            raise TransactionError(f"this {self._kind} belongs to another thread", query=query)
+        return unit
+
+
+class Savepoint(_UnitSession):
+    """A transaction inside a transaction."""
+
+    _kind = "savepoint"
+
+    def __init__(self, within: Unit) -> None:
+        self._within = within
+        self._depth = 0
+
+    def __enter__(self) -> Self:
+        unit = self._within
+        unit.command(f"savepoint diglot_{unit.depth + 1}")
+        unit.depth = self._depth = unit.depth + 1
+        self._unit = unit
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        unit = self._mine()
+        self._unit = None
+        if unit.depth != self._depth and unit.failed is None:
+            unit.failed = "savepoints were ended in another order than they began"
+        unit.depth = self._depth - 1
+        failed = unit.failed
+        if kind is None and failed is None:
+            unit.command(f"release diglot_{self._depth}")
+            return
+        if not unit.lost:
+            unit.command(f"rollback to diglot_{self._depth}")
+            unit.command(f"release diglot_{self._depth}")
+            unit.failed = None
+        if kind is None:
+            raise TransactionError(f"the savepoint was rolled back: a statement in it failed ({failed})")
+
+
+class Transaction(_UnitSession):
+    """Begins IMMEDIATE, so that nothing that it has read can have changed when it writes."""
+
+    _begin = "begin immediate"
+
+    def __init__(self, units: Units) -> None:
+        self._units = units
+
+    def __enter__(self) -> Self:
+        unit = self._units.take(self, get_ident())
+        try:
+            unit.command(self._begin)
+        except BaseException:
+            self._units.give_back(unit)
+            raise
+        self._unit = unit
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        unit = self._mine()
+        try:
+            self._unit = None
+            failed = unit.failed
+            if kind is None and failed is None:
+                if not unit.link.connection.in_transaction:
+                    raise TransactionError("a statement ended the transaction: leave COMMIT and ROLLBACK to the block")
+                unit.command("commit")
+                return
+        finally:
+            self._units.give_back(unit)
+        if kind is None:
+            raise TransactionError(f"the {self._kind} was rolled back: a statement in it failed ({failed})")
+
+    @property
+    def link(self) -> Link:
+        return self._mine().link
+
+    def abandon(self) -> None:
+        """Roll back from outside: the store is closed while this thread's transaction is open."""
+        self.__exit__(TransactionError, None, None)
+
+    def forget(self) -> None:
+        """In a fork's child: the connection is the parent's, nothing may happen on it here."""
+        if self._unit is not None:
+            self._unit.failed = "the process was forked"
+            self._unit.lost = True
+
+
+class Snapshot(Transaction):
+    """Reads only, and always the same state."""
+
+    _kind = "snapshot"
+    read_only = True
+    _begin = "begin"
+
+
+class Units(Protocol):
+    """Where a transaction gets its connection, and gives it back."""
+
+    def take(self, session: Transaction, thread: int) -> Unit:
+        """A connection for this thread alone; TransactionError when it has one already."""
+        ...
+
+    def give_back(self, unit: Unit) -> None:
+        """Roll back whatever is still open on it; a connection that can't even do that is given up."""
+        ...
