@@ -1,0 +1,1 @@
+"""Proves that two hand-written dialect trees are one data layer: headers, parity, types, plans, migrations, drift."""
