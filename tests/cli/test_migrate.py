@@ -90,6 +90,15 @@ def test_status_and_a_dry_run_do_not_make_a_database(tmp_path: Path) -> None:
     assert not Path("new").exists()
 
 
+def test_status_leaves_a_file_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch(0o644)
+    assert "pending" in diglot("migrate", "status", "--db-path", str(path)).out
+    assert [(each.name, each.stat().st_size, each.stat().st_mode & 0o777) for each in tmp_path.iterdir()] == [
+        ("empty.db", 0, 0o644)
+    ]
+
+
 def test_a_database_in_memory_has_nothing_yet() -> None:
     done = diglot("migrate", "status", "--db-path", ":memory:", "--format", "json")
     assert {one["state"] for one in done.json["migrations"]} == {"pending"}

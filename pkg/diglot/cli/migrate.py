@@ -97,7 +97,7 @@ def status(app: App) -> int:
         note(f"{missing} does not exist yet")
         found: list[MigrationStatus] = statuses(_tree(app), [])
     else:
-        with _migrator(app) as migrator:
+        with _migrator(app, read_only=True) as migrator:
             found = migrator.status()
     rows = [[one.id, one.state, one.applied_at] for one in found]
     app.out.table(["ID", "STATE", "APPLIED"], rows, {"migrations": found})
@@ -150,12 +150,18 @@ def bless(app: App, ids: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _migrator(app: App) -> Iterator[Migrator]:
+def _migrator(app: App, *, read_only: bool = False) -> Iterator[Migrator]:
+    import msgspec
+
     from diglot.database import utc_now
     from diglot.migrate.runner import Migrator
     from diglot.stores import open_store
+    from diglot.stores.settings import SQLiteSettings
 
-    with open_store(app.config.database) as store:
+    database = app.config.database
+    if read_only and isinstance(database, SQLiteSettings):
+        database = msgspec.structs.replace(database, read_only=True)
+    with open_store(database) as store:
         yield Migrator(store, _tree(app), timeout=app.config.migration_timeout, clock=utc_now)
 
 

@@ -19,6 +19,8 @@ class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     synchronous: Literal["full", "relaxed"] = "full"
     create: bool = True
     """Make the file (and its folder) when it does not exist; else DatabaseUnavailable."""
+    read_only: bool = False
+    """Look, and leave the file, its rights and its folder as they are; no right to write is needed."""
 
 
 class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,14 @@ from queue import SimpleQueue
 from threading import get_ident
 from time import sleep
 
-from diglot.errors import DatabaseDamaged, DatabaseError, DatabaseUnavailable, LockTimeout, StoreClosed
+from diglot.errors import (
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    LockTimeout,
+    StoreClosed,
+)
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import fork
 from diglot.stores.sqlite.connection import Link, Role, connect, read_pragma, use_wal
@@ -20,7 +27,17 @@ from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.filesystem import refuse_network
 from diglot.stores.sqlite.gate import Gate
 from diglot.stores.sqlite.library import library
-from diglot.stores.sqlite.path import Identity, checked, identity, look, make_file, make_folder, uri
+from diglot.stores.sqlite.path import (
+    Identity,
+    checked,
+    identity,
+    look,
+    look_only,
+    make_file,
+    make_folder,
+    reading_uri,
+    uri,
+)
 from diglot.stores.sqlite.pool import Readers
 from diglot.stores.sqlite.turns import Turns
 
@@ -53,11 +70,11 @@ class FileConnections:
 
     # --- opening -------------------------------------------------------------------------------------------
 
-    def _open(self) -> tuple[Identity, Link]:
+    def _open(self) -> tuple[Identity, Link | None]:
         path = self.path
-        found = look(path)
+        found = look_only(path) if self.settings.read_only else look(path)
         if found is None:
-            if not self.settings.create:
+            if self.settings.read_only or not self.settings.create:
                 raise DatabaseUnavailable(f"there is no SQLite database at {path}: 'diglot init' makes it")
             make_folder(path.parent)
             refuse_network(path.parent)
@@ -70,15 +87,21 @@ class FileConnections:
             refuse_network(path.parent)
         fork.refuse_inherited(found.identity)
         try:
-            return found.identity, self._first_writer(found.identity)
-        except DatabaseDamaged:
-            path.chmod(found.mode)  # not a database of ours: as it was found
-            raise
+            return found.identity, self._first(found.identity)
+        except DatabaseDamaged as error:
+            if not self.settings.read_only:
+                path.chmod(found.mode)  # not a database of ours: as it was found
+            raise DatabaseDamaged(f"{path}: {error}") from error
 
-    def _first_writer(self, expected: Identity) -> Link:
-        link = self._connect("writer", expected)
+    def _first(self, expected: Identity) -> Link | None:
+        """The writer, once the file is known to be a database with a write-ahead log; None for reading only."""
+        link = self._connect("reader" if self.settings.read_only else "writer", expected)
         try:
-            if read_pragma(link.connection, "journal_mode") != "wal":
+            mode = read_pragma(link.connection, "journal_mode")
+            if self.settings.read_only:
+                link.connection.close()
+                return None
+            if mode != "wal":
                 with self._turn():
                     use_wal(link.connection)
         except BaseException as error:
@@ -89,14 +112,14 @@ class FileConnections:
         return link
 
     def _connect(self, role: Role, expected: Identity) -> Link:
-        link = connect(uri(self.path), role, self.settings)
+        link = connect(reading_uri(self.path) if self.settings.read_only else uri(self.path), role, self.settings)
         if identity(self.path) != expected:
             link.connection.close()
             raise DatabaseUnavailable(f"the SQLite database {self.path} was removed or replaced while it was open")
         return link
 
     def _new_turns(self) -> Turns:
-        return Turns(Gate(self.path.with_name(self.path.name + "-gate")))
+        return Turns(None if self.settings.read_only else Gate(self.path.with_name(self.path.name + "-gate")))
 
     def _new_readers(self) -> Readers:
         settings = self.settings
@@ -107,6 +130,8 @@ class FileConnections:
     def take(self, me: int, timeout: float, query: str | None = None) -> Link:
         """The writer, alone; ``give`` it back whatever happens here. LockTimeout after ``timeout`` seconds."""
         self._refuse_ended()
+        if self.settings.read_only:
+            raise DatabaseReadOnly(f"the SQLite database {self.path} was opened for reading only", query=query)
         try:
             self.turns.acquire(me, timeout)
         except TimeoutError as error:

@@ -63,6 +63,18 @@ def checked(path: str) -> Path:
     return Path(os.path.realpath(given.parent), given.name)
 
 
+def look_only(path: Path) -> Found | None:
+    """The file at this path as it is, whoever owns it; None when there is none. DatabaseUnavailable, ConfigurationError
+    for what can't be read."""
+    try:
+        found = _regular(path, of_anybody=True)
+    except OSError as error:
+        raise refused(path, error) from error
+    if found is not None and not os.access(path, os.R_OK):
+        raise DatabaseUnavailable(f"the SQLite database {path} can't be read by this user")
+    return found and Found(Identity(found.st_dev, found.st_ino), stat.S_IMODE(found.st_mode), found.st_size)
+
+
 def look(path: Path) -> Found | None:
     """The file at this path, tightened to 0600 with those that SQLite keeps beside it; None when there is none.
 
@@ -91,7 +103,7 @@ def look(path: Path) -> Found | None:
 def identity(path: Path) -> Identity | None:
     """Which file stands at this path now; None when there is none, or what is there is not to be opened."""
     try:
-        found = _regular(path)
+        found = _regular(path, of_anybody=True)
     except (OSError, ConfigurationError):
         return None
     return Identity(found.st_dev, found.st_ino) if found is not None else None
@@ -121,6 +133,13 @@ def uri(path: Path) -> str:
     return f"file:{quote(os.fsencode(path), safe='/')}?mode=rw"
 
 
+def reading_uri(path: Path) -> str:
+    """The same for reading only. Where there is no log, nobody has it open: SQLite then needs none of its own, which
+    it could not make in a folder that it can't write, and would leave behind in one that it can."""
+    log = path.with_name(path.name + "-wal")
+    return uri(path).replace("?mode=rw", "?mode=ro" if log.exists() else "?mode=ro&immutable=1")
+
+
 def refused(path: Path, error: OSError) -> DiglotError:
     """What the operating system refused, as an error of ours."""
     said = f"{path}: {error.strerror}"
@@ -145,7 +164,7 @@ _KINDS = {
 }
 
 
-def _regular(path: Path) -> os.stat_result | None:
+def _regular(path: Path, *, of_anybody: bool = False) -> os.stat_result | None:
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -158,7 +177,7 @@ def _regular(path: Path) -> os.stat_result | None:
             f"the SQLite database {path} has {found.st_nlink} hard links: under two names it would have two "
             "write-ahead logs; remove the other names"
         )
-    if found.st_uid != os.geteuid():
+    if found.st_uid != os.geteuid() and not of_anybody:
         raise ConfigurationError(
             f"the SQLite database {path} belongs to user {found.st_uid} and this is user {os.geteuid()}: "
             "run as its owner, or change its owner"

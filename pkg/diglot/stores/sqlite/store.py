@@ -42,7 +42,7 @@ def open_sqlite(settings: SQLiteSettings) -> SQLiteStore:
     where it can't be written, DatabaseUnavailable where it is missing.
     """
     store = SQLiteStore(settings)
-    if store.identity is not None and not wal_reset_safe(library().sqlite_version_info):
+    if store.identity is not None and not settings.read_only and not wal_reset_safe(library().sqlite_version_info):
         advice.warning(
             "%s can damage a file when two programs checkpoint it at once (fixed in 3.51.3): "
             "Diglot lets only one do so at a time; let no other program write %r",

@@ -1,0 +1,123 @@
+"""A SQLite file that is opened for reading only stays, with its rights and its folder, as it was."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import diglot as package
+from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseReadOnly, DatabaseUnavailable
+from diglot.stores.settings import SQLiteSettings
+from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
+from tests.stores.sqlite.workload import read, write
+
+pytestmark = pytest.mark.sqlite
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "app.db"
+    with open_sqlite(SQLiteSettings(path=str(path))) as store:
+        store.script(write("create table t (x integer) strict; insert into t values (1)"))
+    path.with_name("app.db-gate").unlink()
+    return path
+
+
+def reading(path: Path) -> SQLiteStore:
+    return open_sqlite(SQLiteSettings(path=str(path), read_only=True))
+
+
+def state(folder: Path) -> list[tuple[str, int, int, bytes]]:
+    return sorted(
+        (each.name, stat.S_IMODE(each.stat().st_mode), each.stat().st_mtime_ns, each.read_bytes())
+        for each in folder.iterdir()
+    )
+
+
+def test_reading_changes_nothing(path: Path) -> None:
+    path.chmod(0o644)  # a store that may write would tighten it
+    before = state(path.parent)
+    with reading(path) as store:
+        assert store.rows(read("select x from t")) == [(1,)]
+        with store.snapshot() as tx:
+            assert tx.rows(read("select x from t")) == [(1,)]
+        assert state(path.parent) == before
+    assert state(path.parent) == before
+
+
+def test_nothing_can_be_written(path: Path) -> None:
+    before = state(path.parent)
+    with reading(path) as store:
+        with pytest.raises(DatabaseReadOnly, match=f"{path} was opened for reading only"):
+            store.count(write("insert into t values (2)"))
+        with pytest.raises(DatabaseReadOnly), store.transaction():
+            pass
+        with pytest.raises(DatabaseReadOnly):
+            store.rows(read("insert into t values (2) returning x"))
+        assert store.rows(read("select x from t")) == [(1,)]
+    assert state(path.parent) == before
+
+
+def test_what_a_writer_has_committed_is_seen(path: Path) -> None:
+    with open_sqlite(SQLiteSettings(path=str(path))) as writer:
+        writer.count(write("insert into t values (2)"))
+        with reading(path) as store:
+            assert store.rows(read("select x from t order by x")) == [(1,), (2,)]
+
+
+def test_what_is_missing_or_no_database_is_told_and_left(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match="there is no SQLite database"):
+        reading(tmp_path / "new" / "app.db")
+    text = tmp_path / "text.db"
+    text.write_text("hello, I am a text and not a database, and long enough to be read as one" * 20)
+    with pytest.raises(DatabaseDamaged, match=f"^{text}: "):
+        reading(text)
+    with pytest.raises(ConfigurationError, match="a folder"):
+        reading(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["text.db"]
+
+
+STATUS_AS_NOBODY = """
+import datetime, os, sys
+from diglot.migrate import Migrator, MigrationTree
+from diglot.stores.settings import SQLiteSettings
+from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.store import open_sqlite
+tree = MigrationTree.packaged("sqlite")
+library()  # now: its folder may be closed to the other user
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+with open_sqlite(SQLiteSettings(path=sys.argv[1], read_only=True)) as store:
+    print({one.state for one in Migrator(store, tree, timeout=1, clock=datetime.datetime.now).status()})
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that another user can enter (pytest keeps its own folders closed to others)."""
+    with tempfile.TemporaryDirectory(prefix="diglot-test-") as made:
+        folder = Path(made)
+        yield folder
+        folder.chmod(0o700)
+
+
+def test_the_state_of_the_migrations_is_told_to_one_who_can_only_read(folder: Path) -> None:
+    path = folder / "app.db"
+    with package.open(f"sqlite:///{path}", migrate=True):
+        pass
+    before = state(folder)
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    done = subprocess.run([sys.executable, "-c", STATUS_AS_NOBODY, str(path)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{'applied'}\n", "")
+    folder.chmod(0o700)
+    path.chmod(0o600)
+    assert state(folder) == before
