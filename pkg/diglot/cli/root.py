@@ -50,7 +50,8 @@ class LazyGroup(click.Group):
         if name not in self.commands:
             module, _, attribute = self._lazy[name].partition(":")
             command: click.Command = getattr(import_module(module), attribute)
-            command.params = [*command.params, *global_options(hidden=True)]
+            own = {name for parameter in command.params for name in parameter.opts}
+            command.params += [option for option in global_options(hidden=True) if own.isdisjoint(option.opts)]
             command.epilog = command.epilog or EPILOG
             self.add_command(command, name)
         return self.commands[name]
@@ -122,6 +123,11 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "auth": "diglot.cli.root:auth",
         "workflow": "diglot.cli.root:workflow",
         "query": "diglot.cli.root:query",
+        **{
+            name: f"diglot.cli.{name}:{name}"
+            for name in ("generate", "check", "drift", "catalogue")
+            if Path(__file__).with_name(f"{name}.py").exists()
+        },
         "completion": "diglot.cli.completion:completion",
     },
     epilog="Exit codes: 0 done, 1 refused or found something, 2 usage or configuration, 3 database unavailable, "

@@ -39,12 +39,15 @@ class SqlStatement(msgspec.Struct, frozen=True):
         return self.first_line + self.text.count("\n", 0, offset)
 
 
-def split(text: str, file: str) -> list[SqlStatement]:
-    """The statements of a file; MigrationTreeError where the text can't be cut, or ends a transaction itself."""
+def split(text: str, file: str, *, own_transactions: bool = False) -> list[SqlStatement]:
+    """The statements of a file; MigrationTreeError where the text can't be cut.
+
+    A statement that begins or ends a transaction is refused too, unless they are the file's own affair.
+    """
     statements = [statement for statement in _cut(text, file) if statement.words]
     for statement in statements:
         first = statement.words[0]
-        if first in _TRANSACTION_CONTROL:
+        if first in _TRANSACTION_CONTROL and not own_transactions:
             raise MigrationTreeError(
                 f"{file}:{statement.line}: {first!r} is not for a migration: the runner begins and commits"
             )
