@@ -43,7 +43,8 @@ JSON = [
     '[{"name":"m"}]',
     '"s"',
 ]
-FROM_SQLITE = ("é", "a", 2**63 - 1, 0.5, 1, b"\0", AS_TEXT, *JSON, 3, '{"y":1}')
+AS_WRITTEN = ['{"x":[4.99e16]}', *JSON[1:]]  # jsonb makes an integer of it
+FROM_SQLITE = ("é", "a", 2**63 - 1, 0.5, 1, b"\0", AS_TEXT, *AS_WRITTEN, 3, '{"y":1}')
 FROM_POSTGRES = ("é", "a", 2**63 - 1, 0.5, True, b"\0", AT, *(text.encode() for text in JSON), 3, b'{"y":1}')
 WHOLE = Row(
     id="é",

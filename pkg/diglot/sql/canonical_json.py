@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -43,10 +43,21 @@ def loads(text: str | bytes) -> Any:
     return _floats_again(_decode(text)) if _may_have_large_integers(text) else _decode(text)
 
 
+def exact_loader(kind: Any) -> Callable[[str | bytes], Any]:
+    """What loads JSON texts that a database gives back as they were written."""
+    return _decode if _is_plain(kind) else msgspec.json.Decoder(kind).decode
+
+
 def loader(kind: Any) -> Callable[[str | bytes], Any]:
-    """What loads JSON texts into this type: msgspec's own decoder where there can be no float to repair."""
+    """The same for jsonb: it repairs floats, where this type can have any."""
+    if _is_plain(kind):
+        return loads
     typed = TypedLoader(kind)
     return typed if _has_floats(msgspec.inspect.type_info(kind)) else typed.decode
+
+
+def _is_plain(kind: Any) -> bool:
+    return kind is Any or kind is dict or get_origin(kind) is dict
 
 
 class TypedLoader:

@@ -121,13 +121,13 @@ def _flat_builder(model: type[msgspec.Struct], converts: list[tuple[int, Convert
 
     def build(row: Row) -> Any:
         values = list(row)
-        given = len(values)
-        for i, convert in converts:
-            if i >= given:  # a field at the end that has a default and no column
-                break
-            value = values[i]
-            if value is not None:
-                values[i] = convert(value)
+        try:
+            for i, convert in converts:
+                value = values[i]
+                if value is not None:
+                    values[i] = convert(value)
+        except IndexError:
+            pass  # a field at the end that has a default and no column
         return model(*values)
 
     return build
@@ -162,8 +162,8 @@ def _converter(kind: Any, dialect: Dialect) -> Convert | None:
         return bool if dialect == "sqlite" else None
     if kind in (str, int, float, bytes) or get_origin(kind) is Literal:
         return None
-    if kind is dict or get_origin(kind) is dict or kind is Any:
-        return canonical_json.loads
+    if dialect == "sqlite":  # the text as we wrote it, its floats too
+        return canonical_json.exact_loader(kind)
     return canonical_json.loader(kind)
 
 

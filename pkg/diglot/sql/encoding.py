@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,12 @@ from diglot.stores.session import Dialect
 
 Encoder = Callable[[Any, str], Any]
 """Takes a value (never None) and what it is called in errors; gives what the driver takes."""
+
+T = TypeVar("T")
+Json = str | int | float | bool | dict[str, Any] | list[Any] | tuple[Any, ...] | msgspec.Struct
+"""What may be passed for a ``json`` parameter."""
+ListOf = list[T] | tuple[T, ...] | set[T] | frozenset[T]
+"""What may be passed for a ``T[]`` parameter."""
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 

@@ -126,7 +126,7 @@ def load_queries(folder: Traversable | Path, dialect: Dialect, models: Models | 
     queries = QuerySet(adapter)
     for file in files:
         subject = file.name.removesuffix(".sql")
-        found = _load(_read(file), subject, str(file), adapter, models, decoders)
+        found = _load(read_text(file), subject, str(file), adapter, models, decoders)
         queries.add_file(subject, found, str(file))
     return queries
 
@@ -152,7 +152,8 @@ def _entries(folder: Traversable | Path) -> list[Any]:
         raise ConfigurationError(f"{folder} can't be read: {error.strerror}") from error
 
 
-def _read(file: Any) -> str:
+def read_text(file: Traversable | Path) -> str:
+    """The text of a query file. QueryFileError, with the place, where it is not UTF-8."""
     data: bytes = file.read_bytes()
     try:
         return data.decode()

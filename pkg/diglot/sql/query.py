@@ -143,6 +143,10 @@ class RowQuery(Query):
         """The models of rows that were fetched by ``Session.together``."""
         return self._decoder.rows(rows, self.source.full_name)
 
+    def answer(self, rows: list[Row]) -> Any:
+        """What a call gives for rows that were fetched by ``Session.together``."""
+        raise NotImplementedError  # pragma: no cover - each kind has its own
+
     def call(self, **parameters: Any) -> tuple[Statement, Values]:
         """Statement and values for ``Session.together``."""
         variant, values = self.bind(parameters)
@@ -167,6 +171,9 @@ class ListQuery(RowQuery):
     def __call__(self, session: Session, /, **parameters: Any) -> list[Any]:
         return self.fetch(session, parameters)
 
+    def answer(self, rows: list[Row]) -> list[Any]:
+        return self.decode(rows)
+
 
 class OneQuery(RowQuery):
     """``^``: the row, or None. Two rows are a QueryResultError."""
@@ -175,6 +182,12 @@ class OneQuery(RowQuery):
 
     def __call__(self, session: Session, /, **parameters: Any) -> Any:
         found = self.fetch(session, parameters)
+        return found[0] if len(found) == 1 else self._only(found)
+
+    def answer(self, rows: list[Row]) -> Any:
+        return self._only(self.decode(rows))
+
+    def _only(self, found: list[Any]) -> Any:
         if not found:
             return None
         if len(found) > 1:
@@ -189,6 +202,13 @@ class ValueQuery(RowQuery):
 
     def __call__(self, session: Session, /, **parameters: Any) -> Any:
         found = self.fetch(session, parameters)
+        value = found[0] if len(found) == 1 else None
+        return self._value(found) if value is None else value
+
+    def answer(self, rows: list[Row]) -> Any:
+        return self._value(self.decode(rows))
+
+    def _value(self, found: list[Any]) -> Any:
         if len(found) > 1:
             raise QueryResultError(f"query {self.source.full_name} should give one value, but gave {len(found)} rows")
         value = found[0] if found else None
