@@ -1,6 +1,6 @@
 -- Lists stay fast at a million rows: without these, "the latest 50 that failed" reads all that ever failed.
--- Made before the first release, on tables that are small: with many rows, PostgreSQL would need
--- `create index concurrently` and a file that is not transactional.
+-- With many rows, PostgreSQL would need `create index concurrently` and a file that is not transactional.
+-- safe: made before the first release, on tables that are small
 
 -- The newest runs with a status, of a workflow, and of both: one of each, since the order is theirs to give.
 create index ix_workflow_states_status_created_at

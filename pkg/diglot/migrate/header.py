@@ -1,7 +1,8 @@
 """The header of a migration file: ``-- key: value`` lines among the comments above its first statement.
 
 ``-- transactional: false`` (PostgreSQL: each statement by itself) and ``-- depends: ID …``, both as yoyo reads them;
-in a rollback file ``-- rollback: nothing because …`` where there is nothing to undo. A key that is misspelt, badly
+in a rollback file ``-- rollback: nothing because …`` where there is nothing to undo. ``-- safe: reason`` is for
+``diglot check``, and may stand above any statement. A key that is misspelt, badly
 valued or in the wrong place is an error, because a comment that was meant to be an order is not noticed otherwise.
 """
 
@@ -16,6 +17,7 @@ from diglot.errors import MigrationTreeError
 
 KEYS = ("transactional", "depends")
 ROLLBACK_KEYS = ("rollback",)
+SAFE = "safe"
 
 _COMMENT = re.compile(r"\s*--\s*(.*?)\s*$")
 _KEY = re.compile(r"([A-Za-z][\w-]*)\s*([:=])(?!//)\s*(.*)$")
@@ -69,9 +71,11 @@ def _pair(comment: str, keys: tuple[str, ...], where: str) -> tuple[str, str] | 
             raise MigrationTreeError(f"{where}: write '-- {_closest(bare.group(1))}: {bare.group(2).lower()}'")
         return None
     key, sign, value = match.groups()
+    if key == SAFE and sign == ":" and keys == KEYS:
+        return None
     if key in keys and sign == ":":
         return key, value
-    if key in KEYS + ROLLBACK_KEYS and sign == ":":
+    if key in (*KEYS, *ROLLBACK_KEYS, SAFE) and sign == ":":
         other = "the rollback file" if key in ROLLBACK_KEYS else "the migration's file, not its rollback"
         raise MigrationTreeError(f"{where}: {key!r} belongs into {other}")
     closest = _closest(key)
@@ -88,7 +92,7 @@ def _refuse_late_key(comment: str, where: str) -> None:
 
 
 def _closest(key: str) -> str | None:
-    close = difflib.get_close_matches(key.lower(), KEYS + ROLLBACK_KEYS, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(key.lower(), (*KEYS, *ROLLBACK_KEYS, SAFE), n=1, cutoff=0.75)
     return close[0] if close else None
 
 
