@@ -22,6 +22,7 @@ lint: $(VENV)/.installed-lint ## ruff, mypy --strict, import-linter, sqlfluff
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/diglot generate --check
 	$(BIN)/sqlfluff lint queries/postgres migrations/postgres --dialect postgres
 	$(BIN)/sqlfluff lint queries/sqlite migrations/sqlite --dialect sqlite
 

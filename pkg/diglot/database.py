@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from diglot.errors import NotMigrated, SerializationFailure
 from diglot.ids import new_id
@@ -32,6 +32,7 @@ from diglot.stores.session import Dialect, Health, Store
 if TYPE_CHECKING:
     from diglot.config import Config
     from diglot.migrate import Migrator
+    from diglot.queries_typed import Queries
     from diglot.sql.loader import QuerySet
 
 T = TypeVar("T")
@@ -76,7 +77,8 @@ class Database(_Repositories):
         random: Callable[[int], bytes] = secrets.token_bytes,
         migration_timeout: float = 60.0,
     ) -> None:
-        super().__init__(Context(store, queries, clock, new_id, random))
+        # The queries as 'diglot generate' has written them down; 'generate --check' keeps the two the same.
+        super().__init__(Context(store, cast("Queries", queries), clock, new_id, random))
         self.store = store
         self.queries = queries
         self._migration_timeout = migration_timeout

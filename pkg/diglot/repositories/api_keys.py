@@ -6,7 +6,6 @@ import hmac
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from diglot.errors import (
     ApiKeyNotFound,
@@ -21,7 +20,7 @@ from diglot.models import ApiKey, IssuedKey, Page, User
 from diglot.repositories import key_format
 from diglot.repositories.base import Context, page_parameters
 from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
-from diglot.repositories.rows import Credential
+from diglot.repositories.parameters import SecretParameters
 from diglot.repositories.validation import check_id, check_name
 from diglot.sql.encoding import encode_timestamp
 from diglot.stores.session import Session
@@ -46,16 +45,16 @@ class ApiKeyRepository:
 
         InvalidValue for an ``expires_at`` that is not in the future.
         """
-        values = {"user_id": check_id(user_id, "user_id"), "name": check_name(name)}
+        owner, name = check_id(user_id, "user_id"), check_name(name)
         now = self._context.clock()
         if expires_at is not None and encode_timestamp(expires_at, "expires_at") <= now:
             raise InvalidValue("expires_at", f"{expires_at.isoformat()} is not in the future")
 
-        def insert(session: Session, secret: dict[str, Any]) -> ApiKey | None:
-            found: ApiKey | None = self._keys.create_api_key(
-                session, id=self._context.new_id(), now=now, expires_at=expires_at, **values, **secret
+        def insert(session: Session, secret: SecretParameters) -> ApiKey | None:
+            id = self._context.new_id()
+            return self._keys.create_api_key(
+                session, id=id, user_id=owner, name=name, now=now, expires_at=expires_at, **secret
             )
-            return found
 
         try:
             return self._with_new_secret(insert, user_id)
@@ -71,7 +70,7 @@ class ApiKeyRepository:
         if not key_format.is_well_formed(secret):
             raise InvalidApiKey
         digest = key_format.hash_key(secret)
-        found: Credential | None = self._keys.find_api_key(self._session, hash=digest)
+        found = self._keys.find_api_key(self._session, hash=digest)
         now = self._context.clock()
         # The same comparisons for a key that exists and for one that does not.
         matches = hmac.compare_digest(found.hash if found else _NO_HASH, digest)
@@ -105,17 +104,16 @@ class ApiKeyRepository:
         check_id(id, "id")
         now = self._context.clock()
 
-        def replace(session: Session, secret: dict[str, Any]) -> ApiKey | None:
-            found: ApiKey | None = self._keys.rotate_api_key(session, id=id, now=now, **secret)
-            return found
+        def replace(session: Session, secret: SecretParameters) -> ApiKey | None:
+            return self._keys.rotate_api_key(session, id=id, now=now, **secret)
 
         return self._with_new_secret(replace, id)
 
-    def _with_new_secret(self, store: Callable[[Session, dict[str, Any]], ApiKey | None], key: str) -> IssuedKey:
+    def _with_new_secret(self, store: Callable[[Session, SecretParameters], ApiKey | None], key: str) -> IssuedKey:
         """Stores a new secret; the prefix is unique, so one that is taken (1 in 500 at a million keys) is made anew."""
         for attempt in range(1, _PREFIX_ATTEMPTS + 1):
             secret = key_format.make_key(self._context.random(key_format.RANDOM_BYTES))
-            values = {"hash": key_format.hash_key(secret), "prefix": key_format.prefix(secret)}
+            values: SecretParameters = {"hash": key_format.hash_key(secret), "prefix": key_format.prefix(secret)}
             try:
                 if not self._session.in_transaction:
                     return IssuedKey(secret, _found(store(self._session, values), key))

@@ -7,24 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from diglot.errors import QueryResultError
 from diglot.repositories.paging import check_limit
 from diglot.stores.session import Session
 
+if TYPE_CHECKING:
+    from diglot.queries_typed import Queries
+
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 
 class Context(msgspec.Struct, frozen=True):
     """What repositories share. ``queries`` has a file of queries as each attribute (``queries.tasks.get_task``)."""
 
     session: Session
-    queries: Any
+    queries: Queries
     clock: Clock
     new_id: Callable[[], str]
     random: Callable[[int], bytes]
+
+
+def always(row: T | None, query: str) -> T:
+    """The row of a write that always gives one. QueryResultError if it did not."""
+    if row is None:
+        raise QueryResultError(f"query {query} gave no row")
+    return row
 
 
 def page_parameters(limit: Any) -> tuple[int, int]:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from diglot.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from diglot.queries_typed.tasks import UpsertTasksParameters
 
 Key = tuple[str, str]
 
 
-def parents_first(batch: Mapping[Key, dict[str, Any]]) -> list[dict[str, Any]]:
+def parents_first(batch: Mapping[Key, UpsertTasksParameters]) -> list[UpsertTasksParameters]:
     """The parameters of tasks by (workflow_exec_id, task_exec_id), parents first, else in the order given.
 
     InvalidValue when tasks are each other's ancestors.
     """
-    ordered: dict[Key, dict[str, Any]] = {}
+    ordered: dict[Key, UpsertTasksParameters] = {}
     for key in batch:
         chain: dict[Key, None] = {}
         while key not in ordered:
             if key in chain:
                 raise InvalidValue("parent_state_id", f"task {key[1]!r} is its own ancestor")
             chain[key] = None
-            parent = (key[0], batch[key]["parent_state_id"])
-            if parent[1] is None or parent not in batch:
+            parent_id = batch[key]["parent_state_id"]
+            if parent_id is None or (key[0], parent_id) not in batch:
                 break
-            key = parent
+            key = (key[0], parent_id)
         for link in reversed(chain):
             ordered[link] = batch[link]
     return list(ordered.values())

@@ -12,6 +12,7 @@ import msgspec
 
 from diglot.errors import InvalidValue
 from diglot.models import Page
+from diglot.repositories.parameters import AfterParameters
 from diglot.sql.timestamps import strict_timestamp, timestamp_text
 
 DEFAULT_LIMIT = 50
@@ -28,7 +29,7 @@ def check_limit(limit: Any) -> int:
     return limit
 
 
-def after_parameters(after: str | None) -> dict[str, Any]:
+def after_parameters(after: str | None) -> AfterParameters:
     """The query parameters ``after_created_at`` and ``after_id`` of a cursor. InvalidValue for what is none."""
     if after is None:
         return {"after_created_at": None, "after_id": None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from diglot.errors import (
     ConcurrentUpdate,
@@ -21,9 +21,10 @@ from diglot.errors import (
     UnknownReference,
 )
 from diglot.models import STATUSES, ExecutionType, JsonObject, Page, Progress, Status, TaskState, Tree, Usage
-from diglot.repositories.base import Context, page_parameters
+from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.batch import parents_first
 from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, page
+from diglot.repositories.parameters import ParentKeys, TaskFilters, TaskKeys
 from diglot.repositories.rows import Stored
 from diglot.repositories.usage import merge_usage
 from diglot.repositories.validation import (
@@ -33,6 +34,9 @@ from diglot.repositories.validation import (
     check_status,
     task_parameters,
 )
+
+if TYPE_CHECKING:
+    from diglot.queries_typed.tasks import UpsertTasksParameters
 
 MAX_DEPTH = 100
 
@@ -57,7 +61,7 @@ class TaskRepository:
             stored = self._tasks.upsert_task(self._session, now=self._clock(), **parameters)
         except (ForeignKeyViolation, UniqueViolation) as error:
             raise _conflict(state, error) from error
-        return _stored(state, stored)
+        return _stored(state, always(stored, "tasks.upsert_task"))
 
     def upsert_many(self, states: Iterable[TaskState]) -> int:
         """As ``upsert`` for many states, all or none, in one round trip; how many were written.
@@ -65,14 +69,13 @@ class TaskRepository:
         Of two states with the same id the last one counts; parents may stand behind their children.
         """
         now = self._clock()
-        batch: dict[tuple[str, str], dict[str, Any]] = {}
+        batch: dict[tuple[str, str], UpsertTasksParameters] = {}
         for i, state in enumerate(states):
             try:
                 _, parameters = task_parameters(state)
             except InvalidValue as error:
                 raise InvalidValue(f"states[{i}].{error.path}".rstrip("."), error.problem) from error
-            parameters["now"] = now
-            batch[parameters["workflow_exec_id"], parameters["task_exec_id"]] = parameters
+            batch[parameters["workflow_exec_id"], parameters["task_exec_id"]] = {**parameters, "now": now}
         try:
             self._tasks.upsert_tasks(self._session, parents_first(batch))
         except ForeignKeyViolation as error:
@@ -115,8 +118,7 @@ class TaskRepository:
         with self._session.transaction() as tx:
             state = _found(self._tasks.lock_task(tx, **keys), task_exec_id)
             merged = merge_usage(state.usage, usage)
-            changed: TaskState = self._tasks.set_task_usage(tx, usage=merged, now=self._clock(), **keys)
-            return changed
+            return _found(self._tasks.set_task_usage(tx, usage=merged, now=self._clock(), **keys), task_exec_id)
 
     def delete(self, task_exec_id: str, workflow_exec_id: str | None = None) -> None:
         """Delete a task state with its children. TaskNotFound."""
@@ -187,7 +189,7 @@ class TaskRepository:
         limit, ask = page_parameters(limit)
         if no_parent and parent_state_id is not None:
             raise InvalidValue("no_parent", "a task can't both have this parent and have none")
-        parameters: dict[str, Any] = {
+        filters: TaskFilters = {
             "status": None if status is None else check_status(status),
             "workflow_id": check_optional_id(workflow_id, "workflow_id"),
             "workflow_exec_id": check_optional_id(workflow_exec_id, "workflow_exec_id"),
@@ -198,14 +200,14 @@ class TaskRepository:
             "action_id": check_optional_id(action_id, "action_id"),
             "tool_id": check_optional_id(tool_id, "tool_id"),
             "execution_type": None if execution_type is None else check_execution_type(execution_type),
-            **after_parameters(after),
         }
+        position = after_parameters(after)
         if parent_state_id is not None and workflow_exec_id is None:
             # A parent is of the same execution, and the index of children begins with the execution.
-            parameters["workflow_exec_id"] = self._execution_of(parent_state_id)
-            if parameters["workflow_exec_id"] is None:
+            filters["workflow_exec_id"] = self._execution_of(parent_state_id)
+            if filters["workflow_exec_id"] is None:
                 return Page([], None)
-        tasks = self._tasks.list_tasks(self._session, limit=ask, **parameters)
+        tasks = self._tasks.list_tasks(self._session, limit=ask, **filters, **position)
         return page(tasks, limit, lambda task: (task.created_at, task.task_exec_id))
 
     def latest(self, workflow_exec_id: str) -> dict[str, TaskState]:
@@ -263,7 +265,7 @@ class TaskRepository:
 
     # --- keys ---
 
-    def _keys(self, task_exec_id: str, workflow_exec_id: str | None) -> dict[str, str]:
+    def _keys(self, task_exec_id: str, workflow_exec_id: str | None) -> TaskKeys:
         """Both keys of a task; the execution is looked up where it is not given. TaskNotFound."""
         check_id(task_exec_id, "task_exec_id")
         if workflow_exec_id is None:
@@ -272,7 +274,7 @@ class TaskRepository:
                 raise TaskNotFound(task_exec_id)
         return {"workflow_exec_id": check_id(workflow_exec_id, "workflow_exec_id"), "task_exec_id": task_exec_id}
 
-    def _parent(self, parent_state_id: str, workflow_exec_id: str | None) -> dict[str, str] | None:
+    def _parent(self, parent_state_id: str, workflow_exec_id: str | None) -> ParentKeys | None:
         """Both keys of a parent, None where the parent does not exist."""
         try:
             keys = self._keys(check_id(parent_state_id, "parent_state_id"), workflow_exec_id)
@@ -281,8 +283,7 @@ class TaskRepository:
         return {"workflow_exec_id": keys["workflow_exec_id"], "parent_state_id": parent_state_id}
 
     def _execution_of(self, task_exec_id: str) -> str | None:
-        found: str | None = self._tasks.execution_of_task(self._session, task_exec_id=task_exec_id)
-        return found
+        return self._tasks.execution_of_task(self._session, task_exec_id=task_exec_id)
 
 
 def _stored(state: TaskState, stored: Stored) -> TaskState:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from diglot.errors import AlreadyBootstrapped, EmailExists, LastAdmin, UniqueViolation, UserNotFound
 from diglot.models import IssuedKey, Page, Role, User
 from diglot.repositories.api_keys import ApiKeyRepository
-from diglot.repositories.base import Context, page_parameters
+from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
+from diglot.repositories.parameters import UserChanges
 from diglot.repositories.validation import check_id, check_role, normalise_email
+from diglot.stores.session import Session
 
 
 class UserRepository:
@@ -39,7 +41,7 @@ class UserRepository:
 
     def update(self, id: str, email: str | None = None, role: Role | None = None) -> User:
         """Change what is given. UserNotFound; EmailExists; LastAdmin when the only admin would become a user."""
-        changes = {
+        changes: UserChanges = {
             "id": check_id(id, "id"),
             "email": None if email is None else normalise_email(email),
             "role": None if role is None else check_role(role),
@@ -73,12 +75,12 @@ class UserRepository:
             user = _create(context, normalised, "admin")
             return user, ApiKeyRepository(context).issue(user.id, key_name)
 
-    def _update(self, context: Context, changes: dict[str, str | None]) -> User:
+    def _update(self, context: Context, changes: UserChanges) -> User:
         try:
             user = self._users.update_user(context.session, now=context.clock(), **changes)
         except UniqueViolation as error:
             raise EmailExists(f"a user with the e-mail address {changes['email']!r} exists already") from error
-        return _found(user, str(changes["id"]))
+        return _found(user, changes["id"])
 
     def _refuse_last_admin(self, context: Context, id: str) -> None:
         """Locks the admins, so that two callers can't each remove the other one."""
@@ -88,16 +90,16 @@ class UserRepository:
 
 def _create(context: Context, email: str, role: str) -> User:
     try:
-        user: User = context.queries.users.create_user(
+        user = context.queries.users.create_user(
             context.session, id=context.new_id(), email=email, role=role, now=context.clock()
         )
     except UniqueViolation as error:
         raise EmailExists(f"a user with the e-mail address {email!r} exists already") from error
-    return user
+    return always(user, "users.create_user")
 
 
-def _on(context: Context, session: object) -> Context:
-    return Context(session, context.queries, context.clock, context.new_id, context.random)  # type: ignore[arg-type]
+def _on(context: Context, session: Session) -> Context:
+    return Context(session, context.queries, context.clock, context.new_id, context.random)
 
 
 def _found(user: User | None, key: str) -> User:

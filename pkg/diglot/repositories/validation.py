@@ -21,6 +21,13 @@ from diglot.models import (
     UsageEntry,
     WorkflowState,
 )
+from diglot.repositories.parameters import (
+    Documents,
+    TaskFields,
+    TaskParameters,
+    WorkflowFields,
+    WorkflowParameters,
+)
 from diglot.sql.canonical_json import MAX_DEPTH, check, check_text, dumps, encode
 from diglot.sql.encoding import EncodedJson
 from diglot.sql.timestamps import utc
@@ -122,23 +129,24 @@ def check_error(value: Any, path: str = "error") -> StateError | None:
     return value.replace(details=check(value.details, f"{path}.details", MAX_DEPTH - 1))
 
 
-def workflow_parameters(state: Any) -> tuple[WorkflowState, dict[str, Any]]:
+def workflow_parameters(state: Any) -> tuple[WorkflowState, WorkflowParameters]:
     """A workflow's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
     if not isinstance(state, WorkflowState):
         raise InvalidValue("", f"a WorkflowState is needed, not {type(state).__name__}")
-    parameters: dict[str, Any] = {
+    fields: WorkflowFields = {
         "workflow_exec_id": check_id(state.workflow_exec_id, "workflow_exec_id"),
         "workflow_id": check_id(state.workflow_id, "workflow_id"),
         "status": check_status(state.status),
     }
-    return _with_documents(state, parameters, WORKFLOW_OUTPUT_DEPTH)
+    state, documents = _with_documents(state, WORKFLOW_OUTPUT_DEPTH)
+    return state, {**fields, **documents}
 
 
-def task_parameters(state: Any) -> tuple[TaskState, dict[str, Any]]:
+def task_parameters(state: Any) -> tuple[TaskState, TaskParameters]:
     """A task's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
     if not isinstance(state, TaskState):
         raise InvalidValue("", f"a TaskState is needed, not {type(state).__name__}")
-    parameters: dict[str, Any] = {
+    fields: TaskFields = {
         "workflow_exec_id": check_id(state.workflow_exec_id, "workflow_exec_id"),
         "task_exec_id": check_id(state.task_exec_id, "task_exec_id"),
         "task_id": check_id(state.task_id, "task_id"),
@@ -154,24 +162,25 @@ def task_parameters(state: Any) -> tuple[TaskState, dict[str, Any]]:
     if state.parent_state_id == state.task_exec_id:
         raise InvalidValue("parent_state_id", f"task {state.task_exec_id!r} can't be its own parent")
     _check_execution_consistency(state)
-    return _with_documents(state, parameters, MAX_DEPTH)
+    state, documents = _with_documents(state, MAX_DEPTH)
+    return state, {**fields, **documents}
 
 
-def _with_documents(state: Any, parameters: dict[str, Any], output_depth: int) -> tuple[Any, dict[str, Any]]:
-    """Adds the JSON columns to the parameters, each checked and encoded once."""
-    documents = {
-        "usage": check_usage(state.usage),
-        "input": check_object(state.input, "input"),
-        "output": check_object(state.output, "output", output_depth),
-        "error": check_error(state.error),
+def _with_documents(state: Any, output_depth: int) -> tuple[Any, Documents]:
+    """The state with its JSON columns made canonical, and their texts: each is checked and encoded once."""
+    usage = check_usage(state.usage)
+    input = check_object(state.input, "input")
+    output = check_object(state.output, "output", output_depth)
+    error = check_error(state.error)
+    documents: Documents = {
+        "usage": None if usage is None else EncodedJson(dumps(usage, "usage")),
+        "input": None if input is None else EncodedJson(encode(input)),
+        "output": None if output is None else EncodedJson(encode(output)),
+        "error": None if error is None else EncodedJson(dumps(error, "error")),
     }
-    changes = {name: value for name, value in documents.items() if value is not None}
-    for name, value in documents.items():
-        if value is None:
-            parameters[name] = None
-        else:  # input and output have just been checked
-            parameters[name] = EncodedJson(encode(value) if type(value) is dict else dumps(value, name))
-    return (state.replace(**changes) if changes else state), parameters
+    if usage is None and input is None and output is None and error is None:
+        return state, documents
+    return state.replace(usage=usage, input=input, output=output, error=error), documents
 
 
 def _check_execution_consistency(state: TaskState) -> None:

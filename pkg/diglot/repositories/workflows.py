@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from diglot.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState
-from diglot.repositories.base import Context, page_parameters
+from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.completion import Outcome, Transform, default_output, final_status, transformed
 from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
+from diglot.repositories.parameters import WorkflowFilters
 from diglot.repositories.rows import Stored, TaskStatus
 from diglot.repositories.usage import merge_usage
 from diglot.repositories.validation import check_id, check_status, workflow_parameters
+from diglot.sql.together import call, together
 from diglot.stores.session import Session, Store
 
 _COMPLETE_ATTEMPTS = 50
@@ -35,7 +37,8 @@ class WorkflowRepository:
     def upsert(self, state: WorkflowState) -> WorkflowState:
         """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one."""
         state, parameters = workflow_parameters(state)
-        return _stored(state, self._workflows.upsert_workflow(self._session, now=self._clock(), **parameters))
+        stored = self._workflows.upsert_workflow(self._session, now=self._clock(), **parameters)
+        return _stored(state, always(stored, "workflows.upsert_workflow"))
 
     def save(self, state: WorkflowState) -> WorkflowState:
         """Optimistic: insert when the version is unset or 0, else update only if the stored version is the given one.
@@ -76,10 +79,8 @@ class WorkflowRepository:
         with self._session.transaction() as tx:
             state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
             merged = merge_usage(state.usage, usage)
-            changed: WorkflowState = self._workflows.set_workflow_usage(
-                tx, workflow_exec_id=exec_id, usage=merged, now=self._clock()
-            )
-            return changed
+            changed = self._workflows.set_workflow_usage(tx, workflow_exec_id=exec_id, usage=merged, now=self._clock())
+            return _found(changed, exec_id)
 
     def delete(self, exec_id: str) -> None:
         """Delete an execution with its tasks. WorkflowNotFound."""
@@ -93,29 +94,49 @@ class WorkflowRepository:
         check_id(exec_id, "workflow_exec_id")
         if not with_tasks:
             return _found(self._workflows.get_workflow(self._session, workflow_exec_id=exec_id), exec_id)
-        get, latest = self._workflows.get_workflow, self._tasks.latest_tasks
-        states, tasks = self._session.together(
-            [get.call(workflow_exec_id=exec_id), latest.call(workflow_exec_id=exec_id)]
+        state, tasks = together(
+            self._session,
+            call(self._workflows.get_workflow, workflow_exec_id=exec_id),
+            call(self._tasks.latest_tasks, workflow_exec_id=exec_id),
         )
-        found: builtins.list[WorkflowState] = get.decode(states)
-        return _found(found[0] if found else None, exec_id).replace(tasks=_by_task_id(latest.decode(tasks)))
+        return _found(state, exec_id).replace(tasks=_by_task_id(tasks))
 
     def get_latest(self, workflow_id: str, with_tasks: bool = True) -> WorkflowState:
         """The execution of a workflow that changed last (then the greatest id). WorkflowNotFound."""
-        workflow_id = check_id(workflow_id, "workflow_id")
-        return self._first(self._workflows.latest_workflow, workflow_id, with_tasks, workflow_id=workflow_id)
+        check_id(workflow_id, "workflow_id")
+        return self._first(
+            lambda session: self._workflows.latest_workflow(session, workflow_id=workflow_id), workflow_id, with_tasks
+        )
 
     def find_by_task(self, workflow_id: str, task_id: str, with_tasks: bool = True) -> WorkflowState:
         """The execution of a workflow that has the newest state of this task. WorkflowNotFound."""
-        return self._find(self._workflows.find_by_task, workflow_id, with_tasks, task_id=task_id)
+        check_id(workflow_id, "workflow_id")
+        check_id(task_id, "task_id")
+        return self._first(
+            lambda session: self._workflows.find_by_task(session, workflow_id=workflow_id, task_id=task_id),
+            task_id,
+            with_tasks,
+        )
 
     def find_by_agent(self, workflow_id: str, agent_id: str, with_tasks: bool = True) -> WorkflowState:
         """The execution of a workflow that has the newest task of this agent. WorkflowNotFound."""
-        return self._find(self._workflows.find_by_agent, workflow_id, with_tasks, agent_id=agent_id)
+        check_id(workflow_id, "workflow_id")
+        check_id(agent_id, "agent_id")
+        return self._first(
+            lambda session: self._workflows.find_by_agent(session, workflow_id=workflow_id, agent_id=agent_id),
+            agent_id,
+            with_tasks,
+        )
 
     def find_by_tool(self, workflow_id: str, tool_id: str, with_tasks: bool = True) -> WorkflowState:
         """The execution of a workflow that has the newest task of this tool. WorkflowNotFound."""
-        return self._find(self._workflows.find_by_tool, workflow_id, with_tasks, tool_id=tool_id)
+        check_id(workflow_id, "workflow_id")
+        check_id(tool_id, "tool_id")
+        return self._first(
+            lambda session: self._workflows.find_by_tool(session, workflow_id=workflow_id, tool_id=tool_id),
+            tool_id,
+            with_tasks,
+        )
 
     def list(
         self,
@@ -135,21 +156,25 @@ class WorkflowRepository:
         """
         limit, ask = page_parameters(limit)
         wanted = None if ids is None else [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
-        parameters: dict[str, Any] = {
+        filters: WorkflowFilters = {
             "status": None if status is None else check_status(status),
             "workflow_id": None if workflow_id is None else check_id(workflow_id, "workflow_id"),
             "ids": wanted,
             "created_from": created_from,
             "created_before": created_before,
-            "limit": ask,
-            **after_parameters(after),
         }
+        position = after_parameters(after)
+
+        def read(session: Session) -> Page[WorkflowState]:
+            states = self._workflows.list_workflows(session, limit=ask, **filters, **position)
+            return page(states, limit, lambda state: (state.created_at, state.workflow_exec_id))
+
         if wanted is not None and not wanted:
             return Page([], None)
         if not with_tasks:
-            return self._page(self._session, limit, parameters)
+            return read(self._session)
         with _snapshot(self._session) as snapshot:
-            found = self._page(snapshot, limit, parameters)
+            found = read(snapshot)
             if not found.items:
                 return found
             exec_ids = [state.workflow_exec_id for state in found.items]
@@ -187,7 +212,7 @@ class WorkflowRepository:
                 if before is not None and (before.version != state.version or before.tasks != tasks):
                     continue
                 outcome = outcome or Outcome(status, default_output(tasks), None)
-                finished: WorkflowState = self._workflows.finish_workflow(
+                finished = self._workflows.finish_workflow(
                     tx,
                     workflow_exec_id=exec_id,
                     status=outcome.status,
@@ -195,36 +220,28 @@ class WorkflowRepository:
                     error=outcome.error,
                     now=self._clock(),
                 )
-                return finished
+                return _found(finished, exec_id)
         raise ConcurrentUpdate(
             f"workflow execution {exec_id!r} changed {_COMPLETE_ATTEMPTS} times while its output was transformed"
         )
 
     def _with_roots(self, exec_id: str) -> tuple[WorkflowState, builtins.list[TaskStatus]]:
         """An execution with its tasks, and the statuses of its root tasks, in one snapshot."""
-        get, latest, roots = self._workflows.get_workflow, self._tasks.latest_tasks, self._tasks.root_statuses
-        answers = self._session.together([query.call(workflow_exec_id=exec_id) for query in (get, latest, roots)])
-        found: builtins.list[WorkflowState] = get.decode(answers[0])
-        state = _found(found[0] if found else None, exec_id)
-        return state.replace(tasks=_by_task_id(latest.decode(answers[1]))), roots.decode(answers[2])
+        state, tasks, roots = together(
+            self._session,
+            call(self._workflows.get_workflow, workflow_exec_id=exec_id),
+            call(self._tasks.latest_tasks, workflow_exec_id=exec_id),
+            call(self._tasks.root_statuses, workflow_exec_id=exec_id),
+        )
+        return _found(state, exec_id).replace(tasks=_by_task_id(tasks)), roots
 
-    def _find(self, query: Any, workflow_id: str, with_tasks: bool, **key: str) -> WorkflowState:
-        ((name, value),) = key.items()
-        check_id(workflow_id, "workflow_id")
-        check_id(value, name)
-        return self._first(query, value, with_tasks, workflow_id=workflow_id, **key)
-
-    def _first(self, query: Any, key: str, with_tasks: bool, **parameters: str) -> WorkflowState:
+    def _first(self, find: Callable[[Session], WorkflowState | None], key: str, with_tasks: bool) -> WorkflowState:
         if not with_tasks:
-            return _found(query(self._session, **parameters), key)
+            return _found(find(self._session), key)
         with _snapshot(self._session) as snapshot:
-            state = _found(query(snapshot, **parameters), key)
+            state = _found(find(snapshot), key)
             tasks = self._tasks.latest_tasks(snapshot, workflow_exec_id=state.workflow_exec_id)
             return state.replace(tasks=_by_task_id(tasks))
-
-    def _page(self, session: Session, limit: int, parameters: dict[str, Any]) -> Page[WorkflowState]:
-        states = self._workflows.list_workflows(session, **parameters)
-        return page(states, limit, lambda state: (state.created_at, state.workflow_exec_id))
 
 
 def _snapshot(session: Session) -> AbstractContextManager[Session]:

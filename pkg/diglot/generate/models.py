@@ -1,0 +1,39 @@
+"""The row models of a project, named on the command line: ``shop.rows:MODELS``, or the structs of ``shop.rows``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from diglot.errors import ConfigurationError
+from diglot.sql.decoding import Models
+
+
+def load_models(named: str) -> Models:
+    """The structs by name. The working directory is looked in first. ConfigurationError where there are none."""
+    module_name, _, attribute = named.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise ConfigurationError(f"models {named!r}: {module_name} can't be imported: {error}") from error
+    if not attribute:
+        found = {name: value for name, value in vars(module).items() if _is_struct(value)}
+    else:
+        value = getattr(module, attribute, None)
+        if not isinstance(value, Mapping) or not all(map(_is_struct, value.values())):
+            raise ConfigurationError(f"models {named!r}: {attribute} is not a dict from names to msgspec structs")
+        found = dict(value)
+    if not found:
+        raise ConfigurationError(f"models {named!r}: there is no msgspec struct in it")
+    return found
+
+
+def _is_struct(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, msgspec.Struct) and value is not msgspec.Struct

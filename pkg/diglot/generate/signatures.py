@@ -1,0 +1,131 @@
+"""What a query takes and gives, as Python's types: a method of a protocol, and for many at once a TypedDict."""
+
+from __future__ import annotations
+
+import keyword
+import textwrap
+
+from diglot.errors import QueryFileError
+from diglot.generate.imports import Imports
+from diglot.sql.header import BASE_TYPES, Parameter, QuerySource
+
+WIDTH = 88
+"""The narrowest of the usual limits: what fits it is left alone by a formatter that allows more."""
+BUILTINS = {"text": "str", "int": "int", "float": "float", "bool": "bool", "bytes": "bytes"}
+
+
+class Signatures:
+    """Writes the methods of one file; notes in ``imports`` what they name."""
+
+    def __init__(self, imports: Imports, shadowed: frozenset[str]) -> None:
+        self._imports = imports
+        self._shadowed = shadowed
+        """The names of the file's queries: a query called ``list`` hides the type inside of the class."""
+
+    def method(self, query: QuerySource) -> list[str]:
+        """The lines of the method, indented for a class."""
+        _refuse_keywords(query)
+        names = {p.name for p in query.parameters}
+        self._imports.add("diglot.stores.session", "Session")
+        positional = ["self_" if "self" in names else "self", f"{_session(names)}: Session"]
+        if query.suffix == "*!":
+            iterable = self._imports.add("collections.abc", "Iterable")
+            parts = [*positional, f"batch: {iterable}[{batch_name(query)}]", "/"]
+        elif query.parameters:
+            parts = [*positional, "/", "*", *(f"{p.name}: {self.parameter(p)}" for p in query.parameters)]
+        else:
+            parts = [*positional, "/"]
+        result = self.result(query)
+        one_line = f"    def {query.name}({', '.join(parts)}) -> {result}:"
+        if len(one_line) <= WIDTH:
+            head = [one_line]
+        else:
+            lines = [f"        {part}," + ("  # noqa: N805" if part == "self_" else "") for part in parts]
+            head = [f"    def {query.name}(", *lines, f"    ) -> {result}:"]
+        return [*head, *docstring(query.doc, "        ")] if query.doc else [*head[:-1], f"{head[-1]} ..."]
+
+    def batch(self, query: QuerySource) -> list[str]:
+        """The TypedDict of one set of parameters of a many-query; none for the others."""
+        if query.suffix != "*!":
+            return []
+        _refuse_keywords(query)
+        self._imports.add("typing", "TypedDict")
+        doc = docstring(f"One set of parameters of ``{query.name}``.", "    ")
+        fields = [f"    {p.name}: {self.parameter(p, in_class=False)}" for p in query.parameters]
+        return [f"class {batch_name(query)}(TypedDict):", *doc, *(["", *fields] if fields else [])]
+
+    def parameter(self, parameter: Parameter, *, in_class: bool = True) -> str:
+        """What may be passed for a parameter."""
+        kind = self._type(parameter.type, "Json", "diglot.sql.encoding", in_class=in_class)
+        if parameter.is_list:
+            kind = f"{self._imports.add('diglot.sql.encoding', 'ListOf')}[{kind}]"
+        return f"{kind} | None" if parameter.nullable else kind
+
+    def result(self, query: QuerySource) -> str:
+        """What a call gives."""
+        if query.returns is None:
+            return "None" if query.suffix == "#" else self._builtin("int")
+        if query.returns not in BASE_TYPES:
+            row = self._imports.model(query)
+        else:
+            row = self._type(query.returns, "Any", "typing")
+            if query.returns_nullable and row != "Any":
+                row = f"{row} | None"
+        if query.suffix == "":
+            return f"{self._builtin('list')}[{row}]"
+        if query.suffix == "^" and row != "Any" and not row.endswith("| None"):
+            return f"{row} | None"
+        return row
+
+    def _type(self, name: str, json: str, json_module: str, *, in_class: bool = True) -> str:
+        if name == "json":
+            return self._imports.add(json_module, json)
+        if name == "timestamp":
+            return self._imports.add("datetime", "datetime")
+        return self._builtin(BUILTINS[name]) if in_class else BUILTINS[name]
+
+    def _builtin(self, name: str) -> str:
+        if name not in self._shadowed:
+            return name
+        self._imports.whole("builtins")
+        return f"builtins.{name}"
+
+
+def batch_name(query: QuerySource) -> str:
+    return f"{camel(query.name)}Parameters"
+
+
+def camel(name: str) -> str:
+    """``api_keys`` as ``ApiKeys``."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def docstring(text: str, indent: str) -> list[str]:
+    """The lines of a docstring, wrapped; what would end it early is escaped."""
+    text = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    if text.endswith('"'):
+        text = f'{text[:-1]}\\"'
+    lines = [
+        wrapped
+        for line in text.splitlines()
+        for wrapped in (textwrap.wrap(line, WIDTH - len(indent) - 6, break_on_hyphens=False) or [""])
+    ]
+    if len(lines) == 1:
+        return [f'{indent}"""{lines[0]}"""']
+    body = [f"{indent}{line}".rstrip() for line in lines[1:]]
+    return [f'{indent}"""{lines[0]}', *body, f'{indent}"""']
+
+
+def _session(names: set[str]) -> str:
+    return "session_" if "session" in names else "session"
+
+
+def _refuse_keywords(query: QuerySource) -> None:
+    for what, name in [("query", query.name), *(("parameter", p.name) for p in query.parameters)]:
+        if keyword.iskeyword(name):
+            raise QueryFileError(
+                f"a {what} can't be named {name!r}: Python has this word for itself",
+                file=query.file,
+                line=query.line,
+                column=query.column,
+            )

@@ -1,0 +1,56 @@
+"""The queries that are generated for: both trees as one, since the facing pages declare the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.abc import Traversable
+from pathlib import Path
+
+from diglot.errors import ConfigurationError, QueryFileError
+from diglot.sql.header import QuerySource, read_queries
+from diglot.sql.loader import read_text
+from diglot.stores.session import DIALECTS
+
+Subjects = dict[str, list[QuerySource]]
+"""The queries of each file, by its name without ``.sql``."""
+
+
+def read_trees(folder: Traversable | Path) -> Subjects:
+    """The queries of ``folder/postgres`` and ``folder/sqlite``; what SQLite alone has stands behind the others.
+
+    QueryFileError where the trees declare a query differently; ConfigurationError without query files.
+    """
+    trees = [_read(tree) for dialect in DIALECTS if (tree := folder / dialect).is_dir()]
+    if not any(trees):
+        raise ConfigurationError(f"{folder} has no query files: postgres/*.sql and sqlite/*.sql are looked for")
+    merged: dict[str, dict[str, QuerySource]] = {}
+    for found in trees:
+        for source in _queries(found):
+            known = merged.setdefault(source.subject, {}).setdefault(source.name, source)
+            if _declared(known) != _declared(source):
+                raise QueryFileError(
+                    f"query {source.full_name} is declared otherwise in {known.file}:{known.line}: "
+                    "'diglot check --only parity' says what differs",
+                    file=source.file,
+                    line=source.line,
+                    column=source.column,
+                )
+    return {subject: list(merged[subject].values()) for subject in sorted(merged)}
+
+
+def _read(tree: Traversable) -> Subjects:
+    files = sorted((f for f in tree.iterdir() if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
+    return {
+        subject: read_queries(read_text(file), subject, str(file))
+        for file in files
+        for subject in [file.name.removesuffix(".sql")]
+    }
+
+
+def _queries(subjects: Subjects) -> Iterator[QuerySource]:
+    for queries in subjects.values():
+        yield from queries
+
+
+def _declared(source: QuerySource) -> object:
+    return source.suffix, source.parameters, source.returns, source.returns_nullable
