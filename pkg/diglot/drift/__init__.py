@@ -1,0 +1,27 @@
+"""Drift: two database schemas, of either engine, are compared by what they mean.
+
+``read`` gets a schema, ``compare`` finds the differences, ``settings`` has those that are accepted with a reason,
+``gate`` does all of it.
+"""
+
+from diglot.drift.compare import compare
+from diglot.drift.difference import KINDS, Difference
+from diglot.drift.gate import DriftResult, drift
+from diglot.drift.read import read_schema
+from diglot.drift.schema import Schema
+from diglot.drift.settings import DriftSettings, load_allowed
+from diglot.drift.types import EQUIVALENCES, Equivalence
+
+__all__ = [
+    "EQUIVALENCES",
+    "KINDS",
+    "Difference",
+    "DriftResult",
+    "DriftSettings",
+    "Equivalence",
+    "Schema",
+    "compare",
+    "drift",
+    "load_allowed",
+    "read_schema",
+]

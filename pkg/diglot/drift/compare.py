@@ -1,0 +1,60 @@
+"""Two schemas, and where they differ.
+
+Everything is compared by its meaning. Names of constraints and indexes only serve to tell a changed one from one that
+is missing beside one that is new, unless ``names`` asks that they be the same. The order of columns is no matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diglot.drift.checks import compare_checks
+from diglot.drift.columns import compare_columns
+from diglot.drift.difference import Difference, differs, in_order
+from diglot.drift.keys import compare_keys
+from diglot.drift.pair import Comparison, TablePair
+from diglot.drift.pairing import by_name
+from diglot.drift.schema import Schema
+from diglot.drift.types import EQUIVALENCES, Equivalence
+
+
+def compare(
+    left: Schema, right: Schema, equivalences: tuple[Equivalence, ...] = EQUIVALENCES, names: bool = False
+) -> list[Difference]:
+    """Every difference, in a stable order."""
+    comparison = Comparison.of(left, right, equivalences, names)
+    found: list[Difference] = []
+    for one, other in by_name(left.views, right.views, comparison.fold):
+        if one is None or other is None:
+            name = one or other or ""
+            found.append(differs("view", name, name, one, other))
+    tables = [{table.name: table for table in side.tables} for side in (left, right)]
+    for one, other in by_name(tables[0], tables[1], comparison.fold):
+        if one is not None and other is not None:
+            found.extend(_compare_tables(TablePair(comparison, tables[0][one], tables[1][other])))
+        else:
+            name = one or other or ""
+            found.append(differs("table", name, name, one, other))
+    return in_order(found)
+
+
+def _compare_tables(pair: TablePair) -> Iterator[Difference]:
+    yield from compare_columns(pair)
+    yield from compare_keys(pair)
+    yield from compare_checks(pair)
+    for one, other in by_name(pair.tables[0].triggers, pair.tables[1].triggers, pair.fold):
+        if one is None or other is None:
+            yield differs("trigger", pair.name, one or other or "", one, other)
+    yield from _options(pair)
+
+
+def _options(pair: TablePair) -> Iterator[Difference]:
+    """What one engine alone knows counts between two of that engine. WITHOUT ROWID is only how rows are kept."""
+    found = []
+    for table in pair.tables:
+        counted = [option for option in table.options if option != "without rowid"]
+        if pair.comparison.mixed:
+            counted = [option for option in counted if option == "virtual"]
+        found.append(", ".join(counted) or None)
+    if found[0] != found[1]:
+        yield differs("table", pair.name, pair.name, *found)

@@ -1,0 +1,115 @@
+"""The meaning of an SQL expression, whichever dialect it is written in.
+
+sqlglot reads the text; ``reading`` makes a form of the tree. Equal forms mean the same; unequal ones may still, and are
+reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from diglot.drift.reading import Reader, Scope
+from diglot.drift.values import Form, joined, number_form, one_of
+
+
+def form(text: str, scope: Scope) -> Form:
+    """The meaning of an expression. One that sqlglot can't read is its own text, without spaces' differences."""
+    return _read(text, scope, Reader(scope).form)
+
+
+def condition(text: str, scope: Scope) -> Form:
+    """The meaning of a predicate: a boolean column by itself is ``= 1``."""
+    return _read(text, scope, Reader(scope).condition)
+
+
+def facts(text: str, scope: Scope) -> list[Form]:
+    """What a CHECK demands, each fact by itself: ``check (a and b)`` is ``check (a), check (b)``.
+
+    A check that gives NULL passes, so ``c is null or length(c) < 9`` is ``length(c) < 9``.
+    """
+    found = list(dict.fromkeys(_split(condition(text, scope), scope)))
+    for low in [each for each in found if each[0] == ">=" and each[2] == number_form(0)]:
+        high = ("<=", low[1], number_form(1))
+        if high in found and low[1][0] == "column" and scope.kinds.get(low[1][1]) in ("boolean", "integer"):
+            found = [each for each in found if each not in (low, high)]
+            found.append(one_of(low[1], {number_form(0), number_form(1)}))
+    return found
+
+
+def columns_of(of: Form) -> set[str]:
+    """The columns that a form speaks of."""
+    return {each[1] for each in walk(of) if each[0] == "column"}
+
+
+def walk(of: Form) -> Iterator[Form]:
+    """The form and every form in it."""
+    yield of
+    for part in of[1:]:
+        if isinstance(part, tuple) and part:
+            if isinstance(part[0], str):
+                yield from walk(part)
+            else:
+                for each in part:
+                    if isinstance(each, tuple) and each:
+                        yield from walk(each)
+
+
+def compared(operator: str, left: Form, right: Form, scope: Scope) -> Form:
+    """A comparison, in the one way in which it is written here."""
+    return Reader(scope).compare(operator, left, right)
+
+
+# --- facts -------------------------------------------------------------------------------------------------
+
+
+def _split(of: Form, scope: Scope) -> Iterator[Form]:
+    if of[0] == "and":
+        for each in of[1]:
+            yield from _split(each, scope)
+        return
+    if of[0] == "or":
+        nulls = [each for each in of[1] if each[0] == "is null"]
+        rest = [each for each in of[1] if each[0] != "is null"]
+        if nulls and len(rest) == 1 and rest[0][0] == "and":
+            for each in rest[0][1]:
+                yield from _split(joined("or", [*nulls, each]), scope)
+            return
+        kept = [null for null in nulls if not _needless(null[1], rest, scope)]
+        of = joined("or", [*kept, *rest]) if rest else of
+        if of[0] != "or":
+            yield from _split(of, scope)
+            return
+    if of[0] == "not" and of[1][0] == "is null" and of[1][1][0] == "column" and of[1][1][1] in scope.not_null:
+        return
+    yield of
+
+
+def _needless(subject: Form, rest: list[Form], scope: Scope) -> bool:
+    """``c is null or …`` says nothing where c can't be null, or where the rest is NULL with it, and so passes."""
+    if subject[0] == "column" and subject[1] in scope.not_null:
+        return True
+    return bool(rest) and all(_null_with(each, subject) for each in rest)
+
+
+def _null_with(of: Form, subject: Form) -> bool:
+    parts = list(walk(of))
+    return of[0] in _STRICT and subject in parts and not any(part[0] in _TOLERANT for part in parts)
+
+
+_STRICT = {"=", "<>", "<", "<=", ">", ">=", "in", "matches", "not matches", "json_valid", "not"}
+_TOLERANT = {"is null", "is", "case", "coalesce", "or", "and", "num_nonnulls", "num_nulls", "text", "nullif"} - {"text"}
+
+
+def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:
+    try:
+        tree = sqlglot.parse_one(text, dialect=scope.dialect)
+    except (SqlglotError, RecursionError):
+        tree = None
+    if tree is None or tree.find(exp.Command) is not None:
+        return ("unread", " ".join(text.split()))
+    return how(tree)

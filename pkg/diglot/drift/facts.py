@@ -1,0 +1,160 @@
+"""What the rows of a table must fulfil: its CHECKs, cut into facts, and what its columns' types demand.
+
+A PostgreSQL type can say what SQLite needs a CHECK for: a boolean is 0 or 1, an enum one of its labels, a jsonb valid
+JSON. And a SQLite CHECK can say what the PostgreSQL type says already: that a text has the shape of a timestamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from diglot.drift import expressions
+from diglot.drift.expressions import columns_of, walk
+from diglot.drift.reading import Scope
+from diglot.drift.schema import Column, Table
+from diglot.drift.types import Equivalence, Kind, TypeClass, equivalent, kind, type_class
+from diglot.drift.values import Form, joined
+from diglot.stores.session import Dialect
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One thing that every row fulfils. ``check`` is the place of its CHECK in the table, None for a type's."""
+
+    form: Form
+    check: int | None
+    column: str | None = None
+    why: str = ""
+
+
+def written(table: Table, scope: Scope) -> list[Fact]:
+    """The facts of a table's CHECKs."""
+    return [
+        Fact(form, number)
+        for number, check in enumerate(table.checks)
+        for form in expressions.facts(check.expression, scope)
+    ]
+
+
+def not_null(facts: list[Fact]) -> set[str]:
+    """The columns that a CHECK keeps from being NULL."""
+    return {fact.form[1][1][1] for fact in facts if _is_not_null(fact)}
+
+
+def without_not_null(facts: list[Fact]) -> list[Fact]:
+    return [fact for fact in facts if not _is_not_null(fact)]
+
+
+def _is_not_null(fact: Fact) -> bool:
+    form = fact.form
+    return bool(form[0] == "not" and form[1][0] == "is null" and form[1][1][0] == "column")
+
+
+def demanded(postgres: Column, sqlite: Column, equivalences: tuple[Equivalence, ...], scope: Scope) -> Iterator[Fact]:
+    """What the PostgreSQL column's type demands of the rows, so that the SQLite column needs a CHECK for it.
+
+    A SQLite column that is declared BOOLEAN, JSON or VARCHAR(n) is taken at its word.
+    """
+    one, other = type_class(postgres, "postgres"), type_class(sqlite, "sqlite")
+    name = sqlite.name.lower()
+    subject: Form = ("column", name)
+    if one.name == "enum":
+        labels: list[Form] = [("text", label) for label in postgres.labels]
+        yield Fact(
+            joined("or", [("=", subject, label) for label in labels]),
+            None,
+            name,
+            f"the enum's labels need CHECK ({sqlite.name} in (…))",
+        )
+    if one.name in ("character varying", "character") and one.arguments not in ((), other.arguments) and not one.array:
+        length: Form = ("<=", ("length", subject), ("number", str(one.arguments[0])))
+        yield Fact(length, None, name, f"the type's length needs CHECK (length({sqlite.name}) <= {one.arguments[0]})")
+    _, entry = equivalent(one, other, equivalences)
+    if entry is not None and entry.check:
+        text = entry.check.replace("{column}", f'"{name}"')
+        for form in expressions.facts(text, msgspec.structs.replace(scope, dialect="sqlite")):
+            yield Fact(
+                form, None, name, f"{one.names[-1]} needs CHECK ({entry.check.replace('{column}', sqlite.name)})"
+            )
+
+
+def fulfils(facts: set[Form], demanded: Form) -> bool:
+    """Whether one of the facts is at least as strict: a JSON type can only be told of valid JSON."""
+    if demanded in facts:
+        return True
+    if demanded[0] == "json_valid":
+        return any(("json_type", demanded[1]) in walk(form) for form in facts)
+    return False
+
+
+def shaped(facts: list[Fact], column: str) -> bool:
+    """Whether SQLite's checks give the column's text the shape of a time with four digits for the year."""
+    return any(_is_shape(fact.form) and columns_of(fact.form) == {column} for fact in facts)
+
+
+def said_by_type(form: Form, types: dict[str, TypeClass]) -> bool:
+    """Whether a SQLite CHECK only says what the PostgreSQL type of its column does."""
+    columns = columns_of(form)
+    if len(columns) != 1 or (name := next(iter(columns))) not in types:
+        return False
+    of = types[name]
+    if any(part[0] == "typeof" for part in walk(form)):
+        return True
+    if of.array or of.name in ("json", "jsonb"):
+        return form == ("json_valid", ("column", name)) or (
+            of.array and form == ("=", ("json_type", ("column", name)), ("text", "array"))
+        )
+    if of.name in _RANGES:
+        low, high = _RANGES[of.name]
+        return form in ((">=", ("column", name), ("number", low)), ("<=", ("column", name), ("number", high)))
+    return of.name in _AS_TEXT and _is_shape(form)
+
+
+FIRST_YEAR: Form = ("instant", "0001-01-01T00:00:00.000000Z")
+YEAR_10000: Form = ("instant", "10000-01-01T00:00:00.000000Z")
+
+
+def _is_shape(form: Form) -> bool:
+    """It looks at the text, not at the value."""
+    return any(part[0] in _SHAPES for part in walk(form))
+
+
+_SHAPES = {"matches", "date", "datetime", "time", "strftime", "julianday", "length", "octet_length", "glob"}
+_AS_TEXT = {
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "date",
+    "time without time zone",
+    "time with time zone",
+    "interval",
+    "uuid",
+    "numeric",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+}
+_RANGES = {
+    "smallint": ("-32768", "32767"),
+    "integer": ("-2147483648", "2147483647"),
+    "bigint": ("-9223372036854775808", "9223372036854775807"),
+}
+
+
+def kinds(tables: tuple[Table, Table], dialects: tuple[Dialect, Dialect]) -> dict[str, Kind]:
+    """What the columns are; where the engines differ, as PostgreSQL says it, which is more exact."""
+    found: dict[str, Kind] = {}
+    for dialect in ("sqlite", "postgres"):
+        for table, of in zip(tables, dialects, strict=True):
+            if of == dialect:
+                found.update({column.name.lower(): kind(column, of) for column in table.columns})
+    return found
+
+
+def is_first_year(form: Form) -> bool:
+    return bool(form[0] == ">=" and form[2] == FIRST_YEAR and form[1][0] == "column")
+
+
+def is_year_10000(form: Form) -> bool:
+    return bool(form[0] == "<" and form[2] == YEAR_10000 and form[1][0] == "column")

@@ -1,0 +1,28 @@
+"""The drift gate: two schemas, the settings of the project, and what remains."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from diglot.drift.compare import compare
+from diglot.drift.difference import Difference
+from diglot.drift.schema import Schema
+from diglot.drift.settings import Allowed, DriftSettings, sort_out
+
+
+class DriftResult(msgspec.Struct, frozen=True):
+    """The answer, as ``--format json`` prints it. Good where ``differences`` is empty."""
+
+    left: str
+    right: str
+    differences: list[Difference]
+    allowed: list[Allowed]
+
+
+def drift(left: Schema, right: Schema, settings: DriftSettings, today: date, *, names: bool = False) -> DriftResult:
+    """Compare, and take out what is allowed today."""
+    found = compare(left, right, settings.equivalences, names)
+    differences, allowed = sort_out(found, settings.allow, today)
+    return DriftResult(left.location, right.location, differences, allowed)

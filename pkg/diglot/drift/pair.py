@@ -1,0 +1,93 @@
+"""One table on both sides, and what is asked of it everywhere: the columns' kinds, the facts, how names are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from diglot.drift import facts
+from diglot.drift.facts import Fact
+from diglot.drift.pairing import by_name
+from diglot.drift.reading import BINARY_COLLATIONS, Scope
+from diglot.drift.schema import Column, Schema, Table
+from diglot.drift.types import EQUIVALENCES, Equivalence, Kind
+from diglot.stores.session import Dialect
+
+Sides = tuple[Dialect, Dialect]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What holds for the whole comparison. ``sorts_by_bytes``: one side declares a collation that does."""
+
+    dialects: Sides
+    equivalences: tuple[Equivalence, ...]
+    names: bool
+    sorts_by_bytes: bool
+
+    @classmethod
+    def of(cls, left: Schema, right: Schema, equivalences: tuple[Equivalence, ...], names: bool) -> Comparison:
+        declared = any(_declares_bytes(side) for side in (left, right))
+        return cls((left.dialect, right.dialect), equivalences, names, declared)
+
+    @property
+    def mixed(self) -> bool:
+        return self.dialects[0] != self.dialects[1]
+
+    @property
+    def postgres(self) -> int:
+        """The side of a mixed comparison that is PostgreSQL."""
+        return self.dialects.index("postgres")
+
+    @property
+    def own_equivalences(self) -> tuple[Equivalence, ...]:
+        return tuple(entry for entry in self.equivalences if entry not in EQUIVALENCES)
+
+    def fold(self, name: str) -> str:
+        """SQLite does not tell names by their case."""
+        return name.lower() if "sqlite" in self.dialects else name
+
+
+class TablePair:
+    """The table ``one`` of the left and ``other`` of the right."""
+
+    def __init__(self, comparison: Comparison, one: Table, other: Table) -> None:
+        self.comparison = comparison
+        self.tables = (one, other)
+        self.name = one.name
+        self.fold: Callable[[str], str] = comparison.fold
+        self.kinds: dict[str, Kind] = facts.kinds(self.tables, comparison.dialects)
+        scopes = [
+            Scope(dialect, self.kinds, _not_null(table))
+            for dialect, table in zip(comparison.dialects, self.tables, strict=True)
+        ]
+        written = [facts.written(table, scope) for table, scope in zip(self.tables, scopes, strict=True)]
+        never_null = [facts.not_null(each) for each in written]
+        self.facts: tuple[list[Fact], list[Fact]] = tuple(map(facts.without_not_null, written))  # type: ignore[assignment]
+        self.scopes = tuple(
+            msgspec.structs.replace(scope, not_null=scope.not_null | never)
+            for scope, never in zip(scopes, never_null, strict=True)
+        )
+        names = by_name([c.name for c in one.columns], [c.name for c in other.columns], self.fold)
+        self.columns = [(_column(one, a), _column(other, b)) for a, b in names if a is not None and b is not None]
+        self.unpaired = [
+            (_column(one, a) if a is not None else None, _column(other, b) if b is not None else None)
+            for a, b in names
+            if a is None or b is None
+        ]
+        self.missing = {(a or b or "").lower() for a, b in names if a is None or b is None}
+        """Names of columns that only one side has."""
+
+
+def _column(table: Table, name: str) -> Column:
+    return next(column for column in table.columns if column.name == name)
+
+
+def _not_null(table: Table) -> frozenset[str]:
+    return frozenset(column.name.lower() for column in table.columns if not column.nullable)
+
+
+def _declares_bytes(schema: Schema) -> bool:
+    return schema.dialect == "postgres" and any(
+        column.collation.lower() in BINARY_COLLATIONS for table in schema.tables for column in table.columns
+    )

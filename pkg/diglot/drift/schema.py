@@ -1,0 +1,111 @@
+"""A schema as both engines can tell it: what compare.py looks at, whichever database it came from.
+
+Texts of expressions and types are as the engine gives them; what they mean is worked out when two are compared,
+because it depends on the other side (INTEGER is a boolean where the other column is one).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from diglot.stores.session import Dialect
+
+Identity = Literal["", "always", "by default", "rowid", "autoincrement"]
+"""Who numbers the rows: PostgreSQL's identity (a serial is ``by default``), SQLite's rowid alias or AUTOINCREMENT."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column. ``labels`` are those of an enum (or of an array of one); a domain is resolved to its base type."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...] = ()
+    nullable: bool = True
+    default: str | None = None
+    identity: Identity = ""
+    generated: str | None = None
+    stored: bool = False
+    collation: str = ""
+    """Empty where it is the engine's default (SQLite: BINARY)."""
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of an index: a column or an expression. ``collation`` is empty where it is the column's own."""
+
+    column: str | None = None
+    expression: str | None = None
+    descending: bool = False
+    nulls_first: bool | None = None
+    """None: as is usual for the direction."""
+    collation: str = ""
+    operator_class: str = ""
+    """Empty for the type's default."""
+    excludes_with: str = ""
+    """The operator of an exclusion constraint."""
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """An index, or a unique constraint, which is one too."""
+
+    name: str | None
+    keys: tuple[Key, ...]
+    unique: bool = False
+    include: tuple[str, ...] = ()
+    predicate: str | None = None
+    method: str = "btree"
+    nulls_distinct: bool = True
+    deferrable: str = ""
+    valid: bool = True
+
+
+class PrimaryKey(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None
+    columns: tuple[str, ...]
+    deferrable: str = ""
+
+
+class ForeignKey(msgspec.Struct, frozen=True, kw_only=True):
+    """``deferrable`` is empty, ``deferrable`` or ``deferrable initially deferred``."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...]
+    on_delete: str = "no action"
+    on_update: str = "no action"
+    match: str = "simple"
+    deferrable: str = ""
+    validated: bool = True
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None
+    expression: str
+    validated: bool = True
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """``options`` are what one engine alone knows: ``strict``, ``partition by range (day)``, ``virtual`` …"""
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: PrimaryKey | None = None
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    checks: tuple[Check, ...] = ()
+    triggers: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """One side. ``location`` is for people: where it was read, without a password."""
+
+    dialect: Dialect
+    location: str
+    tables: tuple[Table, ...]
+    views: tuple[str, ...] = ()

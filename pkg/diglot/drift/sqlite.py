@@ -1,0 +1,230 @@
+"""The schema of a SQLite database: pragmas, and sqlite_schema where they don't tell.
+
+A file is opened read-only and stays as it is: not even a -wal or -shm is left beside it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from diglot.drift.bookkeeping import is_bookkeeping
+from diglot.drift.schema import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
+from diglot.drift.sqlite_ddl import TableText, read_index, read_table
+from diglot.errors import DatabaseUnavailable
+from diglot.stores.session import Row, Statement, Store
+from diglot.stores.sqlite.library import library, server_version
+
+Rows = Callable[[Statement], list[Row]]
+
+
+def read_sqlite(store: Store) -> Schema:
+    """The schema of an open store."""
+    with store.snapshot() as session:
+        return _read(session.rows, f"{store.location} ({store.server_version})")
+
+
+def read_sqlite_file(path: Path) -> Schema:
+    """The schema of a file. DatabaseUnavailable where it is not there or can't be read."""
+    if not path.is_file():
+        raise DatabaseUnavailable(f"can't open {path}: {'it is not a file' if path.exists() else 'it does not exist'}")
+    driver = library()
+    try:
+        with closing(driver.connect(_uri(path), uri=True, isolation_level=None, timeout=5)) as connection:
+            connection.execute("begin")
+            return _read(lambda statement: _fetch(connection, statement), f"{path} ({server_version()})")
+    except (driver.Error, OSError) as error:
+        raise DatabaseUnavailable(f"can't read {path}: {error}") from error
+
+
+def read_sqlite_connection(connection: Any, location: str) -> Schema:
+    """The schema of a connection of the driver."""
+    return _read(lambda statement: _fetch(connection, statement), location)
+
+
+def _fetch(connection: Any, statement: Statement) -> list[Row]:
+    found: list[Row] = connection.execute(statement.text).fetchall()
+    return found
+
+
+def _uri(path: Path) -> str:
+    """A database in WAL mode that nobody has open is read as immutable: to open it otherwise makes -wal and -shm."""
+    with path.open("rb") as file:
+        in_wal_mode = file.read(20)[18:20] == b"\x02\x02"
+    immutable = in_wal_mode and not Path(f"{path}-wal").exists()
+    return f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
+
+
+def _read(rows: Rows, location: str) -> Schema:
+    columns, foreign_keys, indexes, keys, triggers = (
+        _by_first(rows(statement)) for statement in (_COLUMNS, _FOREIGN_KEYS, _INDEXES, _KEYS, _TRIGGERS)
+    )
+    reader = _Reader(columns, foreign_keys, indexes, keys, triggers)
+    tables, views = [], []
+    for name, kind, without_rowid, strict, sql in rows(_RELATIONS):
+        if is_bookkeeping(name):
+            continue
+        if kind == "view":
+            views.append(name)
+        else:
+            tables.append(reader.table(name, kind == "virtual", bool(without_rowid), bool(strict), sql))
+    return Schema(dialect="sqlite", location=location, tables=tuple(tables), views=tuple(views))
+
+
+class _Reader:
+    """Rows of the pragmas, gathered by the table's name (keys: by the index's)."""
+
+    def __init__(self, *gathered: dict[str, list[Row]]) -> None:
+        self._columns, self._foreign_keys, self._indexes, self._keys, self._triggers = gathered
+        self._primary_keys = {
+            table: [name for _, name in sorted((row[4], row[0]) for row in rows if row[4])]
+            for table, rows in self._columns.items()
+        }
+
+    def table(self, name: str, virtual: bool, without_rowid: bool, strict: bool, sql: str) -> Table:
+        text = TableText() if virtual else read_table(sql)
+        primary = self._primary_keys.get(name, [])
+        columns = tuple(self._column(row, text, primary, without_rowid, strict) for row in self._columns[name])
+        options = ["virtual"] * virtual + ["strict"] * strict + ["without rowid"] * without_rowid
+        return Table(
+            name=name,
+            columns=columns,
+            primary_key=PrimaryKey(name=text.primary_key, columns=tuple(primary)) if primary else None,
+            foreign_keys=self._references(name, text),
+            indexes=tuple(self._index(row, text) for row in self._indexes[name] if row[2] != "pk"),
+            checks=tuple(text.checks),
+            triggers=tuple(trigger for (trigger,) in self._triggers[name]),
+            options=tuple(options),
+        )
+
+    def _column(self, row: Row, text: TableText, primary: list[str], without_rowid: bool, strict: bool) -> Column:
+        name, declared, not_null, default, _, hidden = row
+        generated = text.generated.get(name.lower()) if hidden in (2, 3) else None
+        numbered: Identity = ""
+        if primary == [name] and declared.upper() == "INTEGER" and not without_rowid:
+            numbered = "autoincrement" if text.autoincrement else "rowid"
+        collation = text.collations.get(name.lower(), "")
+        return Column(
+            name=name,
+            type=declared.lower(),
+            nullable=not (not_null or numbered or (name in primary and (without_rowid or strict))),
+            default=None if generated else default,
+            identity=numbered,
+            generated=generated,
+            stored=hidden == 3,
+            collation="" if collation == "binary" else collation,
+        )
+
+    def _references(self, table: str, text: TableText) -> tuple[ForeignKey, ...]:
+        written = defaultdict(list)
+        for reference in text.references:
+            written[reference.columns].append(reference)
+        gathered: dict[int, list[Row]] = defaultdict(list)
+        for id, *rest in self._foreign_keys[table]:
+            gathered[id].append(tuple(rest))
+        found = []
+        for id in sorted(gathered, reverse=True):  # the pragma counts from the last
+            parts = gathered[id]
+            columns = tuple(column for _, column, *_ in parts)
+            parent, _, to, on_update, on_delete, _ = parts[0]
+            same = written.get(tuple(map(str.lower, columns)), [])
+            match = same.pop(0) if same else None
+            found.append(
+                ForeignKey(
+                    name=match.name if match else None,
+                    columns=columns,
+                    table=parent,
+                    references=tuple(part[2] for part in parts)
+                    if to is not None
+                    else tuple(self._primary_keys.get(parent, ())),
+                    on_delete=on_delete.lower(),
+                    on_update=on_update.lower(),
+                    deferrable=match.deferrable if match else "",
+                )
+            )
+        return tuple(found)
+
+    def _index(self, row: Row, text: TableText) -> Index:
+        name, unique, origin, sql = row
+        expressions, predicate = read_index(sql) if sql else ([], None)
+        keys = []
+        for place, (column, descending, collation, number) in enumerate(self._keys[name]):
+            keys.append(
+                Key(
+                    column=column,
+                    expression=("rowid" if number == -1 else expressions[place]) if column is None else None,
+                    descending=bool(descending),
+                    collation=_own_collation(collation, column, text),
+                )
+            )
+        if origin == "u":
+            name = text.uniques.get(tuple(str(key.column).lower() for key in keys))
+        return Index(name=name, keys=tuple(keys), unique=bool(unique), predicate=predicate)
+
+
+def _own_collation(collation: str | None, column: str | None, text: TableText) -> str:
+    """Empty where the index sorts as the column does."""
+    of_column = text.collations.get(column.lower(), "binary") if column else "binary"
+    found = (collation or "binary").lower()
+    return "" if found == of_column else found
+
+
+def _by_first(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for first, *rest in rows:
+        found[first].append(tuple(rest))
+    return found
+
+
+_RELATIONS = Statement(
+    "drift.relations",
+    """select l.name, l.type, l.wr, l.strict, m.sql
+    from pragma_table_list as l
+    join sqlite_schema as m on m.name = l.name and m.type in ('table', 'view')
+    where l.schema = 'main' and l.type in ('table', 'view', 'virtual')
+    order by l.name""",
+)
+_COLUMNS = Statement(
+    "drift.columns",
+    """select m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
+    from sqlite_schema as m
+    join pragma_table_xinfo(m.name) as x
+    where m.type = 'table' and x.hidden <> 1
+    order by m.name, x.cid""",
+)
+_FOREIGN_KEYS = Statement(
+    "drift.foreign_keys",
+    """select m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete, f.seq
+    from sqlite_schema as m
+    join pragma_foreign_key_list(m.name) as f
+    where m.type = 'table'
+    order by m.name, f.id, f.seq""",
+)
+_INDEXES = Statement(
+    "drift.indexes",
+    """select m.name, i.name, i."unique", i.origin, s.sql
+    from sqlite_schema as m
+    join pragma_index_list(m.name) as i
+    left join sqlite_schema as s on s.type = 'index' and s.name = i.name
+    where m.type = 'table'
+    order by m.name, i.seq""",
+)
+_KEYS = Statement(
+    "drift.keys",
+    """select m.name, x.name, x."desc", x.coll, x.cid
+    from sqlite_schema as m
+    join pragma_index_xinfo(m.name) as x
+    where m.type = 'index' and x.key = 1
+    order by m.name, x.seqno""",
+)
+_TRIGGERS = Statement(
+    "drift.triggers",
+    """select m.tbl_name, m.name
+    from sqlite_schema as m
+    where m.type = 'trigger'
+    order by m.name""",
+)
