@@ -1,0 +1,154 @@
+"""Puts together what is known: the query files, the plans of both engines, both schemas and how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import LiteralString
+
+from diglot.catalogue.entries import Catalogue, Entry, PlanText, Side, Subject
+from diglot.catalogue.facing import Line, alone, facing
+from diglot.catalogue.tables import index_name, key_name, tables
+from diglot.check.plan import Plan, VariantPlan
+from diglot.check.plans import explain_all
+from diglot.check.project import Project
+from diglot.drift import schema
+from diglot.drift.postgres import read_postgres
+from diglot.drift.sqlite import read_sqlite
+from diglot.sql.adapters import ADAPTERS
+from diglot.sql.header import SUFFIXES, QuerySource, read_queries
+from diglot.sql.query import Query
+from diglot.stores.session import DIALECTS, Dialect, Statement, Store
+
+NOTES = ("differs", "plan", "only", "idempotent")
+Pair = dict[Dialect, Query]
+
+
+def collect(project: Project, postgres: Store, sqlite: Store) -> Catalogue:
+    """The catalogue of the project's trees, from two databases that its migrations were applied to."""
+    stores: dict[Dialect, Store] = {"postgres": postgres, "sqlite": sqlite}
+    pairs = _pairs(project)
+    schemas: dict[Dialect, schema.Schema] = {"postgres": read_postgres(postgres), "sqlite": read_sqlite(sqlite)}
+    plans: dict[tuple[Dialect, str], Plan] = {}
+    for dialect, store in stores.items():
+        queries = [pair[dialect] for pair in pairs.values() if dialect in pair]
+        for query, plan in zip(queries, explain_all(queries, store), strict=True):
+            plans[dialect, query.source.full_name] = plan
+    names = _index_names(sqlite, schemas["sqlite"])
+    entries = [_entry(pair, plans, names) for pair in pairs.values()]
+    subjects: dict[str, list[Entry]] = {}
+    for entry in entries:
+        subjects.setdefault(entry.name.partition(".")[0], []).append(entry)
+    return Catalogue(
+        engines={dialect: store.server_version for dialect, store in stores.items()},
+        subjects=[Subject(name, found) for name, found in subjects.items()],
+        tables=tables(schemas, entries),
+        drift=None,
+    )
+
+
+def _pairs(project: Project) -> dict[str, Pair]:
+    """Each query by its dialects, in the order of PostgreSQL's files; QueryFileError for one that can't be read."""
+    found: dict[str, Pair] = {}
+    if project.queries is None:
+        return found
+    for dialect in DIALECTS:
+        adapter = ADAPTERS[dialect]()
+        for file in project.query_files(dialect):
+            for source in read_queries(file.read_text("utf-8"), file.stem, str(file)):
+                found.setdefault(source.full_name, {})[dialect] = Query(source, adapter)
+    return dict(sorted(found.items(), key=lambda item: item[0].partition(".")[0]))
+
+
+def _entry(pair: Pair, plans: Mapping[tuple[Dialect, str], Plan], names: Mapping[str, str]) -> Entry:
+    sources = {dialect: query.source for dialect, query in pair.items()}
+    source = next(iter(sources.values()))
+    lines: dict[Dialect, list[Line]]
+    same = False
+    if len(sources) == 2:
+        pages = facing(sources["postgres"].sql, sources["sqlite"].sql)
+        lines, same = {"postgres": pages.left, "sqlite": pages.right}, pages.same
+    else:
+        lines = {dialect: alone(only.sql) for dialect, only in sources.items()}
+    return Entry(
+        name=source.full_name,
+        kind=SUFFIXES[source.suffix],
+        doc=source.doc,
+        parameters=source.parameters,
+        returns=f"{source.returns}{'?' if source.returns_nullable else ''}" if source.returns else None,
+        columns=[],
+        uses=[],
+        sides={d: _side(d, s, lines[d], plans[d, s.full_name], names) for d, s in sources.items()},
+        same=same,
+    )
+
+
+def _side(dialect: Dialect, source: QuerySource, lines: list[Line], plan: Plan, names: Mapping[str, str]) -> Side:
+    return Side(
+        place=f"{dialect}/{source.subject}.sql:{source.line}",
+        lines=lines,
+        notes={key: getattr(source, key) for key in NOTES if getattr(source, key)},
+        plans=list(_grouped(plan, len(source.conditions))),
+        indexes=sorted({names.get(index, index) for index in plan.indexes}),
+    )
+
+
+# --- plans -------------------------------------------------------------------------------------------------
+
+
+def _grouped(plan: Plan, conditions: int) -> Iterator[PlanText]:
+    """One for all combinations that need the same indexes and have the same problems, the simplest of each first."""
+    groups: dict[tuple[object, ...], list[VariantPlan]] = {}
+    for variant in sorted(plan.variants, key=lambda variant: len(variant.given)):
+        problems = tuple((problem.kind, problem.table) for problem in variant.problems)
+        groups.setdefault((variant.indexes, problems, variant.error), []).append(variant)
+    for variants in groups.values():
+        simplest = variants[0]
+        yield PlanText(
+            when=_when(variants) if conditions and len(groups) > 1 else "",
+            text=f"not planned: {simplest.error}" if simplest.error else simplest.text,
+            problems=[f"{problem.kind} of {problem.table}: {problem.detail}" for problem in simplest.problems],
+        )
+
+
+def _when(variants: Iterable[VariantPlan]) -> str:
+    """Which combinations: those that no smaller one is part of, and how many there are in all."""
+    variants = list(variants)
+    smallest: list[tuple[str, ...]] = []
+    for variant in variants:
+        if not any(set(one) <= set(variant.given) for one in smallest):
+            smallest.append(variant.given)
+    shown = [" and ".join(f":{name}" for name in given) for given in smallest]
+    said = "; ".join(f"with {given}" if given else "without any condition" for given in shown[:4])
+    more = "; …" if len(shown) > 4 else ""
+    return f"{said}{more}" if len(variants) == 1 else f"{said}{more} ({len(variants)} combinations)"
+
+
+# --- names of indexes --------------------------------------------------------------------------------------
+
+_AUTOMATIC: LiteralString = """
+    select list.name, list.origin, tables.name as of_table, keys.name as key
+    from sqlite_schema as tables
+    inner join pragma_index_list(tables.name) as list
+    inner join pragma_index_info(list.name) as keys
+    where tables.type = 'table' and list.origin <> 'c'
+    order by tables.name, list.seq, keys.seqno
+"""
+
+
+def _index_names(sqlite: Store, found: schema.Schema) -> dict[str, str]:
+    """SQLite's plans say ``sqlite_autoindex_tasks_1``: the constraint that it stands for is what a person knows."""
+    rows = sqlite.rows(Statement(query="catalogue.automatic_indexes", text=_AUTOMATIC))
+    by_name = {table.name: table for table in found.tables}
+    names = {}
+    for (name, origin, of_table), keys in groupby(rows, key=lambda row: row[:3]):
+        table = by_name.get(of_table)
+        if table is None:
+            continue
+        columns = [key for *_, key in keys]
+        if origin == "pk" and table.primary_key is not None:
+            names[name] = key_name(table.name, table.primary_key)
+        for index in table.indexes:
+            if origin == "u" and [key.column for key in index.keys] == columns:
+                names[name] = index_name(index)
+    return names

@@ -1,0 +1,125 @@
+"""What the catalogue says: plain data, collected from the files and the two databases, shown by the page."""
+
+from __future__ import annotations
+
+import msgspec
+
+from diglot.catalogue.facing import Line
+from diglot.sql.header import Parameter
+from diglot.stores.session import Dialect
+
+
+class ResultColumn(msgspec.Struct, frozen=True):
+    """A column of the answer: its type on each side, and whether it may be null."""
+
+    name: str
+    types: dict[Dialect, str]
+    nullable: bool
+
+
+class TableUse(msgspec.Struct, frozen=True):
+    """What a query does with one table: the columns that it reads and those that it writes."""
+
+    table: str
+    reads: list[str]
+    writes: list[str]
+    deletes: bool = False
+
+
+class PlanText(msgspec.Struct, frozen=True):
+    """The plan of the combinations of conditional blocks that need the same indexes.
+
+    ``when`` says which combinations these are, ``text`` is the plan of the simplest, ``problems`` what is not right.
+    """
+
+    when: str
+    text: str
+    problems: list[str]
+
+
+class Side(msgspec.Struct, frozen=True):
+    """A query in one dialect."""
+
+    place: str
+    """``postgres/tasks.sql:12``, from the folder of both trees."""
+    lines: list[Line]
+    notes: dict[str, str]
+    """The reasons that its header gives: ``differs``, ``plan``, ``only``, ``idempotent``."""
+    plans: list[PlanText]
+    indexes: list[str]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One query: what both sides have in common, and each side."""
+
+    name: str
+    kind: str
+    doc: str
+    parameters: list[Parameter]
+    returns: str | None
+    columns: list[ResultColumn]
+    uses: list[TableUse]
+    sides: dict[Dialect, Side]
+    same: bool
+    """Both texts say the same, word by word."""
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """The queries of one file name."""
+
+    name: str
+    entries: list[Entry]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table on one side. ``rules`` is all but its type: ``not null default now()``."""
+
+    type: str
+    rules: str
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An index or a key on one side. ``serves`` are the queries whose plan names it."""
+
+    name: str
+    definition: str
+    serves: list[str]
+
+
+class Constraint(msgspec.Struct, frozen=True):
+    """A foreign key or a CHECK on one side."""
+
+    name: str
+    definition: str
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A table: each column on both sides, the indexes and constraints of each side, the queries that touch it."""
+
+    name: str
+    columns: dict[str, dict[Dialect, Column]]
+    indexes: dict[Dialect, list[Index]]
+    constraints: dict[Dialect, list[Constraint]]
+    read_by: list[str]
+    written_by: list[str]
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """Where the two schemas disagree; with a ``reason`` where somebody wrote down why they may."""
+
+    kind: str
+    table: str
+    name: str
+    left: str
+    right: str
+    message: str
+    reason: str = ""
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """Everything on the page. ``drift`` is None where the schemas were not compared."""
+
+    engines: dict[Dialect, str]
+    subjects: list[Subject]
+    tables: list[Table]
+    drift: list[Drift] | None
