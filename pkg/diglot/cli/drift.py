@@ -1,0 +1,115 @@
+"""``diglot drift``: both migration trees, or any two live databases, compared by what they mean. Nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+from diglot.errors import ConfigurationError, MigrationError
+from diglot.stores.session import DIALECTS
+
+if TYPE_CHECKING:
+    from diglot.drift import DriftResult, Schema
+
+
+@click.command()
+@click.argument("left", required=False)
+@click.argument("right", required=False)
+@click.option(
+    "--migrations",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder with the trees postgres and sqlite. By default Diglot's own.",
+)
+@click.option(
+    "--postgres-url",
+    metavar="URL",
+    help="A PostgreSQL on which a scratch database may be made. By default an embedded one (diglot[check]).",
+)
+@click.option("--names", is_flag=True, help="Compare the names of constraints and indexes too.")
+@click.option(
+    "--allow",
+    "allow_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The differences that are accepted. By default drift.toml of the current folder, if it is there.",
+)
+@pass_app
+def drift(
+    app: App,
+    left: str | None,
+    right: str | None,
+    migrations: Path | None,
+    postgres_url: str | None,
+    names: bool,
+    allow_file: Path | None,
+) -> int:
+    """Compare two schemas by what they mean: both migration trees, or the databases LEFT and RIGHT.
+
+    Without arguments, both trees are applied to scratch databases. With two addresses (postgresql://…?schema=app,
+    sqlite:///app.db or the path of a file) these are read, and nothing is written to them. The exit code is 1 where
+    they differ, 3 where one can't be reached.
+
+    \b
+    Example:
+      diglot drift postgresql://localhost/app sqlite:///data/app.db
+    """
+    from diglot.database import utc_now
+
+    try:
+        from diglot.drift import drift as compare_with
+        from diglot.drift import load_allowed, read_schema
+    except ImportError as error:
+        raise ConfigurationError(f"drift needs {error.name}: install it with pip install 'diglot[check]'") from error
+
+    if left is not None and right is None:
+        raise click.UsageError("give two databases, LEFT and RIGHT, or none for the migration trees")
+    if left is not None and (migrations is not None or postgres_url is not None):
+        raise click.UsageError("--migrations and --postgres-url are for the migration trees: leave LEFT and RIGHT out")
+    settings = load_allowed(allow_file)
+    if left is not None and right is not None:
+        sides = read_schema(left), read_schema(right)
+    else:
+        sides = _trees(migrations, postgres_url)
+    result = compare_with(*sides, settings, utc_now().date(), names=names)
+    app.out.answer(result, lambda: _print(app, result))
+    if not any(side.tables or side.views for side in sides):
+        note("neither side has a table: is it the right database, and the right schema?")
+    return 1 if result.differences else 0
+
+
+def _trees(migrations: Path | None, postgres_url: str | None) -> tuple[Schema, Schema]:
+    """Both trees, applied to databases that are gone afterwards."""
+    import msgspec
+
+    from diglot.check.scratch import scratch_postgres, scratch_sqlite
+    from diglot.drift import read_schema
+    from diglot.migrate.tree import packaged
+
+    folder = migrations if migrations is not None else Path(str(packaged()))
+    for dialect in DIALECTS:
+        if not (folder / dialect).is_dir():
+            raise ConfigurationError(f"there is no folder {folder / dialect}: a tree has a folder postgres and sqlite")
+    try:
+        with scratch_sqlite(folder) as sqlite, scratch_postgres(folder, postgres_url) as postgres:
+            found = {store.dialect: (read_schema(store), store.server_version) for store in (postgres, sqlite)}
+    except MigrationError as error:  # its exit code would say that there are differences
+        raise ConfigurationError(f"the trees can't be compared: {error}") from error
+    one, other = (
+        msgspec.structs.replace(schema, location=f"{folder / dialect} ({version})")
+        for dialect, (schema, version) in found.items()
+    )
+    return one, other
+
+
+def _print(app: App, result: DriftResult) -> None:
+    rows = [[each.kind, each.table, each.name, each.message] for each in result.differences]
+    app.out.table(["KIND", "TABLE", "NAME", "DIFFERENCE"], rows, None, wrapped=("DIFFERENCE",))
+    count = len(rows)
+    found = "no differences" if not count else "1 difference" if count == 1 else f"{count} differences"
+    note(f"{found} between {result.left} (left) and {result.right} (right)")
+    for each in result.allowed:
+        until = f", until {each.until}" if each.until else ""
+        note(f"allowed: {each.kind} {each.name} of {each.table} ({each.reason}{until})")
