@@ -125,6 +125,7 @@ def _there_and_back(store: Store, folder: MigrationFolder) -> Iterator[Finding]:
                     if left is not None:
                         message = f"after it the schema is not what it was before the migration: {left}"
                         yield _finding(migration.down, 1, migration.id, message)
+                        return
                     run(connection, folder, migration.up, migration.transactional)
                     again = difference(after, objects(connection, folder.dialect))
                     if again is not None:
@@ -195,6 +196,11 @@ def _checksums(project: Project) -> dict[str, str]:
 
 
 # --- details -----------------------------------------------------------------------------------------------
+
+
+def finding_of(error: MigrationError, project: Project) -> Finding:
+    """Migrations that can't be read or applied, at their place."""
+    return _of_error(error, project.migrations or Path())
 
 
 def _finding(file: SqlFile, line: int, name: str, message: str) -> Finding:

@@ -31,12 +31,19 @@ def objects(connection: Any, dialect: Dialect) -> Objects:
 
 def difference(before: Objects, after: Objects) -> str | None:
     """In words, the first few things that are not as they were; None where all is."""
-    said = [f"{name} is gone" for name in sorted(before.keys() - after.keys())]
-    said += [f"{name} is there" for name in sorted(after.keys() - before.keys())]
+    said = [f"{name} is gone" for name in _outermost(before.keys() - after.keys())]
+    said += [f"{name} is there" for name in _outermost(after.keys() - before.keys())]
     said += [f"{name} is another" for name in sorted(before.keys() & after.keys()) if before[name] != after[name]]
     if not said:
         return None
     return ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
+
+
+def _outermost(names: set[str]) -> list[str]:
+    """Tables before what they have, which is left out where the table itself is named."""
+    tables = {name.removeprefix("table ") for name in names if name.startswith("table ")}
+    inner = {name for name in names if name.partition(" ")[2].rpartition(".")[0] in tables}
+    return sorted(names - inner, key=lambda name: (not name.startswith("table "), name))
 
 
 def _of_sqlite(connection: Any) -> Objects:

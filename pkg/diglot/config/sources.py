@@ -92,6 +92,8 @@ def from_toml(path: Path | str | None) -> Layer:
 
     values: dict[str, Any] = {}
     for name, value in data.items():
+        if name == "check" and isinstance(value, dict):
+            continue  # of ``diglot check``, which reads it itself
         if name == "database" and isinstance(value, dict):
             for key in value:
                 _known_in_toml(key, "database", file)

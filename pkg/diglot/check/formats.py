@@ -1,0 +1,120 @@
+"""A report for whoever reads it: people, scripts, GitHub's annotations, and whatever shows JUnit's XML."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, get_args
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from diglot.check.finding import Finding
+from diglot.check.run import CheckRun, Report
+
+Form = Literal["table", "json", "github", "junit"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
+_STYLES = {"passed": "green", "failed": "bold red", "left out": "yellow"}
+# XML 1.0 has no way to write these at all.
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def show(report: Report, form: Form, console: Console) -> None:
+    """Print the report. Only the table is coloured, and only on a terminal."""
+    if form == "table":
+        _table(report, console)
+        return
+    text = {"json": as_json, "github": as_github, "junit": as_junit}[form](report)
+    console.out(text, end="", highlight=False)
+
+
+def as_json(report: Report) -> str:
+    """``{"checks": [{"name", "state", "seconds", "detail"}], "findings": [{"check", "path", "line", …}]}``"""
+    checks = [
+        {"name": run.name, "state": run.state, "seconds": run.seconds, "detail": run.detail} for run in report.checks
+    ]
+    document = msgspec.json.encode({"checks": checks, "findings": report.findings})
+    return msgspec.json.format(document, indent=2).decode() + "\n"
+
+
+def as_github(report: Report) -> str:
+    """Workflow commands: each finding is an annotation of its line."""
+    lines = [
+        f"::error file={_property(one.path)},line={one.line},col={one.column},"
+        f"title={_property(f'{one.check}: {one.name}')}::{_data(one.message)}"
+        for one in report.findings
+    ]
+    lines += [
+        f"::notice title={_property(run.name)}::{_data(f'left out: {run.detail}')}"
+        for run in report.checks
+        if run.state == "left out"
+    ]
+    lines.append(_summary(report))
+    return "\n".join(lines) + "\n"
+
+
+def as_junit(report: Report) -> str:
+    """A test suite a check, a failed test case a finding; a check without findings is one case that passed."""
+    root = Element("testsuites", name="diglot check")
+    for run in report.checks:
+        suite = SubElement(root, "testsuite", name=run.name, time=f"{run.seconds:.3f}")
+        suite.set("tests", str(max(1, len(run.findings))))
+        suite.set("failures", str(len(run.findings)))
+        suite.set("errors", "0")
+        suite.set("skipped", str(int(run.state == "left out")))
+        for finding in run.findings:
+            case = SubElement(suite, "testcase", classname=run.name, name=_xml(finding.name))
+            case.set("file", _xml(finding.path))
+            case.set("line", str(finding.line))
+            failure = SubElement(case, "failure", message=_xml(finding.message), type=run.name)
+            failure.text = _xml(f"{finding.place}: {finding.message}")
+        if not run.findings:
+            case = SubElement(suite, "testcase", classname=run.name, name=run.name, time=f"{run.seconds:.3f}")
+            if run.state == "left out":
+                SubElement(case, "skipped", message=_xml(run.detail))
+    indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _table(report: Report, console: Console) -> None:
+    for run in report.checks:
+        console.print(_line(run), soft_wrap=True)
+        for finding in run.findings:
+            console.print(_described(finding), soft_wrap=True)
+    console.print(Text(_summary(report), style="bold red" if report.findings else "bold green"), soft_wrap=True)
+
+
+def _line(run: CheckRun) -> Text:
+    text = Text.assemble((f"{run.name:<11}", "bold"), (run.state, _STYLES[run.state]))
+    if run.detail:
+        text.append(f": {run.detail}")
+    elif run.state != "left out":
+        text.append(f" in {run.seconds:.1f} s", style="dim")
+    return text
+
+
+def _described(finding: Finding) -> Text:
+    return Text.assemble(
+        "  ", (finding.place, "cyan"), ": ", (finding.name, "bold"), ": ", " ".join(finding.message.split())
+    )
+
+
+def _summary(report: Report) -> str:
+    count = len(report.findings)
+    ran = [run for run in report.checks if run.state != "left out"]
+    checks = f"{len(ran)} check{'' if len(ran) == 1 else 's'} in {sum(run.seconds for run in ran):.1f} s"
+    return f"{count or 'no'} finding{'' if count == 1 else 's'}: {checks}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _xml(text: str) -> str:
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)

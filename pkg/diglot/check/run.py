@@ -1,0 +1,238 @@
+"""All checks, in their order, on databases that are made for them and gone afterwards.
+
+A check that the project has nothing for is left out; one that can't run because the migrations can't be applied says
+so. Every check runs to its end, whatever those before it found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from diglot.check.finding import Finding
+from diglot.check.forms import read_folder
+from diglot.check.project import Project, shown
+from diglot.check.scratch import migrate, postgres_server, scratch_database, scratch_sqlite
+from diglot.errors import ConfigurationError, MigrationError
+from diglot.stores.session import DIALECTS, Dialect, Store
+from diglot.stores.settings import PostgresSettings
+
+CheckName = Literal["headers", "parity", "prepare", "plans", "migrations", "drift"]
+CHECKS: tuple[CheckName, ...] = get_args(CheckName)
+State = Literal["passed", "failed", "left out"]
+
+_NEEDS: dict[CheckName, tuple[str, ...]] = {
+    "headers": ("queries",),
+    "parity": ("queries",),
+    "prepare": ("queries", "migrations"),
+    "plans": ("queries", "migrations"),
+    "migrations": ("migrations",),
+    "drift": ("migrations",),
+}
+_COMPARES = ("parity", "drift")
+"""Those that need both dialects."""
+
+
+class CheckRun(msgspec.Struct, frozen=True):
+    """One check; ``detail`` says why it was left out."""
+
+    name: CheckName
+    state: State
+    seconds: float
+    findings: list[Finding]
+    detail: str = ""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What ``diglot check`` found. Good where there are no findings."""
+
+    checks: list[CheckRun]
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for run in self.checks for finding in run.findings]
+
+
+def run_checks(
+    project: Project,
+    *,
+    only: Sequence[CheckName] = (),
+    postgres_url: str | None = None,
+    allowed: Path | None = None,
+    today: date,
+    progress: Callable[[CheckName], None] = lambda _: None,
+) -> Report:
+    """Run those of ``only``, or all that the project has something for.
+
+    ``allowed`` is the file of accepted drift, by default ``drift.toml`` of the working directory. ConfigurationError
+    where a check of ``only`` lacks what it needs, or there is no PostgreSQL; DatabaseUnavailable.
+    """
+    reasons = {name: _left_out(name, project) for name in (only or CHECKS)}
+    for name, reason in reasons.items():
+        if only and reason:
+            raise ConfigurationError(f"the check {name} can't run: {reason}")
+    if all(reasons.values()):
+        raise ConfigurationError("there is nothing to check: name a folder with --queries or --migrations")
+    runs = []
+    with _Databases(project, postgres_url) as databases:
+        for name in CHECKS:
+            if name not in reasons:
+                continue
+            if reasons[name]:
+                runs.append(CheckRun(name, "left out", 0.0, [], reasons[name]))
+                continue
+            progress(name)
+            runs.append(_run(name, project, databases, allowed, today))
+    return Report(_without_echoes(runs))
+
+
+def _left_out(name: CheckName, project: Project) -> str:
+    """Why the project can't have this check; "" where it can."""
+    for what in _NEEDS[name]:
+        if getattr(project, what) is None:
+            return f"it needs {what}: name their folder with --{what}"
+    if name in _COMPARES and len(project.dialects) < len(DIALECTS):
+        return "it compares the two dialects"
+    return ""
+
+
+def _run(name: CheckName, project: Project, databases: _Databases, allowed: Path | None, today: date) -> CheckRun:
+    start = time.monotonic()
+    try:
+        findings = sorted(set(_findings(name, project, databases, allowed, today)), key=_by_place)
+        detail = ""
+    except MigrationError as error:
+        from diglot.check.migrations import finding_of
+
+        findings, detail = [finding_of(error, project)], "the migrations can't be applied"
+    seconds = time.monotonic() - start
+    return CheckRun(name, "failed" if findings else "passed", round(seconds, 3), findings, detail)
+
+
+def _findings(
+    name: CheckName, project: Project, databases: _Databases, allowed: Path | None, today: date
+) -> list[Finding]:
+    """Each check is imported when it runs: a project with migrations alone needs nothing of the others."""
+    if name == "headers":
+        from diglot.check.headers import check_headers
+
+        return check_headers(project)
+    if name == "parity":
+        from diglot.check.parity import check_parity
+
+        return check_parity(project)
+    if name == "prepare":
+        from diglot.check.prepare import check_prepare
+
+        return check_prepare(project, databases.postgres, databases.sqlite)
+    if name == "plans":
+        from diglot.check.plans import check_plans
+
+        return check_plans(project, databases.postgres, databases.sqlite)
+    if name == "migrations":
+        from diglot.check.migrations import check_migrations
+
+        with databases.empty() as empty:
+            return check_migrations(project, empty.get("postgres"), empty.get("sqlite"))
+    return list(_drift(project, databases, allowed, today))
+
+
+def _drift(project: Project, databases: _Databases, allowed: Path | None, today: date) -> Iterator[Finding]:
+    from diglot.drift import drift, load_allowed, read_schema
+
+    assert databases.postgres is not None  # noqa: S101 - the check runs with both dialects
+    assert databases.sqlite is not None  # noqa: S101
+    left, right = read_schema(databases.postgres), read_schema(databases.sqlite)
+    for each in drift(left, right, load_allowed(allowed), today).differences:
+        path, line = _place_of_table(project, each.table, each.name)
+        name = f"{each.table}.{each.name}" if each.name not in ("", each.table) else each.table
+        message = f"{each.kind}: {each.message}".replace("on the left", "on PostgreSQL").replace(
+            "on the right", "on SQLite"
+        )
+        yield Finding("drift", path, line, 1, name, message)
+
+
+def _place_of_table(project: Project, table: str, name: str) -> tuple[str, int]:
+    """The statement that first speaks of this name of the table, else of the table; PostgreSQL's side first."""
+    fallback: tuple[str, int] | None = None
+    for dialect in DIALECTS:
+        folder = read_folder(project.migration_folder(dialect), dialect)
+        for migration in folder.migrations:
+            for statement in migration.up.statements(folder.form):
+                words = [word.lower() for word in statement.words]
+                if table.lower() not in words:
+                    continue
+                fallback = fallback or (migration.up.path, statement.line)
+                if name.lower() in words:
+                    return migration.up.path, statement.line
+    return fallback or (shown(project.migrations or Path()), 1)
+
+
+def _by_place(finding: Finding) -> tuple[str, int, int, str, str]:
+    return finding.path, finding.line, finding.column, finding.name, finding.message
+
+
+def _without_echoes(runs: list[CheckRun]) -> list[CheckRun]:
+    """A query that can't be prepared can't be planned either, and a migration that fails, fails once."""
+    unprepared = {f.name for run in runs if run.name == "prepare" for f in run.findings}
+    failed = {(f.path, f.line) for run in runs if run.name == "migrations" for f in run.findings}
+    kept = []
+    for run in runs:
+        findings = run.findings
+        if run.name == "plans":
+            findings = [f for f in findings if not (" can't plan it" in f.message and f.name in unprepared)]
+        if run.detail and failed and all((f.path, f.line) in failed for f in findings):
+            kept.append(CheckRun(run.name, "left out", run.seconds, [], run.detail))
+        else:
+            state: State = "failed" if findings else "passed"
+            kept.append(msgspec.structs.replace(run, findings=findings, state=state) if not run.detail else run)
+    return kept
+
+
+class _Databases(ExitStack):
+    """Scratch databases, made when they are first asked for; None for a dialect that is not looked at."""
+
+    def __init__(self, project: Project, postgres_url: str | None) -> None:
+        super().__init__()
+        self._project = project
+        self._postgres_url = postgres_url
+
+    @cached_property
+    def postgres(self) -> Store | None:
+        """Migrated."""
+        return self._migrated("postgres")
+
+    @cached_property
+    def sqlite(self) -> Store | None:
+        """Migrated."""
+        return self._migrated("sqlite")
+
+    @contextmanager
+    def empty(self) -> Iterator[dict[Dialect, Store]]:
+        """A new one of each dialect, for as long as the ``with`` lasts."""
+        with ExitStack() as stack:
+            yield {dialect: self._scratch(stack, dialect) for dialect in self._project.dialects}
+
+    def _migrated(self, dialect: Dialect) -> Store | None:
+        if dialect not in self._project.dialects:
+            return None
+        self._project.migration_folder(dialect)
+        store = self._scratch(self, dialect)
+        migrate(store, self._project.migrations)
+        return store
+
+    def _scratch(self, stack: ExitStack, dialect: Dialect) -> Store:
+        if dialect == "sqlite":
+            return stack.enter_context(scratch_sqlite(None))
+        return stack.enter_context(scratch_database(self._server))
+
+    @cached_property
+    def _server(self) -> PostgresSettings:
+        return self.enter_context(postgres_server(self._postgres_url))

@@ -1,0 +1,149 @@
+"""``diglot check``: everything that can be proven of two trees before they meet a user, in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+from diglot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from diglot.check.formats import Form
+    from diglot.check.project import Project
+    from diglot.config.check import CheckSettings
+
+CHECKS = ("headers", "parity", "prepare", "plans", "migrations", "drift")
+FORMS = ("table", "json", "github", "junit")
+_folder = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command()
+@click.option("--queries", type=_folder, help="The query files: a folder with postgres/ and sqlite/.")
+@click.option("--migrations", type=_folder, help="The migrations: a folder with postgres/ and sqlite/.")
+@click.option("--models", metavar="MODULE[:NAME]", help="The structs that '-- returns:' names.")
+@click.option("--only", multiple=True, type=click.Choice(CHECKS), help="Run this check; may stand several times.")
+@click.option("--dialect", type=click.Choice(["postgres", "sqlite"]), help="Look at one dialect alone.")
+@click.option(
+    "--postgres-url",
+    metavar="URL",
+    envvar="DIGLOT_CHECK_POSTGRES_URL",
+    help="A PostgreSQL whose user may create databases: each check gets a new one. Without it, an embedded server is "
+    "started. The variable DIGLOT_CHECK_POSTGRES_URL says the same, and keeps a password out of sight.",
+)
+@click.option("--format", "form", type=click.Choice(FORMS), help="A table for people (the default), or for machines.")
+@click.option(
+    "--write-checksums", is_flag=True, help="Check nothing; write down the migrations as they are now, as released."
+)
+@pass_app
+def check(
+    app: App,
+    queries: Path | None,
+    migrations: Path | None,
+    models: str | None,
+    only: tuple[str, ...],
+    dialect: str | None,
+    postgres_url: str | None,
+    form: str | None,
+    write_checksums: bool,
+) -> int:
+    """Prove that two trees are one data layer: headers, parity, prepare, plans, migrations and drift, in this order.
+
+    Queries and migrations are tried on a new PostgreSQL and a new SQLite. Every finding is told with its
+    file:line:column, and the exit code is 1 where there is one. What is checked is named by the options, or by [check]
+    in diglot.toml; without both it is Diglot's own.
+
+    \b
+    Examples:
+      diglot check
+      diglot check --queries db/queries --migrations db/migrations
+      diglot check --migrations db/migrations --only migrations --format github
+    """
+    from diglot.config.check import load_check
+
+    settings = load_check(app.config_file)
+    with _project(settings, queries, migrations, models, dialect) as project:
+        if write_checksums:
+            from diglot.check.migrations import write_checksums as write
+
+            book = str(write(project))
+            app.out.line(f"wrote {book}", {"file": book})
+            return 0
+        return _check(project, settings, only, postgres_url, cast("Form", form or app.format))
+
+
+def _check(
+    project: Project, settings: CheckSettings, only: tuple[str, ...], postgres_url: str | None, form: Form
+) -> int:
+    from datetime import UTC, datetime
+
+    try:
+        from diglot.check.formats import show
+        from diglot.check.run import run_checks
+
+        report = run_checks(
+            project,
+            only=_known(only or settings.only),
+            postgres_url=postgres_url or settings.postgres_url,
+            allowed=Path(settings.allowed) if settings.allowed else None,
+            today=datetime.now(UTC).date(),
+            progress=lambda name: note(f"checking {name} …") if _is_watched(form) else None,
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"the checks need {error.name}: pip install 'diglot[check]'") from error
+    from diglot.cli.output import console
+
+    show(report, form, console())
+    return 1 if report.findings else 0
+
+
+@contextmanager
+def _project(
+    settings: CheckSettings, queries: Path | None, migrations: Path | None, models: str | None, dialect: str | None
+) -> Iterator[Project]:
+    """What the options name, else what ``diglot.toml`` names, else Diglot's own trees."""
+    from diglot.check.project import Project
+
+    what: dict[str, Any] = {}
+    chosen = dialect or settings.dialect
+    if chosen is not None:
+        what["dialects"] = (chosen,)
+    if queries is None and migrations is None:
+        queries = _existing(settings.queries, "queries")
+        migrations = _existing(settings.migrations, "migrations")
+    if models or settings.models:
+        from diglot.generate.models import load_models
+
+        what["models"] = dict(load_models(models or settings.models or ""))
+    with ExitStack() as stack:
+        if queries is None and migrations is None:
+            from diglot.repositories.rows import ROW_MODELS
+
+            queries = stack.enter_context(resources.as_file(resources.files("diglot.queries")))
+            migrations = stack.enter_context(resources.as_file(resources.files("diglot.migrations")))
+            what.setdefault("models", dict(ROW_MODELS))
+        yield Project(queries=queries, migrations=migrations, **what)
+
+
+def _existing(folder: str | None, name: str) -> Path | None:
+    if folder is not None and not Path(folder).is_dir():
+        raise ConfigurationError(f"{name} of [check] in diglot.toml: there is no folder {folder}")
+    return Path(folder) if folder is not None else None
+
+
+def _known(only: tuple[str, ...]) -> Any:
+    unknown = [name for name in only if name not in CHECKS]
+    if unknown:
+        raise ConfigurationError(f"unknown check {unknown[0]!r} in [check]: use {', '.join(CHECKS)}")
+    return only
+
+
+def _is_watched(form: str) -> bool:
+    import sys
+
+    return form == "table" and sys.stderr is not None and sys.stderr.isatty()

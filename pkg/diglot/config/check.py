@@ -1,0 +1,53 @@
+"""The section ``[check]`` of ``diglot.toml``: what ``diglot check`` looks at in this project.
+
+[check]
+queries = "db/queries"
+migrations = "db/migrations"
+models = "shop.rows"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from diglot.config import CONFIG_FILE
+from diglot.errors import ConfigurationError
+
+
+class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Folders are relative to the file. ``allowed`` is the file of accepted drift, ``only`` the checks that are run."""
+
+    queries: str | None = None
+    migrations: str | None = None
+    models: str | None = None
+    allowed: str | None = None
+    postgres_url: str | None = None
+    only: tuple[str, ...] = ()
+    dialect: Literal["postgres", "sqlite"] | None = None
+
+
+def load_check(config_file: Path | None) -> CheckSettings:
+    """What the file says, or ``diglot.toml`` of the working directory; ConfigurationError where it is not right."""
+    file = config_file if config_file is not None else CONFIG_FILE
+    if config_file is None and not file.exists():
+        return CheckSettings()
+    try:
+        section: Any = tomllib.loads(file.read_text("utf-8")).get("check", {})
+        found = msgspec.convert(section, CheckSettings)
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {(error.strerror or 'can not be read').lower()}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise ConfigurationError(f"{file} is not TOML") from None
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"[check] of {file}: {error}") from None
+    folder = file.absolute().parent
+    inside = {
+        name: str(folder / value)
+        for name in ("queries", "migrations", "allowed")
+        if (value := getattr(found, name)) is not None
+    }
+    return msgspec.structs.replace(found, **inside)
