@@ -27,6 +27,7 @@ class QueryFileError(DiglotError):
 
     def __init__(self, message: str, *, file: str = "<text>", line: int = 1, column: int = 1) -> None:
         super().__init__(f"{file}:{line}:{column}: {message}")
+        self.problem = message
         self.file = file
         self.line = line
         self.column = column

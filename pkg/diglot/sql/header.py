@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -27,6 +28,7 @@ SUFFIXES = {
 KEYS = ("param", "returns", "differs", "plan", "only", "idempotent")
 
 _NAME_LINE = re.compile(r"--\s*name\s*:\s*(?P<spec>.*?)\s*$")
+_NAME_LINES = re.compile(r"^--[ \t]*name[ \t]*:", re.MULTILINE)
 _SPEC = re.compile(r"(?P<name>[a-z][a-z0-9_]*)\s*(?:\((?P<params>[^()]*)\))?\s*(?P<suffix>\S*)$")
 _KEY_LINE = re.compile(r"--\s*(?P<key>[a-z][a-z_-]*)\s*:(?:\s+(?P<value>.*?))?\s*$")
 _TYPE = re.compile(r"(?P<base>[a-z]+)(?P<list>\[\])?(?P<null>\?)?$")
@@ -96,23 +98,51 @@ class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_queries(source: str, subject: str, file: str) -> list[QuerySource]:
     """The queries of one file in its order. QueryFileError, with the place, for anything that is not right."""
-    source = source.removeprefix("\ufeff").replace("\r\n", "\n")
-    tokens = scan(source, file)
-    starts = [i for i, token in enumerate(tokens) if _is_name_line(source, token)]
-    reader = _Reader(source, subject, file)
-    reader.refuse_code(tokens[: starts[0]] if starts else tokens)
-    queries = [reader.query(tokens[start:end]) for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
-    seen: dict[str, QuerySource] = {}
-    for query in queries:
-        if query.name in seen:
-            raise QueryFileError(
-                f"a query named {query.name!r} stands already at line {seen[query.name].line}",
-                file=file,
-                line=query.line,
-                column=query.column,
-            )
-        seen[query.name] = query
+    queries, problems = inspect_queries(source, subject, file)
+    if problems:
+        raise problems[0]
     return queries
+
+
+def inspect_queries(source: str, subject: str, file: str) -> tuple[list[QuerySource], list[QueryFileError]]:
+    """The queries of one file that are right, and everything that is not, in the order of the file.
+
+    A string or a comment that does not end would take all that follows with it: the query it stands in is left out,
+    and the next name line begins the next query.
+    """
+    source = source.removeprefix("\ufeff").replace("\r\n", "\n")
+    problems: list[QueryFileError] = []
+    tokens = _tokens_of_what_ends(source, file, problems)
+    starts = [i for i, token in enumerate(tokens) if _is_name_line(source, token)]
+    reader = _Reader(source, subject, file, problems)
+    reader.refuse_code(tokens[: starts[0]] if starts else tokens)
+    seen: dict[str, QuerySource] = {}
+    for start, end in pairwise([*starts, len(tokens)]):
+        query = reader.query(tokens[start:end])
+        if query is not None and query.name in seen:
+            reader.problem(
+                f"a query named {query.name!r} stands already at line {seen[query.name].line}", tokens[start].start
+            )
+        elif query is not None:
+            seen[query.name] = query
+    return list(seen.values()), sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def _tokens_of_what_ends(source: str, file: str, problems: list[QueryFileError]) -> list[Token]:
+    while True:
+        try:
+            return scan(source, file)
+        except QueryFileError as error:
+            problems.append(error)
+            at = _offset(source, error)
+            begins = max((m.start() for m in _NAME_LINES.finditer(source, 0, at)), default=0)
+            following = _NAME_LINES.search(source, at)
+            ends = following.start() if following else len(source)
+            source = source[:begins] + re.sub(r"[^\n]", " ", source[begins:ends]) + source[ends:]
+
+
+def _offset(source: str, error: QueryFileError) -> int:
+    return sum(len(line) for line in source.splitlines(keepends=True)[: error.line - 1]) + error.column - 1
 
 
 def _is_name_line(source: str, token: Token) -> bool:
@@ -123,24 +153,31 @@ def _is_name_line(source: str, token: Token) -> bool:
 class _Reader:
     """Reads the queries of one file; holds what errors need."""
 
-    def __init__(self, source: str, subject: str, file: str) -> None:
+    def __init__(self, source: str, subject: str, file: str, problems: list[QueryFileError]) -> None:
         self.source = source
         self.subject = subject
         self.file = file
+        self.problems = problems
 
-    def error(self, message: str, offset: int) -> QueryFileError:
+    def problem(self, message: str, offset: int) -> None:
         line, column = position(self.source, offset)
-        return QueryFileError(message, file=self.file, line=line, column=column)
+        self.problems.append(QueryFileError(message, file=self.file, line=line, column=column))
 
     def refuse_code(self, tokens: list[Token]) -> None:
         for token in tokens:
             if token.kind not in (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT) and token.text.strip():
                 offset = token.start + len(token.text) - len(token.text.lstrip())
-                raise self.error("SQL outside of a query: a query begins with '-- name: …'", offset)
+                self.problem("SQL outside of a query: a query begins with '-- name: …'", offset)
+                return
 
-    def query(self, tokens: list[Token]) -> QuerySource:
+    def query(self, tokens: list[Token]) -> QuerySource | None:
+        """The query, or None where something of it is not right."""
         start = tokens[0].start
-        name, declared, suffix = self._name_line(tokens[0])
+        before = len(self.problems)
+        named = self._name_line(tokens[0])
+        if named is None:
+            return None
+        name, declared, suffix = named
         header, body = self._split(tokens[1:])
         values: dict[str, str] = {}
         parameters: dict[str, Parameter] = {}
@@ -152,20 +189,23 @@ class _Reader:
                 continue
             key, value = found["key"], found["value"] or ""
             if key not in KEYS:
-                raise self.error(f"unknown header key {key!r}: use one of {', '.join(KEYS)}", token.start)
-            if not value:
-                raise self.error(f"nothing stands behind '{key}:'", token.start)
-            if key == "param":
+                self.problem(f"unknown header key {key!r}: use one of {', '.join(KEYS)}", token.start)
+            elif not value:
+                self.problem(f"nothing stands behind '{key}:'", token.start)
+            elif key == "param":
                 parameter = self._parameter(value, token)
-                if parameter.name in parameters:
-                    raise self.error(f"parameter {parameter.name!r} is declared twice", token.start)
-                parameters[parameter.name] = parameter
+                if parameter is not None and parameter.name in parameters:
+                    self.problem(f"parameter {parameter.name!r} is declared twice", token.start)
+                elif parameter is not None:
+                    parameters[parameter.name] = parameter
             elif key in values:
-                raise self.error(f"{key!r} stands twice in this header", token.start)
+                self.problem(f"{key!r} stands twice in this header", token.start)
             else:
                 values[key] = value
+        if len(self.problems) > before:
+            return None  # what follows would only say the same in other words
         if list(parameters) != declared:
-            raise self.error(
+            self.problem(
                 f"the name line declares ({', '.join(declared)}), the param lines ({', '.join(parameters)}): "
                 "both must list the same parameters in the same order",
                 start,
@@ -175,7 +215,9 @@ class _Reader:
             self._refuse_second_statement(body, name)
         returns, nullable = self._returns(values.get("returns"), suffix, name, start)
         if suffix == "#" and parameters:
-            raise self.error(f"script {name!r} can't have parameters", start)
+            self.problem(f"script {name!r} can't have parameters", start)
+        if len(self.problems) > before:
+            return None
         line, column = position(self.source, start)
         return QuerySource(
             subject=self.subject,
@@ -196,29 +238,34 @@ class _Reader:
             column=column,
         )
 
-    def _name_line(self, token: Token) -> tuple[str, list[str], str]:
+    def _name_line(self, token: Token) -> tuple[str, list[str], str] | None:
         line = _NAME_LINE.match(token.text)
         spec = _SPEC.match(line["spec"]) if line else None
         if spec is None:
             message = (
                 "the name line must read '-- name: name(parameter, …)suffix', names in lower case with underscores"
             )
-            raise self.error(message, token.start)
+            self.problem(message, token.start)
+            return None
         suffix = spec["suffix"]
         if suffix == "<!":
             message = "suffix '<!' means four things on four drivers: use 'returning' with '^', '$' or no suffix"
-            raise self.error(message, token.start)
+            self.problem(message, token.start)
+            return None
         if suffix not in SUFFIXES:
             known = ", ".join(repr(s) for s in SUFFIXES if s)
-            raise self.error(f"unknown suffix {suffix!r}: use none or one of {known}", token.start)
+            self.problem(f"unknown suffix {suffix!r}: use none or one of {known}", token.start)
+            return None
         if spec["params"] is None and suffix != "#":
-            raise self.error(f"query {spec['name']!r} needs a parameter list, () when it has none", token.start)
+            self.problem(f"query {spec['name']!r} needs a parameter list, () when it has none", token.start)
+            return None
         declared = (
             [part.strip() for part in (spec["params"] or "").split(",")] if (spec["params"] or "").strip() else []
         )
         for name in declared:
             if not _PARAMETER_NAME.match(name):
-                raise self.error(f"{name!r} is not a parameter name", token.start)
+                self.problem(f"{name!r} is not a parameter name", token.start)
+                return None
         return spec["name"], declared, suffix
 
     def _split(self, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
@@ -231,35 +278,40 @@ class _Reader:
                 return header, tokens[i:]
         return header, []
 
-    def _parameter(self, value: str, token: Token) -> Parameter:
+    def _parameter(self, value: str, token: Token) -> Parameter | None:
         name, _, declaration = value.partition(" ")
         if not _PARAMETER_NAME.match(name):
-            raise self.error(f"{name!r} is not a parameter name", token.start)
+            self.problem(f"{name!r} is not a parameter name", token.start)
+            return None
         found = _TYPE.match(declaration.strip())
         if found is None or found["base"] not in BASE_TYPES:
-            raise self.error(
+            self.problem(
                 f"parameter {name!r} has the unknown type {declaration.strip()!r}: use {', '.join(BASE_TYPES)}, "
                 "'T[]' for a list, '?' behind it where it may be null",
                 token.start,
             )
+            return None
         if found["list"] and found["base"] not in LIST_TYPES:
             message = f"parameter {name!r}: a list of {found['base']} can't be passed to SQLite"
-            raise self.error(message, token.start)
+            self.problem(message, token.start)
+            return None
         return Parameter(name, found["base"], bool(found["list"]), bool(found["null"]))
 
     def _returns(self, value: str | None, suffix: str, name: str, start: int) -> tuple[str | None, bool]:
         if suffix in ("!", "*!", "#"):
             if value is not None:
-                raise self.error(f"query {name!r} gives {SUFFIXES[suffix]}: it can't have 'returns:'", start)
+                self.problem(f"query {name!r} gives {SUFFIXES[suffix]}: it can't have 'returns:'", start)
             return None, False
         if value is None:
-            raise self.error(f"query {name!r} gives {SUFFIXES[suffix]}: say what with '-- returns: …'", start)
+            self.problem(f"query {name!r} gives {SUFFIXES[suffix]}: say what with '-- returns: …'", start)
+            return None, False
         found = _RETURNS.match(value)
         if found is None:
-            raise self.error(f"'returns: {value}' is neither a model nor a type", start)
+            self.problem(f"'returns: {value}' is neither a model nor a type", start)
+            return None, False
         if suffix == "$" and found["name"] not in BASE_TYPES:
             message = f"query {name!r} gives one value, so 'returns:' names a type: {', '.join(BASE_TYPES)}"
-            raise self.error(message, start)
+            self.problem(message, start)
         return found["name"], bool(found["null"])
 
     def _segments(self, body: list[Token], parameters: dict[str, Parameter], name: str, start: int) -> list[Segment]:
@@ -267,6 +319,7 @@ class _Reader:
         current: list[Token] = []
         condition: Token | None = None
         used: set[str] = set()
+        misspelt = False
 
         def close(switch: str | None) -> None:
             if current:
@@ -276,7 +329,7 @@ class _Reader:
         for token in body:
             if token.kind is Kind.PARAMETER:
                 if token.name not in parameters:
-                    raise self.error(f"parameter {token.text!r} is not declared", token.start)
+                    self.problem(f"parameter {token.text!r} is not declared", token.start)
                 used.add(token.name)
             if token.kind is not Kind.BLOCK_COMMENT or not _CONDITION_LIKE.match(token.text):
                 current.append(token)
@@ -284,31 +337,34 @@ class _Reader:
             opening = _CONDITION.match(token.text)
             if opening:
                 if condition is not None:
-                    raise self.error("a conditional block inside a conditional block", token.start)
+                    self.problem("a conditional block inside a conditional block", token.start)
                 if opening["name"] not in parameters:
-                    raise self.error(f"parameter ':{opening['name']}' is not declared", token.start)
-                if not parameters[opening["name"]].nullable:
+                    self.problem(f"parameter ':{opening['name']}' is not declared", token.start)
+                elif not parameters[opening["name"]].nullable:
                     message = f"parameter {opening['name']!r} is never null, so this block is always there"
-                    raise self.error(message, token.start)
+                    self.problem(message, token.start)
                 close(None)
                 condition = token
                 used.add(opening["name"])
             elif _END.match(token.text):
                 if condition is None:
-                    raise self.error("'/* end */' without '/* if :parameter */'", token.start)
+                    self.problem("'/* end */' without '/* if :parameter */'", token.start)
+                    continue
                 close(_condition_name(condition))
                 condition = None
             else:
                 message = "a conditional block reads '/* if :parameter */ … /* end */'"
-                raise self.error(message, token.start)
-        if condition is not None:
-            raise self.error("this conditional block has no '/* end */'", condition.start)
+                self.problem(message, token.start)
+                misspelt = True
+        if condition is not None and not misspelt:
+            self.problem("this conditional block has no '/* end */'", condition.start)
         close(None)
         if not any(_says_something(token) for token in body):
-            raise self.error(f"query {name!r} has no SQL", start)
+            self.problem(f"query {name!r} has no SQL", start)
+            return segments
         unused = [p for p in parameters if p not in used]
         if unused:
-            raise self.error(f"query {name!r} declares {', '.join(unused)} but does not use it", start)
+            self.problem(f"query {name!r} declares {', '.join(unused)} but does not use it", start)
         return segments
 
     def _refuse_second_statement(self, body: list[Token], name: str) -> None:
@@ -320,7 +376,8 @@ class _Reader:
                 end = token.start + text.index(";")
                 text = text[text.index(";") :]
             if end is not None and _says_something(Token(token.kind, text, token.start)):
-                raise self.error(f"query {name!r} has a second statement behind this ';': use a script ('#')", end)
+                self.problem(f"query {name!r} has a second statement behind this ';': use a script ('#')", end)
+                return
 
 
 def _condition_name(token: Token) -> str:

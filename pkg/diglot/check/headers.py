@@ -1,0 +1,116 @@
+"""Check 1: every query file reads as docs/queries.md says, and no reason in it has outlived what it explains."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+
+from aiosql.queries import Queries
+
+from diglot.check.finding import Finding
+from diglot.check.project import Project
+from diglot.check.sources import SourceFile, source_files
+from diglot.check.texts import same_text
+from diglot.sql.adapters import ADAPTERS
+from diglot.sql.decoding import Models
+from diglot.sql.header import BASE_TYPES, QuerySource
+from diglot.sql.query import Query
+from diglot.stores.session import DIALECTS
+
+CHECK = "headers"
+_SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
+_ONLY = re.compile(r"(?P<dialect>\w+)\s+because\s+\S")
+_RESERVED = frozenset(name for name in dir(Queries(None)) if not name.startswith("__"))  # type: ignore[arg-type]
+
+
+def check_headers(project: Project) -> list[Finding]:
+    """Everything that is wrong with the headers, of all files; ConfigurationError where a folder is missing."""
+    trees = {dialect: source_files(project, dialect) for dialect in project.dialects}
+    findings = [finding for files in trees.values() for file in files for finding in _of_file(file, project.models)]
+    if set(trees) == set(DIALECTS):
+        findings += _stale_differs(trees["postgres"], trees["sqlite"])
+    return sorted(findings)
+
+
+def _of_file(file: SourceFile, models: Models | None) -> Iterator[Finding]:
+    if not _SUBJECT.fullmatch(file.subject) or file.subject in _RESERVED or keyword.iskeyword(file.subject):
+        message = "a query file is named in lower case with underscores, and not like something of Python or aiosql"
+        yield Finding(CHECK, file.shown, 1, 1, file.subject, message)
+    for problem in file.problems:
+        name = file.name_at(problem.line)
+        yield Finding(CHECK, file.shown, problem.line, problem.column, name, problem.problem)
+    for query in file.queries:
+        yield from _names(file, query)
+        if not query.doc:
+            yield file.finding(CHECK, query, "it has no documentation: say below the name line what it is for")
+        yield from _returns(file, query, models)
+        yield from _reasons(file, query)
+
+
+def _names(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
+    if query.name in _RESERVED:
+        yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: aiosql uses this name itself")
+    if keyword.iskeyword(query.name):
+        yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: Python has this word for itself")
+    for parameter in query.parameters:
+        if keyword.iskeyword(parameter.name):
+            message = f"a parameter can't be named {parameter.name!r}: Python has this word for itself"
+            yield file.finding(CHECK, query, message, f"param {parameter.name}")
+
+
+def _returns(file: SourceFile, query: QuerySource, models: Models | None) -> Iterator[Finding]:
+    if query.returns is None or query.returns in BASE_TYPES:
+        return
+    if models is not None and query.returns not in models:
+        known = ", ".join([*models, *BASE_TYPES])
+        message = f"'returns: {query.returns}' is neither a model nor a type: use one of {known}"
+        yield file.finding(CHECK, query, message, "returns")
+    if query.returns_nullable:
+        message = (
+            f"'returns: {query.returns}?': a row is never null ('^' says that there may be none): remove the '?'"
+        )
+        yield file.finding(CHECK, query, message, "returns")
+
+
+def _reasons(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
+    if query.only is not None:
+        found = _ONLY.match(query.only)
+        if found is None or found["dialect"] not in DIALECTS:
+            message = f"'only: {query.only}' reads '-- only: {file.dialect} because …'"
+            yield file.finding(CHECK, query, message, "only")
+        elif found["dialect"] != file.dialect:
+            message = f"'only: {found['dialect']}' stands in the {file.dialect} tree"
+            yield file.finding(CHECK, query, message, "only")
+    if query.idempotent is not None and not _writes(query, file):
+        message = "a read may always be sent again: 'idempotent:' is for writes, remove it"
+        yield file.finding(CHECK, query, message, "idempotent")
+
+
+def _stale_differs(postgres: list[SourceFile], sqlite: list[SourceFile]) -> Iterator[Finding]:
+    """``differs:`` where the facing page says the same, and ``only:`` where there is a facing page."""
+    facing = {query.full_name: query for file in postgres for query in file.queries}
+    for here, there in ((postgres, sqlite), (sqlite, postgres)):
+        others = {query.full_name: query for file in there for query in file.queries}
+        for file in here:
+            for query in file.queries:
+                other = others.get(query.full_name)
+                if other is None:
+                    continue
+                if query.differs is not None and same_text(facing[query.full_name], _of(query, other, facing)):
+                    message = "both dialects say the same: 'differs:' explains nothing any more, remove it"
+                    yield file.finding(CHECK, query, message, "differs")
+                if query.only is not None:
+                    message = f"the {there[0].dialect} tree has this query too: 'only:' no longer applies, remove it"
+                    yield file.finding(CHECK, query, message, "only")
+
+
+def _of(query: QuerySource, other: QuerySource, facing: dict[str, QuerySource]) -> QuerySource:
+    """The SQLite side of the two."""
+    return other if facing[query.full_name] is query else query
+
+
+def _writes(query: QuerySource, file: SourceFile) -> bool:
+    """Whether it does with all of its blocks, or with none."""
+    variants = list(Query(query, ADAPTERS[file.dialect]()).variants())
+    return variants[0].statement.writes or variants[-1].statement.writes
