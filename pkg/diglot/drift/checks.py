@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from diglot.drift import facts, texts
-from diglot.drift.difference import Difference
+from diglot.drift.difference import Difference, differs
 from diglot.drift.expressions import columns_of, condition
 from diglot.drift.facts import Fact
 from diglot.drift.keys import renamed, report
@@ -23,9 +23,10 @@ def compare_checks(pair: TablePair) -> Iterator[Difference]:
     if pair.comparison.mixed:
         loose = _without_what_types_say(pair, sides, loose)
     for side in (0, 1):
-        for fact in loose[side]:
-            if fact.check is None:
-                yield _asked_in_vain(pair, fact, side)
+        for fact in [fact for fact in loose[side] if fact.check is None]:
+            instead = _said_instead(fact, loose[1 - side])
+            yield _asked_in_vain(pair, fact, side, instead)
+            loose[1 - side][:] = [each for each in loose[1 - side] if instead is None or each.check != instead]
     yield from _changed(pair, loose)
     if pair.comparison.names:
         yield from _other_names(pair)
@@ -91,12 +92,23 @@ def _without_what_types_say(
     return kept[0], kept[1]
 
 
-def _asked_in_vain(pair: TablePair, fact: Fact, side: int) -> Difference:
+def _said_instead(fact: Fact, others: list[Fact]) -> int | None:
+    """The CHECK of the other side that says something else about this column alone."""
+    return next((each.check for each in others if columns_of(each.form) == {fact.column}), None)
+
+
+def _asked_in_vain(pair: TablePair, fact: Fact, side: int, instead: int | None) -> Difference:
     column = next(c for c in pair.tables[side].columns if c.name.lower() == fact.column)
-    left = texts.type_of(column) if side == 0 else None
-    right = texts.type_of(column) if side == 1 else None
+    name, other = column.name, None
+    if instead is not None:
+        check = pair.tables[1 - side].checks[instead]
+        name, other = check.name or name, texts.check(check)
+    type_text = texts.type_of(column)
+    left, right = (type_text, other) if side == 0 else (other, type_text)
+    if other is not None:
+        return differs("check", pair.name, name, left, right)
     where = "right" if side == 0 else "left"
-    return Difference("check", pair.name, column.name, left, right, f"missing on the {where}: {fact.why}")
+    return Difference("check", pair.name, name, left, right, f"missing on the {where}: {fact.why}")
 
 
 def _other_names(pair: TablePair) -> Iterator[Difference]:

@@ -32,7 +32,8 @@ def _types(pair: TablePair, one: Column, other: Column) -> Iterator[Difference]:
     if not _same_type(pair, one, other):
         yield differs("type", pair.name, one.name, texts.type_of(one), texts.type_of(other))
     elif _collation(pair, one, 0) != _collation(pair, other, 1):
-        shown = texts.collation(one), texts.collation(other)
+        left, right = pair.comparison.dialects
+        shown = texts.collation(one, left), texts.collation(other, right)
         message = f"compares or sorts otherwise: {shown[0]} on the left, {shown[1]} on the right"
         yield Difference("type", pair.name, one.name, *shown, message)
 

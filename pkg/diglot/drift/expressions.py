@@ -6,6 +6,7 @@ reported.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from diglot.drift.reading import Reader, Scope
 from diglot.drift.values import Form, joined, number_form, one_of
+from diglot.stores.session import Dialect
 
 
 def form(text: str, scope: Scope) -> Form:
@@ -86,7 +88,8 @@ def _split(of: Form, scope: Scope) -> Iterator[Form]:
             return
     if of[0] == "not" and of[1][0] == "is null" and of[1][1][0] == "column" and of[1][1][1] in scope.not_null:
         return
-    yield of
+    if of != number_form(1):
+        yield of
 
 
 def _needless(subject: Form, rest: list[Form], scope: Scope) -> bool:
@@ -106,10 +109,15 @@ _TOLERANT = {"is null", "is", "case", "coalesce", "or", "and", "num_nonnulls", "
 
 
 def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:
+    tree = _parsed(text, scope.dialect)
+    return how(tree) if tree is not None else ("unread", " ".join(text.split()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str, dialect: Dialect) -> Any:
+    """sqlglot's tree, which nobody changes; the same few texts are asked for again and again."""
     try:
-        tree = sqlglot.parse_one(text, dialect=scope.dialect)
+        tree = sqlglot.parse_one(text, dialect=dialect)
     except (SqlglotError, RecursionError):
-        tree = None
-    if tree is None or tree.find(exp.Command) is not None:
-        return ("unread", " ".join(text.split()))
-    return how(tree)
+        return None
+    return None if tree.find(exp.Command) is not None else tree

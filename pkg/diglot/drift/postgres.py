@@ -18,18 +18,25 @@ from diglot.stores.session import Row, Session, Statement, Store
 def read_postgres(store: Store, schema: str | None = None) -> Schema:
     """All of one schema, by default the connection's first. ConfigurationError where there is no such schema."""
     with store.snapshot() as session:
-        found = session.rows(_SCHEMA, (schema,))
-        if not found:
-            raise ConfigurationError(
-                f"there is no schema {schema!r} in {store.location}"
-                if schema
-                else f"the connection to {store.location} has no schema of its own: name one with ?schema=…"
-            )
-        oid, name = found[0]
-        session.rows(_SEARCH_PATH, (name,))
-        tables, views = _Reader(session, oid).read()
-    where = f"{store.location} ({store.server_version}, schema {name})"
-    return Schema(dialect="postgres", location=where, tables=tables, views=views)
+        found = read_session(session, f"{store.location} ({store.server_version})", schema)
+    if found is None:
+        raise ConfigurationError(
+            f"there is no schema {schema!r} in {store.location}"
+            if schema
+            else f"the connection to {store.location} has no schema of its own: name one with ?schema=…"
+        )
+    return found
+
+
+def read_session(session: Session, location: str, schema: str | None = None) -> Schema | None:
+    """As ``read_postgres``, as the session's transaction sees it; None where there is no such schema."""
+    found = session.rows(_SCHEMA, (schema,))
+    if not found:
+        return None
+    oid, name = found[0]
+    session.rows(_SEARCH_PATH, (name,))
+    tables, views = _Reader(session, oid).read()
+    return Schema(dialect="postgres", location=f"{location}, schema {name}", tables=tables, views=views)
 
 
 class _Reader:

@@ -352,6 +352,7 @@ _CONSTANTS: dict[type, Form] = {
     exp.CurrentTimestamp: NOW,
     exp.CurrentDate: TODAY,
     exp.CurrentTime: NOW_TIME,
+    exp.Uuid: ("gen_random_uuid",),
 }
 _READERS: dict[type, Callable[[Reader, Any], Form]] = {
     exp.Paren: Reader._inner,
@@ -396,6 +397,7 @@ _READERS: dict[type, Callable[[Reader, Any], Form]] = {
     exp.CurrentTimestamp: Reader._constant,
     exp.CurrentDate: Reader._constant,
     exp.CurrentTime: Reader._constant,
+    exp.Uuid: Reader._constant,
     exp.TimeToStr: Reader._strftime,
     exp.If: Reader._case,
     exp.Case: Reader._case,

@@ -25,7 +25,7 @@ Rows = Callable[[Statement], list[Row]]
 def read_sqlite(store: Store) -> Schema:
     """The schema of an open store."""
     with store.snapshot() as session:
-        return _read(session.rows, f"{store.location} ({store.server_version})")
+        return read_rows(session.rows, f"{store.location} ({store.server_version})")
 
 
 def read_sqlite_file(path: Path) -> Schema:
@@ -36,14 +36,9 @@ def read_sqlite_file(path: Path) -> Schema:
     try:
         with closing(driver.connect(_uri(path), uri=True, isolation_level=None, timeout=5)) as connection:
             connection.execute("begin")
-            return _read(lambda statement: _fetch(connection, statement), f"{path} ({server_version()})")
+            return read_rows(lambda statement: _fetch(connection, statement), f"{path} ({server_version()})")
     except (driver.Error, OSError) as error:
         raise DatabaseUnavailable(f"can't read {path}: {error}") from error
-
-
-def read_sqlite_connection(connection: Any, location: str) -> Schema:
-    """The schema of a connection of the driver."""
-    return _read(lambda statement: _fetch(connection, statement), location)
 
 
 def _fetch(connection: Any, statement: Statement) -> list[Row]:
@@ -59,7 +54,8 @@ def _uri(path: Path) -> str:
     return f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
 
 
-def _read(rows: Rows, location: str) -> Schema:
+def read_rows(rows: Rows, location: str) -> Schema:
+    """The schema, through whatever runs statements."""
     columns, foreign_keys, indexes, keys, triggers = (
         _by_first(rows(statement)) for statement in (_COLUMNS, _FOREIGN_KEYS, _INDEXES, _KEYS, _TRIGGERS)
     )

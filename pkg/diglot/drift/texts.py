@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from diglot.drift.schema import Check, Column, ForeignKey, Index, Key, PrimaryKey
+from diglot.stores.session import Dialect
 
 
 def column(of: Column) -> str:
@@ -15,8 +16,10 @@ def type_of(of: Column) -> str:
     return f"{of.type} ({labels})" if labels else of.type or "no type"
 
 
-def collation(of: Column) -> str:
-    return f'collate "{of.collation}"' if of.collation else "the default collation"
+def collation(of: Column, dialect: Dialect) -> str:
+    if of.collation:
+        return f'collate "{of.collation}"'
+    return "collate binary" if dialect == "sqlite" else "the database's collation"
 
 
 def identity(of: Column) -> str | None:
