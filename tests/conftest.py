@@ -40,6 +40,7 @@ __all__ = [
 @pytest.fixture(autouse=True)
 def without_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """No DATABASE_URL, DB_… or libpq variable reaches a test; what a test wants, it sets."""
+    monkeypatch.delenv("COVERAGE_PROCESS_START", raising=False)
     for name in list(os.environ):
         if name == "DATABASE_URL" or name.startswith(("DB_", "PG")):
             monkeypatch.delenv(name)
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite: runs on SQLite, so it runs again on the other SQLite library")
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
     config.addinivalue_line("markers", "older: on the older of the embedded PostgreSQL versions")
+    config.addinivalue_line("markers", "browser: needs a chromium (on the PATH, or named by DIGLOT_CHROMIUM)")
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     folder = Path(worker["diglot_folder"]) if worker else new_session_folder()
     config.stash[SESSION_FOLDER] = folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from diglot.catalogue.collect import collect
 from diglot.catalogue.entries import Catalogue
 from diglot.check.project import Project
 from diglot.check.scratch import scratch_postgres, scratch_sqlite
+from diglot.drift import DriftSettings
+from diglot.drift.settings import Allow
 from tests.databases import POSTGRES_PARAMS, Databases
 
 SCHEMA = """
@@ -34,6 +37,7 @@ WORDS = {
     "postgres": {"integer": "bigint", "time": "timestamptz", "now": "now()"},
     "sqlite": {"integer": "integer", "time": "text", "now": "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"},
 }
+WORDS_INDEX = "create index ix_orders_words on orders using hash (note);"
 CUSTOMERS = """
 -- name: get_customer(id)^
 -- param: id int
@@ -96,6 +100,8 @@ LOCK = """
 -- Nobody else changes them \u202e.
 select customer_id, number, note from orders where customer_id = :customer_id for update;
 """
+HASH = Allow(kind="index", table="orders", name="ix_orders_words", reason="SQLite has no hash", until=date(2027, 1, 2))
+ALLOWED = DriftSettings(allow=(HASH,))
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +110,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("shop")
     for dialect, words in WORDS.items():
         _write(root / "migrations" / dialect / "1_tables.sql", SCHEMA.format(**words))
+        if dialect == "postgres":
+            _write(root / "migrations" / dialect / "2_words.sql", WORDS_INDEX)
         _write(root / "queries" / dialect / "customers.sql", CUSTOMERS.replace("{of_ids}", OF_IDS[dialect]))
         _write(root / "queries" / dialect / "orders.sql", ORDERS + (LOCK if dialect == "postgres" else ""))
     return Project(queries=root / "queries", migrations=root / "migrations")
@@ -122,7 +130,7 @@ def server_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator
 def found(shop: Project, server_url: str) -> Catalogue:
     """What is known of the shop, from both engines."""
     with scratch_sqlite(shop.migrations) as sqlite, scratch_postgres(shop.migrations, server_url) as postgres:
-        return collect(shop, postgres, sqlite)
+        return collect(shop, postgres, sqlite, ALLOWED, date(2026, 11, 21))
 
 
 def _write(path: Path, text: str) -> None:

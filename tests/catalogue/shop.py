@@ -6,7 +6,6 @@ from diglot.catalogue.entries import (
     Catalogue,
     Column,
     Constraint,
-    Drift,
     Entry,
     Index,
     PlanText,
@@ -17,6 +16,8 @@ from diglot.catalogue.entries import (
     TableUse,
 )
 from diglot.catalogue.facing import Line, Piece
+from diglot.drift import Difference, DriftResult
+from diglot.drift.settings import Allowed
 from diglot.sql.header import Parameter
 from diglot.stores.session import Dialect
 
@@ -47,8 +48,15 @@ def entry(
         columns=[ResultColumn(text, {"postgres": text, "sqlite": text}, True)] if text else [],
         uses=[TableUse(text, [text], [text])] if text else [],
         sides=sides,
+        writes=False,
         same=len(sides) == 2,
     )
+
+
+def catalogue_of(*entries: Entry, drift: DriftResult | None = None) -> Catalogue:
+    """A catalogue of these queries alone."""
+    engines: dict[Dialect, str] = {"postgres": "PostgreSQL 18.4", "sqlite": "SQLite 3.53.4"}
+    return Catalogue(engines, [Subject("a", list(entries))], [], drift or DriftResult("", "", [], []))
 
 
 def everything(text: str) -> Catalogue:
@@ -74,5 +82,10 @@ def everything(text: str) -> Catalogue:
         engines={"postgres": text, "sqlite": text},
         subjects=[Subject(text, [entry(name, postgres=one, sqlite=one, doc=f"{text}\n{text}", text=text)])],
         tables=[table],
-        drift=[Drift(text, text, text, text, text, text), Drift("index", "t", "i", text, text, "", reason=text)],
+        drift=DriftResult(
+            left=text,
+            right=text,
+            differences=[Difference("index", text, text, text, text, text)],
+            allowed=[Allowed("index", text, text, text, text, text, text, None)],
+        ),
     )

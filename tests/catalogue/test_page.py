@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import date
 from html.parser import HTMLParser
 
 import pytest
 
-from diglot.catalogue.entries import Catalogue, Drift, Entry, Subject
+from diglot.catalogue.entries import Entry
 from diglot.catalogue.facing import alone
 from diglot.catalogue.page import anchor, page
-from diglot.stores.session import Dialect
-from tests.catalogue.shop import entry, everything, side
+from diglot.drift import Difference, DriftResult
+from diglot.drift.settings import Allowed
+from tests.catalogue.shop import catalogue_of, entry, everything, side
 
 ADDRESSES = {"href", "src", "srcset", "action", "data", "poster", "formaction"}
 
@@ -46,7 +48,6 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-ENGINES: dict[Dialect, str] = {"postgres": "PostgreSQL 18.4", "sqlite": "SQLite 3.53.4"}
 HOSTILE = [
     "</script><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -127,30 +128,37 @@ def test_a_reason_stands_once_where_both_headers_say_it_and_with_its_dialect_whe
 
 def facts(one: Entry) -> dict[str, str]:
     """The facts of a query as they are read: label → text."""
-    html = page(Catalogue(ENGINES, [Subject("a", [one])], [], None))
+    html = page(catalogue_of(one))
     pairs = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", html, re.DOTALL)
     return {label: " ".join(re.sub("<[^>]+>", "", text).split()) for label, text in pairs}
 
 
 def test_a_query_of_one_dialect_says_so() -> None:
-    html = page(Catalogue(ENGINES, [Subject("a", [entry("a.one", postgres=side(lines=alone("select 1")))])], [], None))
+    html = page(catalogue_of(entry("a.one", postgres=side(lines=alone("select 1")))))
     assert "one dialect only" in html
     assert "This dialect does not have the query." in html
 
 
+DIFFERENCE = Difference("index", "t", "i", "(a)", None, "only on the left: (a)")
+ALLOWED = Allowed("index", "t", "i", "(a)", None, "only on the left: (a)", "GIN is PostgreSQL's", date(2027, 6, 30))
+
+
 @pytest.mark.parametrize(
-    ("drift", "expected"),
+    ("differences", "allowed", "first", "below"),
     [
-        (None, ""),
-        ([], "the schemas mean the same"),
-        ([Drift("index", "t", "i", "", "", "m", reason="known")], "the schemas mean the same"),
-        ([Drift("index", "t", "i", "", "", "m")], "the schemas differ in 1 place"),
+        ([], [], "the schemas mean the same", "The two schemas mean the same."),
+        ([], [ALLOWED], "the schemas mean the same", "but for what is allowed"),
+        ([DIFFERENCE], [], "the schemas differ in 1 place", "only on the left: (a)"),
+        ([DIFFERENCE] * 2, [ALLOWED], "the schemas differ in 2 places", "GIN is PostgreSQL&#39;s (until 2027-06-30)"),
     ],
 )
-def test_the_first_sentence_tells_the_drift(drift: list[Drift] | None, expected: str) -> None:
-    (lead,) = re.findall(r'<p class="lead">(.*?)</p>', page(Catalogue(ENGINES, [], [], drift)))
-    assert expected in lead
-    assert ("schemas" in lead) is (drift is not None)
+def test_the_drift_is_told_in_the_first_sentence_and_in_its_section(
+    differences: list[Difference], allowed: list[Allowed], first: str, below: str
+) -> None:
+    html = page(catalogue_of(drift=DriftResult("", "", differences, allowed)))
+    (lead,) = re.findall(r'<p class="lead">(.*?)</p>', html)
+    assert first in lead
+    assert below in html.partition('id="drift"')[2]
 
 
 @pytest.mark.parametrize(("name", "expected"), [("tasks.get_task", "tasks.get_task"), ('a "b"', "a-20--22-b-22-")])

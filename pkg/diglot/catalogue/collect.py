@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import groupby
 from typing import LiteralString
 
@@ -12,11 +13,10 @@ from diglot.catalogue.tables import index_name, key_name, tables
 from diglot.check.plan import Plan, VariantPlan
 from diglot.check.plans import explain_all
 from diglot.check.project import Project
-from diglot.drift import schema
-from diglot.drift.postgres import read_postgres
-from diglot.drift.sqlite import read_sqlite
+from diglot.drift import DriftSettings, drift, read_schema, schema
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import SUFFIXES, QuerySource, read_queries
+from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.stores.session import DIALECTS, Dialect, Statement, Store
 
@@ -24,11 +24,14 @@ NOTES = ("differs", "plan", "only", "idempotent")
 Pair = dict[Dialect, Query]
 
 
-def collect(project: Project, postgres: Store, sqlite: Store) -> Catalogue:
-    """The catalogue of the project's trees, from two databases that its migrations were applied to."""
+def collect(project: Project, postgres: Store, sqlite: Store, settings: DriftSettings, today: date) -> Catalogue:
+    """The catalogue of the project's trees, from two databases that its migrations were applied to.
+
+    ``settings`` say which drift is allowed on that day. QueryFileError for a query that can't be read.
+    """
     stores: dict[Dialect, Store] = {"postgres": postgres, "sqlite": sqlite}
     pairs = _pairs(project)
-    schemas: dict[Dialect, schema.Schema] = {"postgres": read_postgres(postgres), "sqlite": read_sqlite(sqlite)}
+    schemas = {dialect: read_schema(store) for dialect, store in stores.items()}
     plans: dict[tuple[Dialect, str], Plan] = {}
     for dialect, store in stores.items():
         queries = [pair[dialect] for pair in pairs.values() if dialect in pair]
@@ -43,7 +46,7 @@ def collect(project: Project, postgres: Store, sqlite: Store) -> Catalogue:
         engines={dialect: store.server_version for dialect, store in stores.items()},
         subjects=[Subject(name, found) for name, found in subjects.items()],
         tables=tables(schemas, entries),
-        drift=None,
+        drift=drift(schemas["postgres"], schemas["sqlite"], settings, today),
     )
 
 
@@ -55,7 +58,7 @@ def _pairs(project: Project) -> dict[str, Pair]:
     for dialect in DIALECTS:
         adapter = ADAPTERS[dialect]()
         for file in project.query_files(dialect):
-            for source in read_queries(file.read_text("utf-8"), file.stem, str(file)):
+            for source in read_queries(read_text(file), file.stem, str(file)):
                 found.setdefault(source.full_name, {})[dialect] = Query(source, adapter)
     return dict(sorted(found.items(), key=lambda item: item[0].partition(".")[0]))
 
@@ -79,6 +82,7 @@ def _entry(pair: Pair, plans: Mapping[tuple[Dialect, str], Plan], names: Mapping
         columns=[],
         uses=[],
         sides={d: _side(d, s, lines[d], plans[d, s.full_name], names) for d, s in sources.items()},
+        writes=any(variant.statement.writes for query in pair.values() for variant in query.variants()),
         same=same,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from diglot.catalogue.facing import Line
+from diglot.drift import DriftResult
 from diglot.sql.header import Parameter
 from diglot.stores.session import Dialect
 
@@ -60,6 +61,7 @@ class Entry(msgspec.Struct, frozen=True):
     columns: list[ResultColumn]
     uses: list[TableUse]
     sides: dict[Dialect, Side]
+    writes: bool
     same: bool
     """Both texts say the same, word by word."""
 
@@ -104,22 +106,10 @@ class Table(msgspec.Struct, frozen=True):
     written_by: list[str]
 
 
-class Drift(msgspec.Struct, frozen=True):
-    """Where the two schemas disagree; with a ``reason`` where somebody wrote down why they may."""
-
-    kind: str
-    table: str
-    name: str
-    left: str
-    right: str
-    message: str
-    reason: str = ""
-
-
 class Catalogue(msgspec.Struct, frozen=True):
-    """Everything on the page. ``drift`` is None where the schemas were not compared."""
+    """Everything on the page. PostgreSQL is the left of ``drift``, SQLite the right."""
 
     engines: dict[Dialect, str]
     subjects: list[Subject]
     tables: list[Table]
-    drift: list[Drift] | None
+    drift: DriftResult

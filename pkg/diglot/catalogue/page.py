@@ -40,24 +40,20 @@ def page(catalogue: Catalogue, title: str = "Query catalogue") -> str:
         "reasons": _reasons,
         "rows": _rows,
         "runs": _runs,
-        "writes": lambda entry: any(use.writes or use.deletes for use in entry.uses),
     }
     entries = [entry for subject in catalogue.subjects for entry in subject.entries]
     style, script = _resource("style.css") + _row_styles(entries), _resource("script.js")
     differing = [entry for entry in entries if not entry.same]
-    allowed = [each for each in catalogue.drift or [] if each.reason]
-    drifted = [each for each in catalogue.drift or [] if not each.reason]
     return environment.from_string(_resource("page.html")).render(
         catalogue=catalogue,
         dialects=[(dialect, TITLES[dialect]) for dialect in DIALECTS],
         differing=differing,
-        drift=[(name, found) for name, found in (("Not allowed", drifted), ("Allowed", allowed)) if found],
         icon="data:image/svg+xml," + quote(_ICON, safe=""),
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=_hash(script),
         style=Markup(style),  # noqa: S704 - our own file
         style_hash=_hash(style),
-        summary=_summary(entries, catalogue, len(differing), len(drifted)),
+        summary=_summary(catalogue, len(entries), len(differing)),
         title=title,
         version=__version__,
     )
@@ -68,12 +64,11 @@ def anchor(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"-{ord(found.group()):x}-", name)
 
 
-def _summary(entries: list[Entry], catalogue: Catalogue, differing: int, drifted: int) -> str:
+def _summary(catalogue: Catalogue, queries: int, differing: int) -> str:
     words = f"{differing} of them in different words" if differing else "all of them in the same words"
-    said = [f"{_count(len(entries), 'query')} in two dialects, {words}", _count(len(catalogue.tables), "table")]
-    if catalogue.drift is not None:
-        said.append(f"the schemas differ in {_count(drifted, 'place')}" if drifted else "the schemas mean the same")
-    return f"{'; '.join(said)}."
+    drifted = len(catalogue.drift.differences)
+    schemas = f"the schemas differ in {_count(drifted, 'place')}" if drifted else "the schemas mean the same"
+    return f"{_count(queries, 'query')} in two dialects, {words}; {_count(len(catalogue.tables), 'table')}; {schemas}."
 
 
 def _count(number: int, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -24,8 +25,17 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
     metavar="URL",
     help="A PostgreSQL on which a scratch database can be made; by default an embedded one.",
 )
+@click.option(
+    "--allow",
+    "allowed",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The drift that is accepted. By default drift.toml of the current folder, if it is there.",
+)
 @pass_app
-def catalogue(app: App, out: Path, queries: Path | None, migrations: Path | None, postgres_url: str | None) -> None:
+def catalogue(
+    app: App, out: Path, queries: Path | None, migrations: Path | None, postgres_url: str | None, allowed: Path | None
+) -> None:
     """Write one page for a DBA: every query in both dialects side by side, its plans and indexes, every table.
 
     The page needs no network and no server: open it, search it, print it, send it. Without options it shows Diglot's
@@ -44,6 +54,7 @@ def catalogue(app: App, out: Path, queries: Path | None, migrations: Path | None
         from diglot.catalogue.page import page
         from diglot.check.project import Project
         from diglot.check.scratch import scratch_postgres, scratch_sqlite
+        from diglot.drift import load_allowed
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"the catalogue needs {error.name}: pip install 'diglot[check]'") from error
     with ExitStack() as stack:
@@ -53,7 +64,7 @@ def catalogue(app: App, out: Path, queries: Path | None, migrations: Path | None
         project = Project(queries=queries, migrations=migrations)
         sqlite = stack.enter_context(scratch_sqlite(migrations))
         postgres = stack.enter_context(scratch_postgres(migrations, postgres_url))
-        found = collect(project, postgres, sqlite)
+        found = collect(project, postgres, sqlite, load_allowed(allowed), datetime.now(UTC).date())
     _write(out, page(found))
     counts = {"queries": sum(len(subject.entries) for subject in found.subjects), "tables": len(found.tables)}
     text = f"{out}: {counts['queries']} queries, {counts['tables']} tables, {out.stat().st_size // 1024} KiB"
