@@ -67,9 +67,7 @@ def _returns(file: SourceFile, query: QuerySource, models: Models | None) -> Ite
         message = f"'returns: {query.returns}' is neither a model nor a type: use one of {known}"
         yield file.finding(CHECK, query, message, "returns")
     if query.returns_nullable:
-        message = (
-            f"'returns: {query.returns}?': a row is never null ('^' says that there may be none): remove the '?'"
-        )
+        message = f"'returns: {query.returns}?': a row is never null ('^' says that there may be none): remove the '?'"
         yield file.finding(CHECK, query, message, "returns")
 
 

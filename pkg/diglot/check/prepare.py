@@ -1,0 +1,299 @@
+"""Check 3: every query, in every combination of its blocks, is prepared on both engines and must fit what it declares.
+
+The engines say whether a statement is right, and PostgreSQL the types; nullability, and SQLite's types, are derived
+from the catalog (lineage.py). Each is compared with the header, the model, and the other dialect. What a query gives is
+read of the combinations that show it: no block, each alone, all but each, all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from diglot.check.catalog import Catalog, Kinds, read_catalog
+from diglot.check.engines import Engine, Prepared, Refused, engine
+from diglot.check.finding import Finding
+from diglot.check.lineage import Lineage, Output, Use, derive
+from diglot.check.models import Field, wanted
+from diglot.check.project import Project
+from diglot.check.sources import SourceFile, source_files
+from diglot.check.variants import Combination, characteristic, combinations, declared
+from diglot.sql.header import Parameter, QuerySource
+from diglot.stores.session import Dialect, Store
+
+CHECK = "prepare"
+_OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json", "numeric", "date", "time"})
+"""What text is not taken for; a uuid, an enum, an address is."""
+_ALSO = {"int": frozenset({"int", "numeric"}), "float": frozenset({"float", "numeric"})}
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of an answer, as the engine and the lineage tell it."""
+
+    name: str
+    kinds: Kinds
+    nullable: bool | None
+    declared: str | None
+    offset: int
+
+
+class Page(msgspec.Struct):
+    """One dialect's side of a query: its columns with all blocks, and whether it was found wrong already."""
+
+    file: SourceFile
+    query: QuerySource
+    columns: list[Column] | None
+    wrong: bool
+
+
+def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
+    """Every query that one of the two migrated databases refuses, or that gives something else than it declares."""
+    catalog = read_catalog(postgres) if postgres is not None else {}
+    findings: list[Finding] = []
+    pages: dict[Dialect, dict[str, Page]] = {}
+    never_null: dict[tuple[str, str], list[tuple[bool | None, SourceFile, QuerySource]]] = {}
+    for store in (postgres, sqlite):
+        if store is None or store.dialect not in project.dialects:
+            continue
+        own = catalog if store.dialect == "postgres" else read_catalog(store, catalog)
+        with engine(store) as connection:
+            for file in source_files(project, store.dialect):
+                for query in file.queries:
+                    checked = _Checked(file, query, store.dialect, own, project.models)
+                    found = checked.findings(connection)
+                    findings += found
+                    page = Page(file, query, checked.columns, bool(found))
+                    pages.setdefault(store.dialect, {})[query.full_name] = page
+                    for key, nullable in checked.nullable_fields:
+                        never_null.setdefault(key, []).append((nullable, file, query))
+    findings += _never_null(never_null)
+    for name, page in pages.get("sqlite", {}).items():
+        facing = pages.get("postgres", {}).get(name)
+        if facing is not None and not page.wrong and not facing.wrong:
+            findings += _facing(page, facing)
+    return sorted(set(findings))
+
+
+class _Checked:
+    """The checks of one query on one engine."""
+
+    def __init__(
+        self,
+        file: SourceFile,
+        query: QuerySource,
+        dialect: Dialect,
+        catalog: Catalog,
+        models: Mapping[str, type[Any]] | None,
+    ) -> None:
+        self.file = file
+        self.query = query
+        self.dialect = dialect
+        self.catalog = catalog
+        self.fields = wanted(query, models)
+        self.parameters = declared(query)
+        self.columns: list[Column] | None = None
+        self.nullable_fields: list[tuple[tuple[str, str], bool | None]] = []
+
+    def findings(self, connection: Engine) -> list[Finding]:
+        if self.query.suffix == "#":
+            only = next(combinations(self.query, self.dialect))
+            refused = connection.script(only.text)
+            return [self._refused(only, refused, "")] if refused else []
+        found: dict[tuple[str, int], Finding] = {}
+        everything = list(combinations(self.query, self.dialect))
+        derived = {each.active for each in characteristic(everything)}
+        for each in everything:
+            for finding in self._combination(connection, each, each.active in derived):
+                found.setdefault((finding.message.partition(" (with")[0], finding.line), finding)
+        return list(found.values())
+
+    def _combination(self, connection: Engine, each: Combination, describe: bool) -> Iterator[Finding]:
+        order = [self.parameters[name] for name in each.variant.order]
+        told = connection.prepare(each.text, order, describe=describe)
+        blocks = f" (with the block of {', '.join(sorted(each.active))})" if each.active else ""
+        if isinstance(told, Refused):
+            yield self._refused(each, told, blocks)
+            return
+        if not describe:
+            return
+        for parameter, answered in zip(_once(order), told.parameters, strict=False):
+            if not _accepts(parameter, answered.kinds):
+                message = f"parameter {parameter.name!r} is {parameter.declaration}, in the SQL {answered.declared}"
+                yield self._at(message, f"param {parameter.name}")
+        lineage = derive(each.named, self.dialect, self.catalog, self.parameters, each.active)
+        yield from self._uses(lineage.uses if lineage else [], each)
+        if self.query.returns is None:
+            answer = told.columns or (lineage.outputs if lineage else [])
+            if answer:
+                names = ", ".join(column.name for column in answer)
+                yield self._at(f"it gives the columns {names}, but its suffix {self.query.suffix!r} takes none of them")
+            return
+        columns = self._answer(each, told, lineage)
+        if columns is not None:
+            self.columns = columns
+            yield from self._fits(columns)
+
+    # --- parameters ---
+
+    def _uses(self, uses: list[Use], each: Combination) -> Iterator[Finding]:
+        for use in uses:
+            parameter = self.parameters.get(use.parameter)
+            if parameter is None:
+                continue
+            item = Parameter(parameter.name, parameter.type)
+            if self.dialect == "sqlite" and not _accepts(item, use.kinds):
+                kinds = _shown(use.kinds)
+                message = f"parameter {parameter.name!r} is {parameter.declaration}, but {use.column} is {kinds}"
+                yield self._at(message, f"param {parameter.name}")
+            if use.nullable is False and parameter.nullable and parameter.name not in each.active:
+                message = f"parameter {parameter.name!r} may be null, but {use.column} takes no null"
+                yield self._at(message, f"param {parameter.name}")
+
+    # --- columns ---
+
+    def _answer(self, each: Combination, told: Prepared, lineage: Lineage | None) -> list[Column] | None:
+        outputs = lineage.outputs if lineage is not None else []
+        if told.columns is None:
+            return [self._column(each, output, output.name, output.value.kinds, None) for output in outputs] or None
+        known = len(outputs) == len(told.columns)
+        return [
+            self._column(
+                each,
+                outputs[i] if known else None,
+                column.name,
+                column.kinds if self.dialect == "postgres" else outputs[i].value.kinds if known else None,
+                column.declared,
+            )
+            for i, column in enumerate(told.columns)
+        ]
+
+    def _column(
+        self, each: Combination, output: Output | None, name: str, kinds: Kinds, engine_type: str | None
+    ) -> Column:
+        offset = each.tokens[0].start if each.tokens else 0
+        if output is not None and output.offset is not None:
+            offset = each.offset_of_named(output.offset)
+        else:
+            word = each.offset_of_word(name)
+            offset = offset if word is None else word
+        return Column(name, kinds, output.value.nullable if output is not None else None, engine_type, offset)
+
+    def _fits(self, columns: list[Column]) -> Iterator[Finding]:
+        fields = self.fields
+        if fields is None:
+            return
+        if not columns:
+            yield self._at("it answers with no columns, but has 'returns:'", "returns")
+            return
+        if fields[0].name is None:
+            if len(columns) != 1:
+                names = ", ".join(column.name for column in columns)
+                message = f"'returns: {self.query.returns}' is one value, but the columns are {names}"
+                yield self._there(columns[1], message)
+                return
+        elif (misfit := self._misfit(columns, fields)) is not None:
+            yield misfit
+            return
+        for column, field in zip(columns, fields, strict=False):
+            if column.kinds is not None and field.kind not in column.kinds:
+                kind = _described(column)
+                yield self._there(column, f"column {column.name!r} is {kind}, but {field.shown} is {field.kind}")
+            if column.nullable is True and not field.nullable:
+                yield self._there(column, f"column {column.name!r} may be null, but {field.shown} may not")
+            if field.nullable and self.query.suffix != "$":
+                owner = field.owner or self.query.full_name
+                self.nullable_fields.append(((owner, field.name or "its result"), column.nullable))
+
+    def _misfit(self, columns: list[Column], fields: list[Field]) -> Finding | None:
+        """Names that are not the model's, in its order."""
+        for column, field in zip(columns, fields, strict=False):
+            if column.name != field.name:
+                return self._there(column, f"column {column.name!r} stands where {field.shown} should")
+        if len(columns) > len(fields):
+            extra = columns[len(fields)]
+            return self._there(extra, f"column {extra.name!r} is more than {self.query.returns} has fields")
+        missing = [f.name or "" for f in fields[len(columns) :] if not f.optional]
+        if missing:
+            return self._at(f"the columns {', '.join(missing)} of {self.query.returns} are missing", "returns")
+        return None
+
+    # --- findings ---
+
+    def _refused(self, each: Combination, refused: Refused, blocks: str) -> Finding:
+        message = f"{'PostgreSQL' if self.dialect == 'postgres' else 'SQLite'} refuses it: {refused.message}{blocks}"
+        offset = None
+        if refused.offset is not None:
+            offset = each.offset_of_sent(refused.offset)
+        elif refused.word is not None:
+            offset = each.offset_of_word(refused.word)
+        return self._at(message) if offset is None else self.file.finding_at(CHECK, self.query, message, offset)
+
+    def _at(self, message: str, key: str | None = None) -> Finding:
+        return self.file.finding(CHECK, self.query, message, key)
+
+    def _there(self, column: Column, message: str) -> Finding:
+        return self.file.finding_at(CHECK, self.query, message, column.offset)
+
+
+def _never_null(
+    fields: Mapping[tuple[str, str], list[tuple[bool | None, SourceFile, QuerySource]]],
+) -> Iterator[Finding]:
+    """Fields that may be null, though no query of either dialect ever gives them null."""
+    for (owner, name), seen in fields.items():
+        if all(nullable is False for nullable, _, _ in seen):
+            _, file, query = seen[0]
+            what = f"{owner}.{name} may be null" if owner != query.full_name else f"'returns: {query.returns}?'"
+            yield file.finding(CHECK, query, f"{what}, but the column never is: remove the null", "returns")
+
+
+def _facing(page: Page, facing: Page) -> Iterator[Finding]:
+    """Where SQLite's answer is another than PostgreSQL's."""
+    place = f"{facing.file.shown}:{facing.query.line}"
+    if page.columns is None or facing.columns is None:
+        return
+    if len(page.columns) != len(facing.columns):
+        message = f"it gives {len(page.columns)} columns, in {place} {len(facing.columns)}"
+        yield page.file.finding(CHECK, page.query, message)
+        return
+    for mine, theirs in zip(page.columns, facing.columns, strict=True):
+        message = ""
+        if mine.name != theirs.name and _is_name(mine.name) and _is_name(theirs.name):
+            message = f"column {mine.name!r} is {theirs.name!r} in {place}"
+        elif mine.kinds is not None and theirs.kinds is not None and not mine.kinds & theirs.kinds:
+            message = f"column {mine.name!r} is {_described(mine)}, in {place} {_described(theirs)}"
+        elif mine.nullable is not None and theirs.nullable is not None and mine.nullable != theirs.nullable:
+            may, other = ("may be null", "may not") if mine.nullable else ("is never null", "may be")
+            message = f"column {mine.name!r} {may}, in {place} it {other}"
+        if message:
+            yield page.file.finding_at(CHECK, page.query, message, mine.offset)
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier()
+
+
+def _once(order: list[Parameter]) -> list[Parameter]:
+    return list(dict.fromkeys(order))
+
+
+def _accepts(parameter: Parameter, kinds: Kinds) -> bool:
+    """Whether a value of the declared type is one of these kinds."""
+    if kinds is None:
+        return True
+    if parameter.is_list:
+        items = frozenset(kind[:-2] for kind in kinds if kind.endswith("[]"))
+        return bool(items) and _accepts(Parameter("", parameter.type), items)
+    if parameter.type == "text":
+        return any(kind == "text" or (kind not in _OTHERS and not kind.endswith("[]")) for kind in kinds)
+    return bool(kinds & _ALSO.get(parameter.type, frozenset({parameter.type})))
+
+
+def _shown(kinds: Kinds) -> str:
+    return " or ".join(sorted(kinds or ()))
+
+
+def _described(column: Column) -> str:
+    kinds = _shown(column.kinds)
+    return kinds if column.declared in (None, kinds) else f"{column.declared} ({kinds})"

@@ -1,0 +1,103 @@
+"""Each combination of a query's conditional blocks, with the way back from its text to the line of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import product
+
+from diglot.sql.adapters import ADAPTERS
+from diglot.sql.header import Parameter, QuerySource
+from diglot.sql.query import Query, Variant
+from diglot.sql.scanner import Kind, Token
+from diglot.stores.session import Dialect
+
+
+class Combination:
+    """One combination: ``active`` are the parameters whose blocks are there."""
+
+    def __init__(self, source: QuerySource, active: frozenset[str], variant: Variant) -> None:
+        self.source = source
+        self.active = active
+        self.variant = variant
+
+    @property
+    def text(self) -> str:
+        """What is sent."""
+        return self.variant.statement.text
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return [
+            token
+            for segment in self.source.segments
+            if segment.condition is None or segment.condition in self.active
+            for token in segment.tokens
+        ]
+
+    @cached_property
+    def named(self) -> str:
+        """The text with ``:name`` parameters."""
+        return "".join(token.text for token in self.tokens).strip().rstrip(";").rstrip()
+
+    def offset_of_named(self, offset: int) -> int:
+        """The offset in the file of one in ``named``."""
+        whole = "".join(token.text for token in self.tokens)
+        at = offset + len(whole) - len(whole.lstrip())
+        for token in self.tokens:
+            if at < len(token.text):
+                return token.start + at
+            at -= len(token.text)
+        return self.tokens[-1].start
+
+    def offset_of_sent(self, offset: int) -> int:
+        """The offset in the file of one in ``text``: white space apart, both have the same characters."""
+        begin = self.text.index("*/") + 2
+        count = len(re.sub(r"\s", "", self.text[begin:offset]))
+        numbers: dict[str, int] = {}
+        for token in self.tokens:
+            if token.kind is Kind.PARAMETER:
+                number = numbers.setdefault(token.name, len(numbers) + 1)
+                places = [token.start] * (len(f"${number}") if "$" in self._placeholder else 1)
+            else:
+                places = [token.start + i for i, c in enumerate(token.text) if not c.isspace()]
+            if count < len(places):
+                return places[count]
+            count -= len(places)
+        return self.tokens[-1].start
+
+    def offset_of_word(self, word: str) -> int | None:
+        """Where a name first stands in the code."""
+        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+        for token in self.tokens:
+            if token.kind in (Kind.CODE, Kind.IDENTIFIER, Kind.PARAMETER, Kind.STRING):
+                found = pattern.search(token.text)
+                if found:
+                    return token.start + found.start()
+        return None
+
+    @cached_property
+    def _placeholder(self) -> str:
+        return "$" if re.search(r"\$\d", self.text) else "?"
+
+
+def combinations(source: QuerySource, dialect: Dialect) -> Iterator[Combination]:
+    """All of them, those with few blocks first."""
+    conditions = source.conditions
+    keys = product((False, True), repeat=len(conditions))
+    found = [
+        Combination(source, frozenset(name for name, on in zip(conditions, key, strict=True) if on), variant)
+        for key, variant in zip(keys, Query(source, ADAPTERS[dialect]()).variants(), strict=True)
+    ]
+    return iter(sorted(found, key=lambda each: len(each.active)))
+
+
+def characteristic(all_of_them: list[Combination]) -> list[Combination]:
+    """None of the blocks, each alone, all but each, and all: what the answer's form is derived of."""
+    conditions = len(all_of_them[-1].active)
+    return [each for each in all_of_them if len(each.active) in (0, 1, conditions - 1, conditions)]
+
+
+def declared(source: QuerySource) -> dict[str, Parameter]:
+    return {parameter.name: parameter for parameter in source.parameters}
