@@ -6,7 +6,7 @@ INPUTS := setup.cfg pyproject.toml
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench clean
+.PHONY: help run test lint check format bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ lint: $(VENV)/.installed-lint ## ruff, mypy --strict, import-linter, sqlfluff
 	$(BIN)/diglot generate --check
 	$(BIN)/sqlfluff lint queries/postgres migrations/postgres --dialect postgres
 	$(BIN)/sqlfluff lint queries/sqlite migrations/sqlite --dialect sqlite
+
+check: $(VENV)/.installed-check ## both SQL trees are one data layer: diglot check on new databases (ARGS="--format github" …)
+	@$(BIN)/diglot check $(ARGS)
 
 format: $(VENV)/.installed-lint ## let ruff format the code
 	$(BIN)/ruff check --fix .
@@ -47,6 +50,10 @@ $(VENV)/.installed: $(BIN)/python $(INPUTS)
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-check: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check]'
 	@touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed-test

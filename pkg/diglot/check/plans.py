@@ -39,7 +39,7 @@ def check_plans(project: Project, postgres: Store | None, sqlite: Store | None) 
     for store in (postgres, sqlite):
         if store is not None:
             queries = list(readable_queries(project, store.dialect))
-            for query, plan in zip(queries, explain_all(queries, store), strict=True):
+            for query, plan in zip(queries, explain_all(queries, store, text=False), strict=True):
                 findings.extend(_findings(query.source, plan))
     return findings
 
@@ -49,9 +49,9 @@ def explain(query: Query, store: Store) -> Plan:
     return explain_all([query], store)[0]
 
 
-def explain_all(queries: Iterable[Query], store: Store) -> list[Plan]:
-    """As ``explain``, on one connection."""
-    with _planner(store) as planner:
+def explain_all(queries: Iterable[Query], store: Store, *, text: bool = True) -> list[Plan]:
+    """As ``explain``, on one connection; without the texts for people where they are not wanted."""
+    with _planner(store, text) as planner:
         return [Plan(q.source.full_name, store.dialect, tuple(_variants(q, planner))) for q in queries]
 
 
@@ -60,12 +60,12 @@ class _Planner(Protocol):
 
 
 @contextmanager
-def _planner(store: Store) -> Iterator[_Planner]:
+def _planner(store: Store, text: bool) -> Iterator[_Planner]:
     with store.migration_connection(_LOCK_WAIT) as connection:
         if store.dialect == "postgres":
             from diglot.check.plans_postgres import PostgresPlanner
 
-            yield PostgresPlanner(connection)
+            yield PostgresPlanner(connection, text=text)
         else:
             from diglot.check.plans_sqlite import SQLitePlanner
 

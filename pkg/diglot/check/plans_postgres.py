@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from diglot.check.plan import Problem, VariantPlan
+from diglot.check.plan_text import StatementText
 
 SETTINGS = (
     "set enable_seqscan = off",
@@ -52,8 +53,11 @@ class Reference(NamedTuple):
 class PostgresPlanner:
     """Explains on a psycopg connection in autocommit whose settings it changes."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, text: bool) -> None:
+        """``text``: the plans are wanted for people too, which takes half as long again."""
         import psycopg
+
+        self._text = text
 
         self._driver = psycopg
         self._connection = connection
@@ -84,13 +88,14 @@ class PostgresPlanner:
         answers = self._run(
             f"{how}; prepare diglot_plan as {text}\n; "
             f"explain (verbose, costs off, format json) execute diglot_plan{values}; "
-            f"explain (costs off) execute diglot_plan{values}; deallocate diglot_plan"
+            + (f"explain (costs off) execute diglot_plan{values}; " if self._text else "")
+            + "deallocate diglot_plan"
         )
-        reading = _Reading(self._indexes)
+        reading = _Reading(self._indexes, StatementText(text, "postgres"))
         document = answers[0][0][0]
         tree = msgspec.json.decode(document) if isinstance(document, bytes | str) else document
         reading.node(tree[0]["Plan"], None, limited=False, bounded=False)
-        return reading, "\n".join(line for (line,) in answers[1])
+        return reading, "\n".join(line for rows in answers[1:] for (line,) in rows)
 
     def _run(self, text: str) -> list[list[Any]]:
         """The rows of each statement that gives some."""
@@ -120,8 +125,9 @@ def unindexed(references: list[Reference], deleted: set[str]) -> Iterator[Proble
 class _Reading:
     """Goes through one plan, from its root."""
 
-    def __init__(self, indexes: dict[str, Index]) -> None:
+    def __init__(self, indexes: dict[str, Index], statement: StatementText) -> None:
         self._known = indexes
+        self._statement = statement
         self.indexes: set[str] = set()
         self.deleted: set[str] = set()
         self.problems: list[Problem] = []
@@ -137,7 +143,7 @@ class _Reading:
         if kind == "ModifyTable" and node["Operation"] == "Delete":
             self.deleted.add(node["Relation Name"])
         elif kind == "Seq Scan":
-            if not bounded or "Filter" in node:
+            if "Filter" in node or not bounded:
                 self._problem("scan", node, _filter(node))
         elif kind in ("Index Scan", "Index Only Scan", "Bitmap Index Scan"):
             self._index(node, above if kind == "Bitmap Index Scan" and above else node, bounded)
@@ -149,8 +155,12 @@ class _Reading:
                 child,
                 _heap(node, above),
                 limited=not inside and (limited or kind == "Limit"),
-                bounded=not inside and (kind == "Limit" or (bounded and _passes_on(node, child))),
+                bounded=self._stops(child) if inside else kind == "Limit" or (bounded and _passes_on(node, child)),
             )
+
+    def _stops(self, subquery: dict[str, Any]) -> bool:
+        """Whether it is of an ``exists``, which takes one row."""
+        return "Alias" in subquery and self._statement.stops(subquery["Alias"])
 
     def _index(self, node: dict[str, Any], heap: dict[str, Any], bounded: bool) -> None:
         name = node["Index Name"]

@@ -70,8 +70,9 @@ def check(
     with _project(settings, queries, migrations, models, dialect) as project:
         if write_checksums:
             from diglot.check.migrations import write_checksums as write
+            from diglot.check.project import shown
 
-            book = str(write(project))
+            book = shown(write(project))
             app.out.line(f"wrote {book}", {"file": book})
             return 0
         return _check(project, settings, only, postgres_url, cast("Form", form or app.format))
