@@ -1,0 +1,2 @@
+alter table orders
+add column note text collate "C";

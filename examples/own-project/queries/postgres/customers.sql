@@ -1,0 +1,16 @@
+-- name: customer_by_email(email)^
+-- param: email text
+-- returns: Customer
+-- The customer with this address.
+select
+    id,
+    email,
+    created_at
+from customers
+where email = :email;
+
+-- name: delete_customer(id)!
+-- param: id text
+-- Delete a customer; the orders go too.
+delete from customers
+where id = :id;

@@ -1,0 +1,1 @@
+"""The application whose two SQL trees are checked."""
