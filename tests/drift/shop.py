@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from diglot.drift import Schema
 from diglot.drift.postgres import read_session
 from diglot.drift.sqlite import read_rows
@@ -165,7 +163,7 @@ def read_postgres_text(store: Store, text: str) -> Schema:
     script = f"create schema shop; set local search_path to shop; {text}"
     try:
         with store.transaction() as session:
-            session.script(cast(Statement, Statement("test.shop", script, writes=True)))  # type: ignore[arg-type]
+            session.script(Statement("test.shop", script, writes=True))  # type: ignore[arg-type]
             found.append(read_session(session, "PostgreSQL", "shop"))
             raise _Undo
     except _Undo:

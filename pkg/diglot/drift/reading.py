@@ -208,9 +208,10 @@ class Reader:
             return inner
         if target.this == exp.DataType.Type.ARRAY:
             return array_literal(inner[1]) if inner[0] == "text" else inner
-        name = _CASTS.get(target.this.name, "")
+        written = getattr(target.this, "name", str(target.this))  # regclass and its like have no name of sqlglot's
+        name = _CASTS.get(written, "")
         if not name:
-            return inner if inner[0] in LITERALS else ("cast", target.this.name.lower(), inner)
+            return inner if inner[0] in LITERALS else ("cast", written.lower(), inner)
         if inner in (NOW, TODAY, ("text", "now")):
             return {"date": TODAY, "time": NOW, "time of day": NOW_TIME}.get(name, inner)
         if inner[0] in LITERALS:

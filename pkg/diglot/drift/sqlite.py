@@ -84,7 +84,11 @@ class _Reader:
     def table(self, name: str, virtual: bool, without_rowid: bool, strict: bool, sql: str) -> Table:
         text = TableText() if virtual else read_table(sql)
         primary = self._primary_keys.get(name, [])
-        columns = tuple(self._column(row, text, primary, without_rowid, strict) for row in self._columns[name])
+        has_key_index = any(row[2] == "pk" for row in self._indexes[name])
+        is_rowid = len(primary) == 1 and not (without_rowid or has_key_index)  # integer primary key, but for "… desc"
+        columns = tuple(
+            self._column(row, text, primary, is_rowid, without_rowid or strict) for row in self._columns[name]
+        )
         options = ["virtual"] * virtual + ["strict"] * strict + ["without rowid"] * without_rowid
         return Table(
             name=name,
@@ -97,17 +101,17 @@ class _Reader:
             options=tuple(options),
         )
 
-    def _column(self, row: Row, text: TableText, primary: list[str], without_rowid: bool, strict: bool) -> Column:
+    def _column(self, row: Row, text: TableText, primary: list[str], is_rowid: bool, keys_not_null: bool) -> Column:
         name, declared, not_null, default, _, hidden = row
         generated = text.generated.get(name.lower()) if hidden in (2, 3) else None
         numbered: Identity = ""
-        if primary == [name] and declared.upper() == "INTEGER" and not without_rowid:
+        if is_rowid and name in primary:
             numbered = "autoincrement" if text.autoincrement else "rowid"
         collation = text.collations.get(name.lower(), "")
         return Column(
             name=name,
             type=declared.lower(),
-            nullable=not (not_null or numbered or (name in primary and (without_rowid or strict))),
+            nullable=not (not_null or numbered or (name in primary and keys_not_null)),
             default=None if generated else default,
             identity=numbered,
             generated=generated,
