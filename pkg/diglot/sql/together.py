@@ -8,10 +8,12 @@ A call is a query with its parameters, checked and encoded, but not yet run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from diglot.sql.query import RowQuery
 from diglot.stores.session import Row, Session, Statement, Values
+
+if TYPE_CHECKING:
+    from diglot.sql.query import RowQuery
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +34,7 @@ class Call(Generic[R]):
 
 def call(query: Callable[Concatenate[Session, P], R], /, *_: P.args, **parameters: P.kwargs) -> Call[R]:
     """A call of a query of the generated types. QueryArgumentError and InvalidValue as when it is called at once."""
-    loaded = cast(RowQuery, query)
+    loaded = cast("RowQuery", query)
     return Call(loaded.call(**parameters), loaded.answer)
 
 
