@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diglot.catalogue.collect import collect
-from diglot.catalogue.entries import Catalogue, Entry, Index, Table
+from diglot.catalogue.entries import Catalogue, Entry, Index, ResultColumn, Table, TableUse
 from diglot.check.project import Project
 from diglot.check.scratch import scratch_postgres, scratch_sqlite
 from diglot.drift import DriftSettings
@@ -58,6 +58,36 @@ def test_texts_that_differ_are_told_from_those_that_do_not(found: Catalogue) -> 
     different = {entry.name for subject in found.subjects for entry in subject.entries if not entry.same}
     assert different == {"customers.get_customers", "orders.lock_orders"}
     assert list(query(found, "orders.lock_orders").sides) == ["postgres"]
+
+
+def test_a_query_says_what_it_does_to_which_columns(found: Catalogue) -> None:
+    uses = {
+        name: query(found, name).uses for name in ("orders.list_orders", "orders.add_order", "orders.delete_customer")
+    }
+    assert uses == {
+        "orders.list_orders": [TableUse("orders", ["customer_id", "note", "number"], [])],
+        "orders.add_order": [TableUse("orders", [], ["customer_id", "number", "note"])],
+        "orders.delete_customer": [TableUse("customers", ["id"], [], deletes=True)],
+    }
+    writing = {entry.name for subject in found.subjects for entry in subject.entries if entry.writes}
+    assert writing == {"orders.add_order", "orders.delete_customer"}
+
+
+def test_a_query_has_the_columns_of_its_answer(found: Catalogue) -> None:
+    assert query(found, "orders.list_orders").columns == [
+        ResultColumn("customer_id", {"postgres": "bigint", "sqlite": "integer"}, False),
+        ResultColumn("number", {"postgres": "bigint", "sqlite": "integer"}, False),
+        ResultColumn("note", {"postgres": "text", "sqlite": "text"}, True),
+    ]
+    assert query(found, "orders.add_order").columns == []
+
+
+def test_a_table_is_read_and_written_by_queries(found: Catalogue) -> None:
+    orders, customers = table(found, "orders"), table(found, "customers")
+    assert orders.read_by == ["orders.list_orders", "orders.search_notes", "orders.lock_orders"]
+    assert orders.written_by == ["orders.add_order"]
+    assert customers.read_by == ["customers.get_customer", "customers.get_customers", "orders.delete_customer"]
+    assert customers.written_by == ["orders.delete_customer"]
 
 
 def test_plans_and_indexes_are_those_of_both_engines(found: Catalogue) -> None:

@@ -10,6 +10,9 @@ from typing import LiteralString
 from diglot.catalogue.entries import Catalogue, Entry, PlanText, Side, Subject
 from diglot.catalogue.facing import Line, alone, facing
 from diglot.catalogue.tables import index_name, key_name, tables
+from diglot.catalogue.uses import Use, result, uses
+from diglot.catalogue.uses import tables as tables_of
+from diglot.check.catalog import read_catalog
 from diglot.check.plan import Plan, VariantPlan
 from diglot.check.plans import explain_all
 from diglot.check.project import Project
@@ -32,13 +35,23 @@ def collect(project: Project, postgres: Store, sqlite: Store, settings: DriftSet
     stores: dict[Dialect, Store] = {"postgres": postgres, "sqlite": sqlite}
     pairs = _pairs(project)
     schemas = {dialect: read_schema(store) for dialect, store in stores.items()}
-    plans: dict[tuple[Dialect, str], Plan] = {}
+    names = _index_names(sqlite, schemas["sqlite"])
+    plans: dict[Dialect, dict[str, Plan]] = {}
+    used: dict[Dialect, dict[str, Use]] = {}
+    facing_catalog = read_catalog(postgres)
     for dialect, store in stores.items():
         queries = [pair[dialect] for pair in pairs.values() if dialect in pair]
-        for query, plan in zip(queries, explain_all(queries, store), strict=True):
-            plans[dialect, query.source.full_name] = plan
-    names = _index_names(sqlite, schemas["sqlite"])
-    entries = [_entry(pair, plans, names) for pair in pairs.values()]
+        plans[dialect] = {plan.query: plan for plan in explain_all(queries, store)}
+        used[dialect] = uses(queries, store, facing_catalog)
+    entries = [
+        _entry(
+            pair,
+            {dialect: plans[dialect][name] for dialect in pair},
+            {dialect: used[dialect][name] for dialect in pair},
+            names,
+        )
+        for name, pair in pairs.items()
+    ]
     subjects: dict[str, list[Entry]] = {}
     for entry in entries:
         subjects.setdefault(entry.name.partition(".")[0], []).append(entry)
@@ -63,7 +76,7 @@ def _pairs(project: Project) -> dict[str, Pair]:
     return dict(sorted(found.items(), key=lambda item: item[0].partition(".")[0]))
 
 
-def _entry(pair: Pair, plans: Mapping[tuple[Dialect, str], Plan], names: Mapping[str, str]) -> Entry:
+def _entry(pair: Pair, plans: Mapping[Dialect, Plan], used: Mapping[Dialect, Use], names: Mapping[str, str]) -> Entry:
     sources = {dialect: query.source for dialect, query in pair.items()}
     source = next(iter(sources.values()))
     lines: dict[Dialect, list[Line]]
@@ -79,9 +92,9 @@ def _entry(pair: Pair, plans: Mapping[tuple[Dialect, str], Plan], names: Mapping
         doc=source.doc,
         parameters=source.parameters,
         returns=f"{source.returns}{'?' if source.returns_nullable else ''}" if source.returns else None,
-        columns=[],
-        uses=[],
-        sides={d: _side(d, s, lines[d], plans[d, s.full_name], names) for d, s in sources.items()},
+        columns=result(used),
+        uses=tables_of(used),
+        sides={d: _side(d, s, lines[d], plans[d], names) for d, s in sources.items()},
         writes=any(variant.statement.writes for query in pair.values() for variant in query.variants()),
         same=same,
     )

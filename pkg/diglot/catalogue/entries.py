@@ -11,11 +11,11 @@ from diglot.stores.session import Dialect
 
 
 class ResultColumn(msgspec.Struct, frozen=True):
-    """A column of the answer: its type on each side, and whether it may be null."""
+    """A column of the answer: its type on each side, and whether it may be null (None: not known)."""
 
     name: str
     types: dict[Dialect, str]
-    nullable: bool
+    nullable: bool | None
 
 
 class TableUse(msgspec.Struct, frozen=True):
