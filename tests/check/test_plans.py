@@ -79,7 +79,7 @@ NOT_SERVED = [
     ("filter along an order", "select id from parents where note = :a order by name limit :n", {("scan", "parents")}),
     ("join", "select g.id from parents p join grandchildren g on g.child_id = p.created_at where p.name = :a",
      {("scan", "grandchildren")}),
-    ("second part of a union", "select id from parents where name = :a union all select id from leaves where price = :b",
+    ("second part of a union", "select id from parents where name = :a union select id from leaves where price = :b",
      {("scan", "leaves")}),
     ("exists with a filter", "select exists (select 1 from leaves where price = :a) as found", {("scan", "leaves")}),
     ("update", "update leaves set price = :a where price = :b", {("scan", "leaves")}),

@@ -40,10 +40,10 @@ def difference(before: Objects, after: Objects) -> str | None:
 
 
 def _outermost(names: set[str]) -> list[str]:
-    """Tables before what they have, which is left out where the table itself is named."""
-    tables = {name.removeprefix("table ") for name in names if name.startswith("table ")}
+    """Tables and views before what they have, which is left out where they themselves are named."""
+    tables = {name.partition(" ")[2] for name in names if name.startswith(("table ", "view "))}
     inner = {name for name in names if name.partition(" ")[2].rpartition(".")[0] in tables}
-    return sorted(names - inner, key=lambda name: (not name.startswith("table "), name))
+    return sorted(names - inner, key=lambda name: (not name.startswith(("table ", "view ")), name))
 
 
 def _of_sqlite(connection: Any) -> Objects:

@@ -1,0 +1,276 @@
+"""Migrations: what is not paired, can't be undone, was edited or is not safe is found, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from diglot.check.migrations import CHECKSUMS, check_checksums, check_migrations, write_checksums
+from diglot.check.project import Project
+from diglot.check.unsafe import dangers, unsafe
+from diglot.migrate.statements import split
+from diglot.migrate.tree import packaged
+from diglot.stores import open_store
+from diglot.stores.session import Dialect
+from diglot.stores.url import parse_url
+
+Tree = Callable[[dict[str, str]], Project]
+
+# What each statement does to a table that was there before; "" is safe. PostgreSQL, then SQLite where it is another.
+STATEMENTS = [
+    ("drop table t", "drops the table t", None),
+    ("drop table if exists a.t, u cascade", "drops the table t, u", None),
+    ("drop schema old cascade", "drops the schema old", None),
+    ("drop view v", "", None),
+    ("drop view v cascade", "by 'cascade'", None),
+    ("drop type mood", "", None),
+    ("truncate t", "deletes rows of t", None),
+    ("delete from t where x = 1", "deletes rows of t", None),
+    ("update t set x = 1", "changes every row of t", None),
+    ("update t set x = 1 where x is null", "", None),
+    ("insert into t values (1)", "", None),
+    ("alter table t drop column x", "drops the column t.x", None),
+    ("alter table t drop x", "drops the column t.x", None),
+    ("alter table only public.t drop column if exists x, drop column y", "drops the column t.x", None),
+    ("alter table t drop constraint ck_t", "", None),
+    ("alter table t alter column x drop not null", "", None),
+    ("alter table t alter column x drop default", "", None),
+    ("alter table t rename to u", "renames t", None),
+    ("alter table t rename column x to y", "renames a column of t", None),
+    ("alter table t rename x to y", "renames a column of t", None),
+    ("alter table t rename constraint a to b", "", None),
+    ("alter index i rename to j", "renames a index", None),
+    ("alter table t add column x int", "", None),
+    ("alter table t add column x int not null", "'not null' without a default", None),
+    ("alter table t add x int not null", "'not null' without a default", None),
+    ("alter table t add column x int not null default 0", "", None),
+    ("alter table t add column x timestamptz default now()", "", None),
+    ("alter table t add column x numeric(10, 2) default cast(1 as numeric(10, 2))", "", None),
+    ("alter table t add column x uuid default gen_random_uuid()", "a value of its own for each row", ""),
+    ("alter table t add column x bigserial", "a value of its own for each row", ""),
+    ("alter table t add column x int generated always as (y + 1) stored", "a value of its own for each row", ""),
+    ("alter table t add column x int check (x > 0)", "with a check", ""),
+    ("alter table t add column x int references u (id)", "with a foreign key", ""),
+    ("alter table t add column x int unique", "with a unique constraint", ""),
+    ("alter table t add constraint fk foreign key (x) references u (id)", "adds a foreign key to t", ""),
+    ("alter table t add constraint fk foreign key (x) references u (id) not valid", "", None),
+    ("alter table t validate constraint fk", "", None),
+    ("alter table t add constraint ck check (x > 0)", "adds a check to t", ""),
+    ("alter table t add check (x > 0) not valid", "", None),
+    ("alter table t add constraint uq unique (x)", "without 'using index'", ""),
+    ("alter table t add constraint uq unique using index ix", "", None),
+    ("alter table t alter column x type bigint", "changes the type of t.x", None),
+    ("alter table t alter x set data type bigint", "changes the type of t.x", None),
+    ("alter table t alter column x set not null", "makes t.x 'not null'", None),
+    ("alter table t alter column x set default 1", "", None),
+    ("alter table t set unlogged", "writes the whole table t anew", None),
+    ("alter table t set schema app", "moves t", None),
+    ("alter table t add column a int, add column b int not null", "adds the column t.b as 'not null'", None),
+    ("create index i on t (x)", "without 'concurrently'", ""),
+    ("create unique index if not exists i on only app.t (x)", "an index on t without 'concurrently'", ""),
+    ("create index concurrently i on t (x)", "", None),
+    ("drop index i", "drops an index without 'concurrently'", ""),
+    ("drop index concurrently if exists i", "", None),
+    ("reindex table t", "makes an index again", ""),
+    ("refresh materialized view v", "fills a materialized view", ""),
+    ("refresh materialized view concurrently v", "", None),
+    ("lock table t", "locks a table", ""),
+    ("vacuum full t", "locks a table", ""),
+    ("do $$ begin delete from t; end $$", "a block of code", ""),
+    ("create table u (id int)", "", None),
+    ("create table u (id int); create index i on u (id); alter table u add column y int not null", "", None),
+    ("create table u (id int); drop table u", "", None),
+    ("create table n (id int); alter table n rename to u; create index i on u (id)", "", None),
+    ('create table "Odd" (id int); create index i on "Odd" (id)', "", None),
+    ("create table u (id int); create index i on t (x)", "an index on t", ""),
+    ("create function f() returns int language sql as 'select 1'", "", None),
+]
+CASES = [
+    (dialect, sql, postgres if dialect == "postgres" or sqlite is None else sqlite)
+    for sql, postgres, sqlite in STATEMENTS
+    for dialect in ("postgres", "sqlite")
+]
+
+
+@pytest.mark.parametrize(("dialect", "sql", "said"), CASES, ids=[f"{dialect}: {sql}" for dialect, sql, _ in CASES])
+def test_statement(dialect: Dialect, sql: str, said: str) -> None:
+    found = [message for _, message in dangers(split(sql, "x.sql"), dialect)]
+    assert bool(found) == bool(said), found
+    assert said in " ".join(found)
+
+
+REASONS = [
+    ("above its statement", "create view v as select 1;\n\n-- safe: nobody uses it\ndrop table t;", []),
+    ("behind it", "drop table t; -- safe: nobody uses it\ncreate view v as select 1;", []),
+    ("inside it", "alter table t\n-- safe: nobody uses it\ndrop column x;", []),
+    ("of the whole file", "-- safe: first release\n\ndrop table t;\n\ndrop table u;", []),
+    ("of the first statement alone", "-- safe: nobody uses t\ndrop table t;\n\ndrop table u;",
+     [(4, "drops the table u")]),
+    ("none", "drop table t;\n  drop table u;", [(1, "drops the table t"), (2, "drops the table u")]),
+    ("in a string", "insert into x values ('-- safe: no');\ndrop table t;", [(2, "drops the table t")]),
+    ("not needed", "-- safe: nobody uses it\ncreate view v as select 1;", [(1, "is not needed")]),
+    ("empty", "-- safe:\ndrop table t;", [(2, "drops the table t"), (1, "no reason stands behind")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), [r[1:] for r in REASONS], ids=[r[0] for r in REASONS])
+def test_reason(text: str, expected: list[tuple[int, str]]) -> None:
+    found = [(one.line, one.message) for one in unsafe(text, split(text, "x.sql"), "postgres")]
+    assert len(found) == len(expected), found
+    assert all(line == wanted[0] and wanted[1] in said for (line, said), wanted in zip(found, expected, strict=True))
+
+
+def test_a_finding_stands_at_the_first_word_of_its_statement() -> None:
+    text = "create view v as select 1;\n  -- it goes\n  drop table t;"
+    (one,) = unsafe(text, split(text, "x.sql"), "sqlite")
+    assert (one.line, one.column) == (3, 3)
+
+
+# --- whole trees -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    monkeypatch.chdir(tmp_path)
+
+    def make(files: dict[str, str]) -> Project:
+        for name, text in files.items():
+            for dialect in ("postgres", "sqlite"):
+                own = tmp_path / "migrations" / (name if "/" in name else f"{dialect}/{name}")
+                own.parent.mkdir(parents=True, exist_ok=True)
+                own.write_text(text)
+        return Project(migrations=tmp_path / "migrations")
+
+    return make
+
+
+def on_sqlite(project: Project) -> list[str]:
+    with open_store(parse_url("sqlite://")) as store:
+        return [f"{one.place}: {one.name}: {one.message}" for one in check_migrations(project, None, store)]
+
+
+FIRST = {"1_a.up.sql": "create table a (x int);", "1_a.down.sql": "drop table a;"}
+SECOND = {"2_b.up.sql": "alter table a add column y int;", "2_b.down.sql": "alter table a drop column y;"}
+TREES = [
+    ("right", {**FIRST, **SECOND}, []),
+    ("yoyo's form", {"1_a.sql": "create table a (x int);", "1_a.rollback.sql": "drop table a;"}, []),
+    ("plain, without ways back", {"1_a.sql": "create table a (x int);", "2_b.sql": "alter table a add y int;"}, []),
+    ("no way back", {**FIRST, "2_b.up.sql": "create table b (x int);"},
+     ["sqlite/2_b.up.sql:1:1: 2_b: it has no way back: write 2_b.down.sql"]),
+    ("way back alone", {**FIRST, "2_b.down.sql": "drop table b;"}, ["sqlite/2_b.down.sql:1:1: ", "without a migration"]),
+    ("only in one", {**FIRST, "sqlite/2_b.up.sql": "create table b (x int);", "sqlite/2_b.down.sql": "drop table b"},
+     ["sqlite/2_b.up.sql:1:1: 2_b: only sqlite has this migration"]),
+    ("same number", {**FIRST, "1_b.up.sql": "create table b (x int);", "1_b.down.sql": "drop table b;"},
+     ["1_b.up.sql:1:1: 1_b: 1_a has the number 1 already"]),
+    ("leaves a table", {"1_a.up.sql": "create table a (x int); create table b (y int);",
+                        "1_a.down.sql": "drop table a;"},
+     ["1_a.down.sql:1:1: 1_a: after it the schema is not what it was before the migration: table b is there"]),
+    ("leaves an index away", {**FIRST, "2_b.up.sql": "create index i on a (x);", "2_b.down.sql": "select 1;"},
+     ["2_b.down.sql:1:1: 2_b: ", "index i is there"]),
+    ("another type back", {"1_a.up.sql": "create table a (x int, y int);", "1_a.down.sql": "drop table a;",
+                           "2_b.up.sql": "-- safe: no rows\nalter table a drop column x;",
+                           "2_b.down.sql": "alter table a add column x text;"}, ["column a.x is another"]),
+    ("does not run", {"1_a.up.sql": "create table a (x int);\ncreate tabel b (x int);",
+                      "1_a.down.sql": "drop table a;"},
+     ['1_a.up.sql:2:1: 1_a: near "tabel"']),
+    ("its way back does not run", {"1_a.up.sql": "create table a (x int);", "1_a.down.sql": "\ndrop table b;"},
+     ["1_a.down.sql:2:1: 1_a: no such table: b"]),
+    ("can't be cut", {"1_a.up.sql": "create table a (x text default 'a);", "1_a.down.sql": "drop table a;"},
+     ["1_a.up.sql:1:32: 1_a: this string does not end"]),
+    ("both ways in one file", {"1_a.sql": "-- +goose Up\ncreate table a (x int);\n-- +goose Down\ndrop table a;"},
+     ["1_a.sql:1:1: 1_a.sql: '+goose Up': a file with both ways in it is not read"]),
+    ("depends on nothing", {"1_a.sql": "-- depends: 0_x\ncreate table a (x int);", "1_a.rollback.sql": "drop table a;"},
+     ["1_a.sql:1:1: 1_a: depends on '0_x'"]),
+    ("the runner's own rules", {"20250101000000_a.sql": "create table a (x int);", "20250101000000_a.rollback.sql": ""},
+     ["20250101000000_a.rollback.sql:1:1: ", "empty: undo the migration"]),
+    ("not safe", {**FIRST, "2_b.up.sql": "drop table a;", "2_b.down.sql": "create table a (x int);"},
+     ["2_b.up.sql:1:1: 2_b: it drops the table a"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "expected"), [case[1:] for case in TREES], ids=[case[0] for case in TREES])
+def test_tree(files: dict[str, str], expected: list[str], tree: Tree) -> None:
+    found = [one for one in on_sqlite(tree(files)) if not one.startswith("migrations/postgres")]
+    assert bool(found) == bool(expected), found
+    assert all(any(each in one for one in found) for each in expected), found
+
+
+def test_postgres_undoes_everything_that_it_made(tree: Tree, postgres_url: str) -> None:
+    up = """
+    create type mood as enum ('good', 'bad');
+    create table a (id bigint generated always as identity primary key, m mood, n numeric(10, 2) default 1);
+    create function f() returns int language sql as $$ select 1; $$;
+    create view v as select id from a;
+    create sequence s;
+    """
+    down = "drop sequence s; drop view v; drop function f(); drop table a; drop type mood;"
+    second = "-- safe: small\ncreate index i on a (m);\nalter table a add constraint ck check (n > 0) not valid;"
+    project = tree(
+        {
+            "1_a.up.sql": up,
+            "1_a.down.sql": down,
+            "2_b.up.sql": second,
+            "2_b.down.sql": "drop index i; alter table a drop constraint ck;",
+        }
+    )
+    with open_store(parse_url(postgres_url)) as store:
+        assert check_migrations(project, store, None) == []
+
+
+LEFT_BEHIND = [
+    ("drop sequence s;", "sequence s is there"),
+    ("drop view v;", "view v is there"),
+    ("drop function f();", "function public.f() is there"),
+    ("drop type mood;", "type mood is there"),
+]
+
+
+@pytest.mark.parametrize(("kept", "said"), LEFT_BEHIND)
+def test_postgres_names_what_a_way_back_leaves(kept: str, said: str, tree: Tree, postgres_url: str) -> None:
+    up = "create type mood as enum ('good'); create function f() returns int language sql as 'select 1'; "
+    up += "create view v as select 1 as x; create sequence s;"
+    down = "drop sequence s; drop view v; drop function f(); drop type mood;".replace(kept, "")
+    with open_store(parse_url(postgres_url)) as store:
+        found = check_migrations(tree({"1_a.up.sql": up, "1_a.down.sql": down}), store, None)
+    assert [one.message.partition("migration: ")[2] for one in found] == [said]
+
+
+def test_our_own_are_right_on_sqlite() -> None:
+    assert on_sqlite(Project(migrations=Path(str(packaged())))) == []
+
+
+# --- checksums ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_as_it_was_written_down_is_found(tree: Tree) -> None:
+    project = tree({**FIRST, **SECOND})
+    assert list(check_checksums(project)) == []  # nothing is written down
+    folder = write_checksums(project).parent
+    assert list(check_checksums(project)) == []
+    (folder / "sqlite" / "1_a.up.sql").write_bytes(b"create table a (x int);\r\n")
+    (folder / "postgres" / "2_b.up.sql").unlink()
+    (folder / "postgres" / "3_c.up.sql").write_text("create table c (x int);")
+    found = [(one.path, one.line, one.message.partition(":")[0]) for one in check_checksums(project)]
+    assert found == [
+        (f"migrations/{CHECKSUMS}", 4, "postgres/2_b.up.sql is gone, yet databases may have it"),
+        ("migrations/sqlite/1_a.up.sql", 1, "edited after it was written down, yet databases may have it as it was"),
+        ("migrations/postgres/3_c.up.sql", 1, f"not in {CHECKSUMS} yet"),
+    ]
+    write_checksums(project)
+    assert list(check_checksums(project)) == []
+
+
+def test_line_ends_of_a_checkout_are_no_edit(tree: Tree) -> None:
+    project = tree({"1_a.up.sql": "create table a (\n x int\n);\n", "1_a.down.sql": "drop table a;\n"})
+    folder = write_checksums(project).parent
+    (folder / "sqlite" / "1_a.up.sql").write_bytes(b"create table a (\r\n x int\r\n);\r\n")
+    assert list(check_checksums(project)) == []
+
+
+def test_a_line_that_is_none_is_told(tree: Tree) -> None:
+    project = tree(FIRST)
+    book = write_checksums(project)
+    book.write_text("what\n" + book.read_text())
+    assert [(one.line, one.column) for one in check_checksums(project)] == [(1, 1)]
