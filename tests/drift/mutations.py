@@ -145,6 +145,7 @@ CHANGES = [
     # what is generated
     Change("generated", "orders", "total", P, "quantity * price", "quantity + price"),
     Change("generated", "orders", "total", S, "quantity * price", "quantity * price * 2"),
+    Change("generated", "orders", "total", S, "quantity * price", "quantity - price"),
     Change("generated", "orders", "total", P, "total bigint generated always as (quantity * price) stored", "total bigint"),
     Change("generated", "orders", "total", S, "total integer generated always as (quantity * price) stored", "total integer"),
     # triggers and views
@@ -194,6 +195,7 @@ RESPELLINGS = [
     Respelling("not null as a check", S, "customer_id integer not null", "customer_id integer check (customer_id is not null)"),
     Respelling("a quoted name", S, "check (quantity > 0)", 'check ("quantity" > 0)'),
     Respelling("names in capitals", S, "check (quantity > 0)", "CHECK (QUANTITY > 0)"),
+    Respelling("a cast to compare", P, "check (quantity > 0)", "check (quantity::numeric > 0)"),
     # types
     Respelling("varchar without a length", P, 'note text collate "C"', 'note character varying collate "C"'),
     Respelling("POSIX sorts as C", P, 'note text collate "C"', 'note text collate "POSIX"'),

@@ -30,7 +30,7 @@ def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> 
         found = NOW
     elif mixed and _is_unix_time(found):
         found = UNIX_TIME
-    if mixed and found == NOW and kind == "date":
+    if mixed and kind == "date" and scope.dialect == "postgres" and found in (NOW, ("cast", "date", ("now", "utc"))):
         return TODAY
     if mixed and any(each[0] == "randomblob" for each in walk(found)):
         return RANDOM_UUID

@@ -61,11 +61,6 @@ def walk(of: Form) -> Iterator[Form]:
                         yield from walk(each)
 
 
-def compared(operator: str, left: Form, right: Form, scope: Scope) -> Form:
-    """A comparison, in the one way in which it is written here."""
-    return Reader(scope).compare(operator, left, right)
-
-
 # --- facts -------------------------------------------------------------------------------------------------
 
 
@@ -100,12 +95,16 @@ def _needless(subject: Form, rest: list[Form], scope: Scope) -> bool:
 
 
 def _null_with(of: Form, subject: Form) -> bool:
+    """Whether it is NULL where the subject is: all that is in it hands NULL on."""
     parts = list(walk(of))
-    return of[0] in _STRICT and subject in parts and not any(part[0] in _TOLERANT for part in parts)
+    return subject in parts and all(part[0] in _HAND_NULL_ON for part in parts)
 
 
-_STRICT = {"=", "<>", "<", "<=", ">", ">=", "in", "matches", "not matches", "json_valid", "not"}
-_TOLERANT = {"is null", "is", "case", "coalesce", "or", "and", "num_nonnulls", "num_nulls", "text", "nullif"} - {"text"}
+_HAND_NULL_ON = {
+    *("=", "<>", "<", "<=", ">", ">=", "in", "not", "matches", "column", "text", "number", "instant", "blob", "cast"),
+    *("length", "octet_length", "lower", "upper", "trim", "substring", "left", "right", "replace", "collate", "-"),
+    *("add", "sub", "mul", "div", "mod", "abs", "round", "json_type", "json_valid", "json_array_length", "json text"),
+}
 
 
 def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:

@@ -36,6 +36,8 @@ def from_glob(pattern: str) -> str:
 
 def from_regex(pattern: str) -> str:
     """A regular expression finds a part of the text unless it is anchored."""
+    if "|" in pattern:
+        return f"regular expression {pattern}"  # an anchor may belong to one of the alternatives alone
     text = pattern[1:] if pattern.startswith("^") else f".*{pattern}"
     text = text[:-1] if text.endswith("$") and not text.endswith("\\$") else f"{text}.*"
     return _plain(text)

@@ -67,14 +67,15 @@ class Reader:
     # --- comparisons ---------------------------------------------------------------------------------------
 
     def compare(self, operator: str, left: Form, right: Form) -> Form:
+        left, right = self._counted(left), self._counted(right)
         if (left[0] in LITERALS, repr(left)) > (right[0] in LITERALS, repr(right)):
             operator, left, right = _MIRRORED[operator], right, left
         of = self.kind(left)
         right = as_kind(right, of)
         if right[0] == "number" and left[0] in ("json_valid",) and operator in ("=", "<>"):
             return left if (right == number_form(1)) == (operator == "=") else ("not", left)
-        if left[0] == "json_type" and right[0] == "text":
-            return self._json_type(operator, left, right[1])
+        if left[0] == "json_type" and right == ("text", "text") and self._sqlite:
+            right = ("text", "string")
         if of == "boolean" and right[0] == "number" and operator == "<>":
             operator, right = "=", number_form(1 - int(Decimal(right[1])))
         if of == "text" and operator == "<>" and right == ("text", ""):
@@ -85,10 +86,9 @@ class Reader:
                 operator, right = ">=", number_form(1)
         return (operator, left, right)
 
-    def _json_type(self, operator: str, left: Form, name: str) -> Form:
-        """SQLite tells integer and real, true and false apart, and says text; the others are called the same."""
-        number = _JSON_TYPES.get(name, name) if self._sqlite else name
-        return (operator, left, ("text", number))
+    def _counted(self, of: Form) -> Form:
+        """PostgreSQL writes ``(quantity)::numeric > 0.5``; to compare, add and multiply, the whole number will do."""
+        return tuple(of[2]) if of[:2] == ("cast", "number") and self.kind(of[2]) == "integer" else of
 
     def _comparison(self, node: exp.Binary) -> Form:
         operator = _OPERATORS[type(node)]
@@ -282,7 +282,7 @@ class Reader:
 
     def _commutative(self, node: exp.Binary) -> Form:
         parts: list[Form] = []
-        for each in (self.form(node.this), self.form(node.expression)):
+        for each in (self._counted(self.form(node.this)), self._counted(self.form(node.expression))):
             parts.extend(each[1] if each[0] == node.key else [each])
         return (node.key, tuple(sorted(parts, key=repr)))
 
@@ -309,7 +309,6 @@ BINARY_COLLATIONS = ("c", "posix", "c.utf-8", "c.utf8", "ucs_basic", "pg_c_utf8"
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _OPERATORS: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-_JSON_TYPES = {"integer": "number", "real": "number", "true": "boolean", "false": "boolean", "text": "string"}
 _RESULTS: dict[str, Kind] = {
     "length": "integer",
     "octet_length": "integer",
@@ -331,7 +330,6 @@ _CASTS = {
     "UUID": "uuid",
 }
 _NO_OPS = {
-    ("number", "integer"),  # PostgreSQL writes (quantity)::numeric > 0.5
     ("text", "enum"),
     ("text", "uuid"),
     ("json", "array"),

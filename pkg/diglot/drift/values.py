@@ -45,6 +45,9 @@ def _gathered(forms: list[Form]) -> list[Form]:
 
 
 def one_of(subject: Form, values: set[Form]) -> Form:
+    if subject[0] == "json_type":
+        for name, kinds in _JSON_TYPES.items():
+            values = (values - kinds) | {("text", name)} if kinds <= values else values
     ordered = sorted(values, key=repr)
     return ("=", subject, ordered[0]) if len(ordered) == 1 else ("in", subject, tuple(ordered))
 
@@ -111,6 +114,11 @@ def array_literal(text: str) -> Form:
     return ("array", tuple(number_form(item) if NUMERAL.fullmatch(item) else ("text", item) for item in items))
 
 
+_JSON_TYPES: dict[str, set[Form]] = {
+    "number": {("text", "integer"), ("text", "real")},
+    "boolean": {("text", "true"), ("text", "false")},
+}
+"""SQLite tells apart what PostgreSQL calls by one name."""
 _ITEM = re.compile(r'(?:(")((?:[^"\\]|\\.)*)"|([^,"]+))')
 NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _TRUTH = {"t": 1, "true": 1, "yes": 1, "on": 1, "1": 1, "f": 0, "false": 0, "no": 0, "off": 0, "0": 0}
