@@ -150,7 +150,7 @@ class _SQLite:
         try:
             self._connection.execute(f"explain {text}", values).close()
         except library().Error as error:
-            return _refused(error)
+            return self._refused(error, text)
         return Prepared([], self._columns(text, values) if describe else None)
 
     def script(self, text: str) -> Refused | None:
@@ -164,6 +164,19 @@ class _SQLite:
             self._connection.execute("rollback to diglot_check")
             self._connection.execute("release diglot_check")
         return None
+
+    def _refused(self, error: Exception, text: str) -> Refused:
+        """SQLite names the word at which it stopped, not where: it is the first with which the text fails as well."""
+        refused = _refused(error)
+        if refused.word is None or not refused.message.startswith("near "):
+            return refused
+        for found in re.finditer(re.escape(refused.word), text):
+            try:
+                self._connection.execute(f"explain {text[: found.end()]}")
+            except library().Error as shorter:
+                if str(shorter) == refused.message:
+                    return Refused(refused.message, offset=found.start())
+        return refused
 
     def _columns(self, text: str, values: list[Any]) -> list[Answered] | None:
         """The names of a read's columns; those of a write are only known when it is run."""
