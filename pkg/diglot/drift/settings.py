@@ -112,9 +112,7 @@ def sort_out(
             remaining.append(difference)
     for entry in allow:
         if entry not in used:
-            message = (
-                f"the list of allowed differences has it, yet there is no such difference: take it out ({entry.reason})"
-            )
+            message = f"it is allowed ({entry.reason}), yet there is no such difference: take the entry out"
             remaining.append(Difference(entry.kind, entry.table, entry.name, None, None, message))
     return remaining, allowed
 

@@ -1,0 +1,108 @@
+"""Reading leaves everything as it is, finds the schema that is asked for, and says what can't be reached."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from diglot.drift import compare, read_schema
+from diglot.errors import ConfigurationError, DatabaseUnavailable
+from diglot.stores.sqlite.library import library
+
+
+def made(file: Path, mode: str) -> Any:
+    connection = library().connect(str(file))
+    connection.execute(f"pragma journal_mode = {mode}")
+    connection.execute("create table t (a integer primary key)")
+    connection.commit()
+    return connection
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """-shm is the memory that readers share: a lock in it is no change."""
+    return {
+        file.name: "" if file.name.endswith("-shm") else hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_sqlite_file_stays_as_it_is_with_nothing_beside_it(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "a b#?%.db"
+    connection = made(file, mode)
+    for opened in (True, False):
+        if not opened:
+            connection.close()
+            file.chmod(0o400)
+        before = contents(tmp_path)
+        assert [table.name for table in read_schema(str(file)).tables] == ["t"]
+        assert contents(tmp_path) == before
+
+
+def test_what_another_connection_has_just_committed_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "app.db"
+    connection = made(file, "wal")
+    connection.execute("create table u (a integer)")
+    connection.commit()
+    assert [table.name for table in read_schema(f"sqlite:///{file}").tables] == ["t", "u"]
+    connection.close()
+
+
+def test_a_sqlite_file_that_is_not_one(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match="does not exist"):
+        read_schema(str(tmp_path / "none.db"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DatabaseUnavailable, match="not a file"):
+        read_schema(str(tmp_path))
+    (tmp_path / "text").write_text("this is no database, though it is long enough to be one, one might think")
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        read_schema(str(tmp_path / "text"))
+
+
+def test_a_schema_of_postgresql_is_named_in_the_url(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("""
+            create schema "My Schema";
+            create type "My Schema".mood as enum ('a', 'b');
+            create table "My Schema".t (id bigint primary key, m "My Schema".mood default 'a', check (m <> 'b'));
+            create schema "other";
+            create type other.mood as enum ('a', 'b');
+            create table other.t (id bigint primary key, m other.mood default 'a', check (m <> 'b'));
+            create table public.one (id bigint);
+            create view public.seen as select id from one;
+        """)
+    one, other = read_schema(f"{postgres_url}&schema=My%20Schema"), read_schema(f"{postgres_url}&schema=other")
+    assert [table.name for table in one.tables] == ["t"]
+    assert compare(one, other, names=True) == []
+    default = read_schema(postgres_url)
+    assert ([table.name for table in default.tables], default.views) == (["one"], ("seen",))
+    with pytest.raises(ConfigurationError, match="no schema 'none'"):
+        read_schema(f"{postgres_url}&schema=none")
+
+
+def test_postgresql_is_only_read(postgres_url: str) -> None:
+    """With a connection that may not write, too."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("create table t (id bigint)")
+        name = connection.info.dbname
+        connection.execute(f'alter database "{name}" set default_transaction_read_only = on')  # type: ignore[arg-type]
+    assert [table.name for table in read_schema(postgres_url).tables] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("sqlite:///app.db?schema=x", "for PostgreSQL"),
+        ("postgresql:///app?schema=", "schema"),
+        ("postgresql:///app?schema=a&schema=b", "schema"),
+        ("mysql://localhost/app", "unsupported"),
+        ("sqlite://", "in memory"),
+    ],
+)
+def test_addresses_that_are_not_right(url: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        read_schema(url)
