@@ -47,12 +47,20 @@ def test_it_shows_all_of_diglots_own_queries_and_tables(server_url: str) -> None
     assert Path("own.html").stat().st_size < 1_000_000
 
 
+def test_the_trees_may_be_named_in_the_configuration_file(shop: Project, server_url: str) -> None:
+    Path("diglot.toml").write_text(f'[check]\nqueries = "{shop.queries}"\nmigrations = "{shop.migrations}"\n')
+    done = diglot("catalogue", "out.html", "--postgres-url", server_url)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("out.html: 7 queries, 3 tables")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere/out.html"], "can't write nowhere/out.html: there is no folder nowhere; make it first"),
         (["."], "File '.' is a directory"),
-        (["out.html", "--queries", "."], "--queries and --migrations go together"),
+        (["out.html", "--queries", "."], "there is no folder postgres"),
+        (["out.html", "--migrations", "."], "this needs queries: name their folder with --queries"),
         (["out.html", "--queries", "no", "--migrations", "no"], "Directory 'no' does not exist"),
         (["out.html", "--postgres-url", "sqlite:///a.db"], "is not the address of a PostgreSQL database"),
         (["out.html", "--allow", "no.toml"], "no.toml"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
 import click
 
 from diglot.cli.app import App, pass_app
+from diglot.cli.project import chosen_project
 from diglot.errors import ConfigurationError
+from diglot.stores.session import DIALECTS
 
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -23,7 +24,9 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option(
     "--postgres-url",
     metavar="URL",
-    help="A PostgreSQL on which a scratch database can be made; by default an embedded one.",
+    envvar="DIGLOT_CHECK_POSTGRES_URL",
+    help="A PostgreSQL on which a scratch database can be made; by default an embedded one. The variable "
+    "DIGLOT_CHECK_POSTGRES_URL says the same.",
 )
 @click.option(
     "--allow",
@@ -38,8 +41,8 @@ def catalogue(
 ) -> None:
     """Write one page for a DBA: every query in both dialects side by side, its plans and indexes, every table.
 
-    The page needs no network and no server: open it, search it, print it, send it. Without options it shows Diglot's
-    own queries.
+    The page needs no network and no server: open it, search it, print it, send it. Whose queries it shows is named by
+    the options, or by [check] in diglot.toml; without both it is Diglot's own.
 
     \b
     Example:
@@ -47,24 +50,25 @@ def catalogue(
     """
     if not out.absolute().parent.is_dir():
         raise ConfigurationError(f"can't write {out}: there is no folder {out.parent}; make it first")
-    if (queries is None) is not (migrations is None):
-        raise click.UsageError("--queries and --migrations go together: the plans need both")
+    from diglot.config.check import load_check
+
+    settings = load_check(app.config_file)
     try:
         from diglot.catalogue.collect import collect
         from diglot.catalogue.page import page
-        from diglot.check.project import Project
         from diglot.check.scratch import scratch_postgres, scratch_sqlite
         from diglot.drift import load_allowed
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"the catalogue needs {error.name}: pip install 'diglot[check]'") from error
+    accepted = load_allowed(allowed or (Path(settings.allowed) if settings.allowed else None))
     with ExitStack() as stack:
-        if queries is None or migrations is None:
-            packaged = (resources.files("diglot.queries"), resources.files("diglot.migrations"))
-            queries, migrations = (stack.enter_context(resources.as_file(tree)) for tree in packaged)
-        project = Project(queries=queries, migrations=migrations)
-        sqlite = stack.enter_context(scratch_sqlite(migrations))
-        postgres = stack.enter_context(scratch_postgres(migrations, postgres_url))
-        found = collect(project, postgres, sqlite, load_allowed(allowed), datetime.now(UTC).date())
+        project = stack.enter_context(chosen_project(settings, queries, migrations))
+        for dialect in DIALECTS:
+            project.query_files(dialect)
+            project.migration_folder(dialect)
+        sqlite = stack.enter_context(scratch_sqlite(project.migrations))
+        postgres = stack.enter_context(scratch_postgres(project.migrations, postgres_url or settings.postgres_url))
+        found = collect(project, postgres, sqlite, accepted, datetime.now(UTC).date())
     _write(out, page(found))
     counts = {"queries": sum(len(subject.entries) for subject in found.subjects), "tables": len(found.tables)}
     text = f"{out}: {counts['queries']} queries, {counts['tables']} tables, {out.stat().st_size // 1024} KiB"

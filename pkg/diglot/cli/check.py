@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from diglot.cli.app import App, note, pass_app
+from diglot.cli.project import chosen_project
 from diglot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ def check(
     from diglot.config.check import load_check
 
     settings = load_check(app.config_file)
-    with _project(settings, queries, migrations, models, dialect) as project:
+    with chosen_project(settings, queries, migrations, models=models, dialect=dialect) as project:
         if write_checksums:
             from diglot.check.migrations import write_checksums as write
             from diglot.check.project import shown
@@ -101,40 +99,6 @@ def _check(
 
     show(report, form, console())
     return 1 if report.findings else 0
-
-
-@contextmanager
-def _project(
-    settings: CheckSettings, queries: Path | None, migrations: Path | None, models: str | None, dialect: str | None
-) -> Iterator[Project]:
-    """What the options name, else what ``diglot.toml`` names, else Diglot's own trees."""
-    from diglot.check.project import Project
-
-    what: dict[str, Any] = {}
-    chosen = dialect or settings.dialect
-    if chosen is not None:
-        what["dialects"] = (chosen,)
-    if queries is None and migrations is None:
-        queries = _existing(settings.queries, "queries")
-        migrations = _existing(settings.migrations, "migrations")
-    if models or settings.models:
-        from diglot.generate.models import load_models
-
-        what["models"] = dict(load_models(models or settings.models or ""))
-    with ExitStack() as stack:
-        if queries is None and migrations is None:
-            from diglot.repositories.rows import ROW_MODELS
-
-            queries = stack.enter_context(resources.as_file(resources.files("diglot.queries")))
-            migrations = stack.enter_context(resources.as_file(resources.files("diglot.migrations")))
-            what.setdefault("models", dict(ROW_MODELS))
-        yield Project(queries=queries, migrations=migrations, **what)
-
-
-def _existing(folder: str | None, name: str) -> Path | None:
-    if folder is not None and not Path(folder).is_dir():
-        raise ConfigurationError(f"{name} of [check] in diglot.toml: there is no folder {folder}")
-    return Path(folder) if folder is not None else None
 
 
 def _known(only: tuple[str, ...]) -> Any:
