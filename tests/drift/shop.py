@@ -163,7 +163,7 @@ def read_postgres_text(store: Store, text: str) -> Schema:
     script = f"create schema shop; set local search_path to shop; {text}"
     try:
         with store.transaction() as session:
-            session.script(Statement("test.shop", script, writes=True))  # type: ignore[arg-type]
+            session.script(Statement("test.shop", script, writes=True))
             found.append(read_session(session, "PostgreSQL", "shop"))
             raise _Undo
     except _Undo:

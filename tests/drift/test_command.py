@@ -11,6 +11,7 @@ from diglot.migrate.tree import packaged
 from diglot.stores.sqlite.library import library
 from tests.cli.running import diglot
 
+ONLY_LEFT = ["only", "on", "the", "left:", "int"]
 ALLOW = '[[allow]]\nkind = "column"\ntable = "t"\nname = "b"\nreason = "the next release drops it"\n'
 
 
@@ -54,7 +55,7 @@ def test_the_table_of_a_difference(two: tuple[str, str]) -> None:
     done = diglot("drift", *two)
     assert done.code == 1
     lines = [line.split() for line in done.out.splitlines()]
-    assert lines == [["KIND", "TABLE", "NAME", "DIFFERENCE"], "column t b only on the left: int".split()]
+    assert lines == [["KIND", "TABLE", "NAME", "DIFFERENCE"], ["column", "t", "b", *ONLY_LEFT]]
     assert "1 difference between one.db" in done.err
 
 

@@ -89,7 +89,7 @@ def test_postgresql_is_only_read(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("create table t (id bigint)")
         name = connection.info.dbname
-        connection.execute(f'alter database "{name}" set default_transaction_read_only = on')  # type: ignore[arg-type]
+        connection.execute(f'alter database "{name}" set default_transaction_read_only = on')
     assert [table.name for table in read_schema(postgres_url).tables] == ["t"]
 
 
