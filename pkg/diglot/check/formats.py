@@ -96,9 +96,9 @@ def _line(run: CheckRun) -> Text:
 
 
 def _described(finding: Finding) -> Text:
-    return Text.assemble(
-        "  ", (finding.place, "cyan"), ": ", (finding.name, "bold"), ": ", " ".join(finding.message.split())
-    )
+    message = " ".join(finding.message.split())
+    place, name, message = map(_printable, (finding.place, finding.name, message))
+    return Text.assemble("  ", (place, "cyan"), ": ", (name, "bold"), ": ", message)
 
 
 def _summary(report: Report) -> str:
@@ -106,6 +106,11 @@ def _summary(report: Report) -> str:
     ran = [run for run in report.checks if run.state != "left out"]
     checks = f"{len(ran)} check{'' if len(ran) == 1 else 's'} in {sum(run.seconds for run in ran):.1f} s"
     return f"{count or 'no'} finding{'' if count == 1 else 's'}: {checks}"
+
+
+def _printable(text: str) -> str:
+    """Control characters are shown, since a terminal would obey them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _data(text: str) -> str:

@@ -80,6 +80,11 @@ def run_checks(
             raise ConfigurationError(f"the check {name} can't run: {reason}")
     if all(reasons.values()):
         raise ConfigurationError("there is nothing to check: name a folder with --queries or --migrations")
+    for dialect in project.dialects:  # what is missing is said before a server is started
+        if project.queries is not None:
+            project.query_files(dialect)
+        if project.migrations is not None:
+            project.migration_folder(dialect)
     runs = []
     with _Databases(project, postgres_url) as databases:
         for name in CHECKS:

@@ -123,11 +123,10 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "auth": "diglot.cli.root:auth",
         "workflow": "diglot.cli.root:workflow",
         "query": "diglot.cli.root:query",
-        **{
-            name: f"diglot.cli.{name}:{name}"
-            for name in ("generate", "check", "drift", "catalogue")
-            if Path(__file__).with_name(f"{name}.py").exists()
-        },
+        "generate": "diglot.cli.generate:generate",
+        "check": "diglot.cli.check:check",
+        "drift": "diglot.cli.drift:drift",
+        "catalogue": "diglot.cli.catalogue:catalogue",
         "completion": "diglot.cli.completion:completion",
     },
     epilog="Exit codes: 0 done, 1 refused or found something, 2 usage or configuration, 3 database unavailable, "
