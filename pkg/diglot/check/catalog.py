@@ -137,7 +137,7 @@ def _sqlite_kinds(declared: str, name: str, table: str) -> Kinds:
         if re.search(rf"json_valid\s*\(\s*{column}", table, re.IGNORECASE):
             return frozenset({"json"})
         if re.search(rf"{column}\s+glob\s+'[?\[][^']*[-T:]", table, re.IGNORECASE) or re.search(
-            rf"\b{_TIME_FUNCTIONS}\s*\((?:\s*'[^']*'\s*,)?\s*{column}", table, re.IGNORECASE
+            rf"\b{_TIME_FUNCTIONS}\s*\((?:\s*'[^']*'\s*,)?\s*(?:substr\s*\(\s*)?{column}", table, re.IGNORECASE
         ):
             return frozenset({"timestamp"})
         return TEXT

@@ -514,8 +514,7 @@ class _Resolver:
             each = each.unnest()
             if isinstance(each, _COMPARISONS):
                 sides = [each.this, each.expression]
-            elif isinstance(each, exp.Not) and isinstance(each.this.unnest(), exp.Is):
-                test = each.this.unnest()
+            elif (test := _negated(each)) is not None:
                 sides = [test.this] if isinstance(test.expression, exp.Null) else []
             elif isinstance(each, exp.In | exp.Between):
                 sides = [each.this]
@@ -527,6 +526,12 @@ class _Resolver:
                         source, name = scope.find(column.name, column.table)
                         if source is not None and not source.outer:
                             source.not_null.add(name)
+
+
+def _negated(node: Any) -> Any:
+    """The test of ``x is not …``, which has two forms; None for anything else."""
+    inner = node.this.unnest() if isinstance(node, exp.Not) else node
+    return inner if isinstance(inner, exp.Is) and (inner is not node or inner.args.get("negate")) else None
 
 
 def _is_plain_aggregate(node: Any) -> bool:
