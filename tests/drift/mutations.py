@@ -107,6 +107,8 @@ CHANGES = [
     Change("unique", "orders", "uq_orders_note", S, "", "create unique index uq_orders_note on orders (note);"),
     Change("unique", "order_lines", "uq_order_lines_lot", P, "", "alter table order_lines add constraint uq_order_lines_lot unique nulls not distinct (lot);"),
     Change("unique", "order_lines", "uq_order_lines_code", P, "unique (order_id, code)", "unique (order_id, code) deferrable"),
+    Change("unique", "customers", "uq_customers_nick", P, "create unique index uq_customers_nick", "create index uq_customers_nick"),
+    Change("unique", "customers", "uq_customers_nick", S, "create unique index uq_customers_nick", "create index uq_customers_nick"),
     # checks
     Change("check", "orders", "ck_orders_status", P, "status in ('open', 'paid', 'sent')", "status in ('open', 'paid')"),
     Change("check", "orders", "ck_orders_status", S, "status in ('open', 'paid', 'sent')", "status in ('open', 'paid', 'sent', 'lost')"),

@@ -37,7 +37,9 @@ def report(
             continue
         shown = [text(each) if each is not None else None for each in (one, other)]
         name = next((each.name for each in (one, other) if each is not None and each.name), None)
-        yield differs(kind(there), pair.name, name or shown[0] or shown[1] or "", *shown)
+        kinds = {kind(each) for each in (one, other) if each is not None}
+        of: DifferenceKind = "unique" if "unique" in kinds else kinds.pop()
+        yield differs(of, pair.name, name or shown[0] or shown[1] or "", *shown)
     for one, other in matched.same:
         yield from renamed(pair, kind(one), one.name, other.name)
 

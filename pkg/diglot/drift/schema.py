@@ -98,9 +98,6 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     triggers: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
-    def column(self, name: str) -> Column | None:
-        return next((column for column in self.columns if column.name == name), None)
-
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
     """One side. ``location`` is for people: where it was read, without a password."""
