@@ -57,10 +57,8 @@ def check(
     in diglot.toml; without both it is Diglot's own.
 
     \b
-    Examples:
-      diglot check
-      diglot check --queries db/queries --migrations db/migrations
-      diglot check --migrations db/migrations --only migrations --format github
+    Example:
+      diglot check --only plans --only migrations --format github
     """
     from diglot.config.check import load_check
 
