@@ -65,9 +65,9 @@ def test_a_query_says_what_it_does_to_which_columns(found: Catalogue) -> None:
         name: query(found, name).uses for name in ("orders.list_orders", "orders.add_order", "orders.delete_customer")
     }
     assert uses == {
-        "orders.list_orders": [TableUse("orders", ["customer_id", "note", "number"], [])],
-        "orders.add_order": [TableUse("orders", [], ["customer_id", "number", "note"])],
-        "orders.delete_customer": [TableUse("customers", ["id"], [], deletes=True)],
+        "orders.list_orders": [TableUse("orders", ["customer_id", "note", "number"], None)],
+        "orders.add_order": [TableUse("orders", None, ["customer_id", "number", "note"])],
+        "orders.delete_customer": [TableUse("customers", ["id"], [])],
     }
     writing = {entry.name for subject in found.subjects for entry in subject.entries if entry.writes}
     assert writing == {"orders.add_order", "orders.delete_customer"}

@@ -10,9 +10,9 @@ from typing import LiteralString
 from diglot.catalogue.entries import Catalogue, Entry, PlanText, Side, Subject
 from diglot.catalogue.facing import Line, alone, facing
 from diglot.catalogue.tables import index_name, key_name, tables
-from diglot.catalogue.uses import Use, result, uses
-from diglot.catalogue.uses import tables as tables_of
+from diglot.catalogue.uses import descriptions, result, uses
 from diglot.check.catalog import read_catalog
+from diglot.check.describe import Description
 from diglot.check.plan import Plan, VariantPlan
 from diglot.check.plans import explain_all
 from diglot.check.project import Project
@@ -37,17 +37,17 @@ def collect(project: Project, postgres: Store, sqlite: Store, settings: DriftSet
     schemas = {dialect: read_schema(store) for dialect, store in stores.items()}
     names = _index_names(sqlite, schemas["sqlite"])
     plans: dict[Dialect, dict[str, Plan]] = {}
-    used: dict[Dialect, dict[str, Use]] = {}
+    described: dict[Dialect, dict[str, Description]] = {}
     facing_catalog = read_catalog(postgres)
     for dialect, store in stores.items():
         queries = [pair[dialect] for pair in pairs.values() if dialect in pair]
         plans[dialect] = {plan.query: plan for plan in explain_all(queries, store)}
-        used[dialect] = uses(queries, store, facing_catalog)
+        described[dialect] = descriptions(queries, store, facing_catalog)
     entries = [
         _entry(
             pair,
             {dialect: plans[dialect][name] for dialect in pair},
-            {dialect: used[dialect][name] for dialect in pair},
+            {dialect: described[dialect][name] for dialect in pair},
             names,
         )
         for name, pair in pairs.items()
@@ -76,7 +76,9 @@ def _pairs(project: Project) -> dict[str, Pair]:
     return dict(sorted(found.items(), key=lambda item: item[0].partition(".")[0]))
 
 
-def _entry(pair: Pair, plans: Mapping[Dialect, Plan], used: Mapping[Dialect, Use], names: Mapping[str, str]) -> Entry:
+def _entry(
+    pair: Pair, plans: Mapping[Dialect, Plan], described: Mapping[Dialect, Description], names: Mapping[str, str]
+) -> Entry:
     sources = {dialect: query.source for dialect, query in pair.items()}
     source = next(iter(sources.values()))
     lines: dict[Dialect, list[Line]]
@@ -92,8 +94,8 @@ def _entry(pair: Pair, plans: Mapping[Dialect, Plan], used: Mapping[Dialect, Use
         doc=source.doc,
         parameters=source.parameters,
         returns=f"{source.returns}{'?' if source.returns_nullable else ''}" if source.returns else None,
-        columns=result(used),
-        uses=tables_of(used),
+        columns=result(described),
+        uses=uses(described),
         sides={d: _side(d, s, lines[d], plans[d], names) for d, s in sources.items()},
         writes=any(variant.statement.writes for query in pair.values() for variant in query.variants()),
         same=same,

@@ -19,12 +19,14 @@ class ResultColumn(msgspec.Struct, frozen=True):
 
 
 class TableUse(msgspec.Struct, frozen=True):
-    """What a query does with one table: the columns that it reads and those that it writes."""
+    """What a query does with one table: the columns that it reads and those that it writes, None where it does not.
+
+    A table that is only counted has no columns that are read, one that is deleted from none that are written.
+    """
 
     table: str
-    reads: list[str]
-    writes: list[str]
-    deletes: bool = False
+    reads: list[str] | None
+    writes: list[str] | None
 
 
 class PlanText(msgspec.Struct, frozen=True):

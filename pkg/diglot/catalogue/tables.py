@@ -32,8 +32,8 @@ def _table(name: str, sides: dict[Dialect, schema.Table], entries: list[Entry]) 
         columns=columns,
         indexes={dialect: list(_indexes(side, dialect, entries)) for dialect, side in sides.items()},
         constraints={dialect: list(_constraints(side)) for dialect, side in sides.items()},
-        read_by=[query for query, use in uses if use.reads],
-        written_by=[query for query, use in uses if use.writes or use.deletes],
+        read_by=[query for query, use in uses if use.reads is not None],
+        written_by=[query for query, use in uses if use.writes is not None],
     )
 
 

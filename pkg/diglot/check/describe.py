@@ -51,10 +51,15 @@ class Describer:
         self._catalog = catalog
 
     def describe(self, query: Query) -> Description:
-        """With all conditional blocks. SchemaMismatch for a query that the engine refuses."""
+        """What it touches with all conditional blocks, what it gives without any: a condition on a column would make
+        it not null. SchemaMismatch for a query that the engine refuses.
+        """
         source = query.source
-        whole = list(combinations(source, query.dialect))[-1]
-        lineage = derive(whole.named, query.dialect, self._catalog, declared(source), whole.active)
+        every = list(combinations(source, query.dialect))
+        bare, whole = every[0], every[-1]
+        lineage, answer = (
+            derive(each.named, query.dialect, self._catalog, declared(source), each.active) for each in (whole, bare)
+        )
         types: dict[str, str | None] = {}
         columns: list[DescribedColumn] = []
         if source.suffix != "#":
@@ -64,7 +69,7 @@ class Describer:
                 raise SchemaMismatch(f"the database refuses it: {told.message}", query=source.full_name)
             once = list(dict.fromkeys(whole.variant.order))
             types = {name: answer.declared for name, answer in zip(once, told.parameters, strict=False)}
-            outputs = lineage.outputs if lineage is not None else []
+            outputs = answer.outputs if answer is not None else []
             if told.columns is None:
                 columns = [self._column(output.name, None, output, None) for output in outputs]
             else:
