@@ -244,6 +244,14 @@ MUTATIONS: list[Mutation] = [
         "select (select email limit 1) as email\n",
         (P[0], "(select", "may be null"),
     ),
+    (
+        "null on one side, but for a block",
+        S,
+        C,
+        "-- Customers that fit every filter.\nselect id, email, name,",
+        "-- Customers that fit every filter.\nselect id, email, coalesce(name, '') as name,",
+        (S[0], "coalesce", "'name' is never null, in"),
+    ),
     ("outer join turned", P, I, "left join", "right join", (P[0], "customer.id as customer_id", "may be null")),
     ("outer join turned", S, I, "left join", "right join", (S[0], "customer.email", "may be null")),
     (

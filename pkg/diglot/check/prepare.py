@@ -132,7 +132,8 @@ class _Checked:
             return
         columns = self._answer(each, told, lineage)
         if columns is not None:
-            self.columns = columns
+            # With a block that compares a column, that column is never null: the two sides are compared without any.
+            self.columns = self.columns or columns
             yield from self._fits(columns)
 
     # --- parameters ---
