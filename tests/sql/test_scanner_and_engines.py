@@ -1,0 +1,203 @@
+"""What the scanner takes for a parameter, and what it leaves alone, is what the engines' own parsers take it for.
+
+Select lists are made of pieces whose values are known: literals of every form with whatever in them, identifiers,
+comments, casts, slices and parameters. The text with placeholders must give the row that the pieces promise. SQLite
+knows ``:name`` itself, so any text at all can be given to it, and the names that it asks for be compared with ours.
+(But for ``:a::``, which to SQLite is a name of Tcl's; what we send instead, ``?::``, it refuses.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from diglot.errors import QueryFileError
+from diglot.sql.adapters import ADAPTERS
+from diglot.sql.scanner import Kind, scan
+from diglot.stores.session import Dialect
+from diglot.stores.sqlite.library import library
+
+VALUES = {"a": "A:b'$$--", "b_2": '/* "', "Long": "%s \\ ?"}
+# Whatever looks like something else to whoever does not know where it stands.
+ODD = [
+    ":a",
+    ":b_2",
+    "::",
+    "'",
+    '"',
+    "--",
+    "/*",
+    "*/",
+    "$$",
+    "$t$",
+    "$1",
+    "?",
+    "%s",
+    "%",
+    "\\",
+    "\n",
+    ";",
+    "é",
+    "[1:2]",
+    "`",
+]
+TRICKY = st.lists(
+    st.sampled_from(ODD) | st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=3),
+    max_size=6,
+).map("".join)
+
+
+class Piece(NamedTuple):
+    """A column of the select list, and the value that it has."""
+
+    sql: str
+    value: str
+
+
+def plain(text: str) -> Piece:
+    return Piece("'" + text.replace("'", "''") + "'", text)
+
+
+def escaped(text: str) -> Piece:
+    return Piece("E'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'", text)
+
+
+def escaped_by_doubling(text: str) -> Piece:
+    return Piece("e'" + text.replace("\\", "\\\\").replace("'", "''") + "'", text)
+
+
+def dollars(text: str) -> Piece:
+    tag = next(tag for tag in ("$$", "$t$", "$Tag_1$", "$u1$", "$u2$") if tag not in text + "$")
+    return Piece(f"{tag}{text}{tag}", text)
+
+
+def spelled(name: str, dialect: Dialect) -> Piece:
+    return Piece(f"cast(:{name} as text)" if dialect == "sqlite" else f":{name}::text", VALUES[name])
+
+
+def pieces(dialect: Dialect) -> st.SearchStrategy[Piece]:
+    forms = [TRICKY.map(plain), st.sampled_from(sorted(VALUES)).map(lambda name: spelled(name, dialect))]
+    if dialect == "postgres":
+        forms += [TRICKY.map(escaped), TRICKY.map(escaped_by_doubling)]
+        forms += [TRICKY.filter(lambda text: text[-1:] != "$").map(dollars)]
+        forms += [st.just(Piece("(array['p','q','r'])[1:2]::text", "{p,q}"))]
+        forms += [st.just(Piece("(array[:a::text,'q'])[1]", VALUES["a"]))]
+    return st.one_of(forms)
+
+
+def between(dialect: Dialect) -> st.SearchStrategy[str]:
+    """What may stand between two columns and mean nothing."""
+    inside = TRICKY.map(lambda text: text.replace("*/", "").replace("/*", "").rstrip("/*").lstrip("/*"))
+    block = inside.map(lambda text: f" /*{text} */ ").filter(lambda text: text.count("*/") == text.count("/*") == 1)
+    line = TRICKY.map(lambda text: " --" + text.replace("\n", " ") + "\n")
+    return st.sampled_from([" ", "\n"]) | block | line
+
+
+class Selected(NamedTuple):
+    """A statement with ``:name`` parameters, the row that it gives, and the names of its columns."""
+
+    text: str
+    row: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@st.composite
+def selects(draw: st.DrawFn, dialect: Dialect) -> Selected:
+    columns = draw(st.lists(pieces(dialect), min_size=1, max_size=5))
+    names = [f"{number}{draw(TRICKY)[:8]}" for number in range(len(columns))]
+    text = "select" + draw(between(dialect))
+    for number, (column, name) in enumerate(zip(columns, names, strict=True)):
+        quoted = '"' + name.replace('"', '""') + '"'
+        text += ("," if number else "") + draw(between(dialect)) + f" {column.sql} as {quoted}" + draw(between(dialect))
+    return Selected(text, tuple(column.value for column in columns), tuple(names))
+
+
+def sent(text: str, dialect: Dialect) -> tuple[str, list[str]]:
+    positional, order = ADAPTERS[dialect]().positional(scan(text))
+    return positional, [VALUES[name] for name in order]
+
+
+RELAXED = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_url_of_module: str) -> Iterator[psycopg.RawCursor[Any]]:
+    with psycopg.connect(postgres_url_of_module, autocommit=True) as connection:
+        yield psycopg.RawCursor(connection)
+
+
+@pytest.fixture(scope="module")
+def sqlite() -> Iterator[Any]:
+    connection = library().connect(":memory:")
+    yield connection
+    connection.close()
+
+
+@RELAXED
+@given(selected=selects("postgres"))
+def test_postgres_reads_what_was_written(selected: Selected, postgres: psycopg.RawCursor[Any]) -> None:
+    text, values = sent(selected.text, "postgres")
+    postgres.execute(text, values)
+    assert postgres.fetchone() == selected.row
+    assert tuple(column.name for column in postgres.description or ()) == selected.names
+
+
+@RELAXED
+@given(selected=selects("sqlite"))
+def test_sqlite_reads_what_was_written(selected: Selected, sqlite: Any) -> None:
+    text, values = sent(selected.text, "sqlite")
+    cursor = sqlite.execute(text, values)
+    assert cursor.fetchone() == selected.row
+    assert tuple(column[0] for column in cursor.description) == selected.names
+
+
+class Asked(dict[str, str]):
+    """Values for whatever SQLite asks; the names are kept."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = name
+        return name
+
+
+CODE = ["select ", "1", "x", ":a", ":b_2", " :Long", ":", ",", "(", ")", " as ", "||", "%", "\\", "\n"]
+QUOTED = ["'", "'it''s :a'", '":a"', '"', "`:a`", "--", "/*", "*/", " -- :a\n", "/* :a */"]
+OPERANDS = [
+    ":a",
+    ":b_2",
+    "1",
+    "'it''s :a'",
+    "':a",
+    "(select :Long)",
+    "'--'",
+    "'/*'",
+    "'%'",
+    "(1) -- :a\n",
+    "/* :a */ 2",
+]
+FRAGMENTS = st.lists(st.sampled_from(CODE + QUOTED), max_size=8).map("".join)
+STATEMENTS = st.lists(st.sampled_from(OPERANDS) | FRAGMENTS, min_size=1, max_size=6).map(
+    lambda parts: "select " + " || ".join(parts)
+)
+
+
+@settings(RELAXED, max_examples=500)
+@given(text=STATEMENTS)
+def test_sqlite_asks_for_the_parameters_that_the_scanner_finds(text: str, sqlite: Any) -> None:
+    asked = Asked()
+    try:
+        sqlite.execute(f"explain {text}", asked)
+    except (library().Error, library().Warning):
+        return  # no statement
+    try:
+        tokens = scan(text)
+    except QueryFileError:
+        assert "/*" in text  # refused, not misread: a comment that ends with the text, or has another in it
+        return
+    assert {token.name for token in tokens if token.kind is Kind.PARAMETER} == set(asked)
