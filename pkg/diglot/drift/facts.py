@@ -67,7 +67,7 @@ def demanded(postgres: Column, sqlite: Column, equivalences: tuple[Equivalence, 
             name,
             f"the enum's labels need CHECK ({sqlite.name} in (…))",
         )
-    if one.name in ("character varying", "character") and one.arguments not in ((), other.arguments) and not one.array:
+    if one.name in ("character varying", "character") and one.arguments and not (other.arguments or one.array):
         length: Form = ("<=", ("length", subject), ("number", str(one.arguments[0])))
         yield Fact(length, None, name, f"the type's length needs CHECK (length({sqlite.name}) <= {one.arguments[0]})")
     _, entry = equivalent(one, other, equivalences)

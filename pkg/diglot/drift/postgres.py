@@ -316,7 +316,7 @@ _KEYS = Statement(
     join pg_catalog.pg_class t on t.oid = i.indrelid
     cross join lateral generate_series(1, i.indnkeyatts) as k (place)
     join pg_catalog.pg_opclass o on o.oid = i.indclass[k.place - 1]
-    join pg_catalog.pg_collation d on d.collname = 'default'
+    join pg_catalog.pg_collation d on d.collname = 'default' and d.collnamespace = 'pg_catalog'::regnamespace
     left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[k.place - 1]
         and i.indkey[k.place - 1] <> 0
     left join pg_catalog.pg_collation l on l.oid = i.indcollation[k.place - 1]
