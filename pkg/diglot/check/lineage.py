@@ -7,7 +7,9 @@ its column not null; an aggregate without rows is null, a count is not.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -63,7 +65,8 @@ def derive(
     None for what sqlglot does not understand.
     """
     try:
-        tree = sqlglot.parse_one(sql, dialect=dialect)
+        with _quiet():
+            tree = sqlglot.parse_one(sql, dialect=dialect)
     except sqlglot.errors.SqlglotError:
         return None
     if not isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Values):
@@ -71,6 +74,17 @@ def derive(
     resolver = _Resolver(catalog, dialect, parameters, frozenset(not_null))
     outputs = resolver.statement(tree)
     return Lineage(outputs, resolver.uses, resolver.read, resolver.written)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without sqlglot's remark that it does not know a statement: that is an answer here."""
+    log = logging.getLogger("sqlglot")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 TEXT, INT, FLOAT, BOOL = (frozenset({kind}) for kind in ("text", "int", "float", "bool"))
@@ -102,9 +116,14 @@ class _Source:
         if self.columns is None:
             return UNKNOWN
         found = self.columns.get(name, UNKNOWN)
-        if self.outer:
-            return Value(found.kinds, True, found.origins)
-        return Value(found.kinds, False, found.origins) if name in self.not_null else found
+        if name in self.not_null:
+            return Value(found.kinds, False, found.origins)
+        return Value(found.kinds, True, found.origins) if self.outer else found
+
+    def make_outer(self) -> None:
+        """An outer join fills it up with nulls, whatever was known of it before."""
+        self.outer = True
+        self.not_null.clear()
 
 
 class _Scope:
@@ -197,10 +216,10 @@ class _Resolver:
             side = (join.side or "").upper()
             if side in ("LEFT", "FULL"):
                 for source in added:
-                    source.outer = True
+                    source.make_outer()
             if side in ("RIGHT", "FULL"):
                 for source in before:
-                    source.outer = True
+                    source.make_outer()
             if join.args.get("on") is not None:
                 self.value(join.args["on"], scope)
                 if not side:
@@ -524,8 +543,9 @@ class _Resolver:
                 for column in side.expressions if isinstance(side, exp.Tuple) else [side]:
                     if isinstance(column, exp.Column):
                         source, name = scope.find(column.name, column.table)
-                        if source is not None and not source.outer:
+                        if source is not None:
                             source.not_null.add(name)
+                            source.outer = False  # a row with a value in it is none of those filled up
 
 
 def _negated(node: Any) -> Any:

@@ -24,8 +24,8 @@ from diglot.sql.header import Parameter, QuerySource
 from diglot.stores.session import Dialect, Store
 
 CHECK = "prepare"
-_OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json", "numeric", "date", "time"})
-"""What text is not taken for; a uuid, an enum, an address is."""
+_OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json"})
+"""What text is not taken for: a type of the header says it. A uuid, an enum, a date has no other."""
 _ALSO = {"int": frozenset({"int", "numeric"}), "float": frozenset({"float", "numeric"})}
 
 
