@@ -137,6 +137,21 @@ def test_a_changed_copy_of_our_trees(postgres_url: str, tmp_path: Path) -> None:
     ]
 
 
+def test_the_trees_of_diglot_toml(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGLOT_CHECK_POSTGRES_URL", postgres_url)
+    for dialect, columns in (("postgres", "a int, b int"), ("sqlite", "a int")):
+        (tmp_path / "db" / dialect).mkdir(parents=True)
+        (tmp_path / "db" / dialect / "1_t.sql").write_text(f"create table t ({columns});")
+    Path("diglot.toml").write_text('[check]\nmigrations = "db"\nallowed = "accepted.toml"\n')
+    Path("accepted.toml").write_text(ALLOW)
+    done = diglot("drift", "--format", "json")
+    assert (done.code, done.json["differences"]) == (0, [])
+    assert [each["name"] for each in done.json["allowed"]] == ["b"]
+    assert (
+        diglot("drift", database("one.db", "create table t (a int, b int);"), database("two.db", "vacuum;")).code == 1
+    )
+
+
 def test_a_tree_that_can_not_be_applied(postgres_url: str, tmp_path: Path) -> None:
     for dialect in ("postgres", "sqlite"):
         (tmp_path / "migrations" / dialect).mkdir(parents=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from diglot.cli.app import App, note, pass_app
+from diglot.cli.project import chosen_project
 from diglot.errors import ConfigurationError, MigrationError
 from diglot.stores.session import DIALECTS
 
 if TYPE_CHECKING:
+    from diglot.check.project import Project
     from diglot.drift import DriftResult, Schema
 
 
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 @click.option(
     "--migrations",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder with the trees postgres and sqlite. By default Diglot's own.",
+    help="The folder with the trees postgres and sqlite. By default that of [check] in diglot.toml, else Diglot's own.",
 )
 @click.option(
     "--postgres-url",
     metavar="URL",
-    help="A PostgreSQL on which a scratch database may be made. By default an embedded one (diglot[check]).",
+    envvar="DIGLOT_CHECK_POSTGRES_URL",
+    help="A PostgreSQL on which a scratch database may be made. By default an embedded one (diglot[check]). "
+    "The variable DIGLOT_CHECK_POSTGRES_URL says the same.",
 )
 @click.option("--names", is_flag=True, help="Compare the names of constraints and indexes too.")
 @click.option(
@@ -56,6 +60,7 @@ def drift(
     Example:
       diglot drift postgresql://localhost/app sqlite:///data/app.db
     """
+    from diglot.config.check import load_check
     from diglot.database import utc_now
 
     try:
@@ -66,13 +71,15 @@ def drift(
 
     if left is not None and right is None:
         raise click.UsageError("give two databases, LEFT and RIGHT, or none for the migration trees")
-    if left is not None and (migrations is not None or postgres_url is not None):
+    if left is not None and any(map(_was_given, ("migrations", "postgres_url"))):
         raise click.UsageError("--migrations and --postgres-url are for the migration trees: leave LEFT and RIGHT out")
-    settings = load_allowed(allow_file)
+    project = load_check(app.config_file)
+    settings = load_allowed(allow_file or (Path(project.allowed) if project.allowed else None))
     if left is not None and right is not None:
         sides = read_schema(left), read_schema(right)
     else:
-        sides = _trees(migrations, postgres_url)
+        with chosen_project(project, None, migrations) as chosen:
+            sides = _trees(chosen, postgres_url or project.postgres_url)
     result = compare_with(*sides, settings, utc_now().date(), names=names)
     app.out.answer(result, lambda: _print(app, result))
     if not any(side.tables or side.views for side in sides):
@@ -80,25 +87,27 @@ def drift(
     return 1 if result.differences else 0
 
 
-def _trees(migrations: Path | None, postgres_url: str | None) -> tuple[Schema, Schema]:
+def _was_given(parameter: str) -> bool:
+    """On the command line, not by a variable."""
+    return click.get_current_context().get_parameter_source(parameter) == click.core.ParameterSource.COMMANDLINE
+
+
+def _trees(project: Project, postgres_url: str | None) -> tuple[Schema, Schema]:
     """Both trees, applied to databases that are gone afterwards."""
     import msgspec
 
     from diglot.check.scratch import scratch_postgres, scratch_sqlite
     from diglot.drift import read_schema
-    from diglot.migrate.tree import packaged
 
-    folder = migrations if migrations is not None else Path(str(packaged()))
-    for dialect in DIALECTS:
-        if not (folder / dialect).is_dir():
-            raise ConfigurationError(f"there is no folder {folder / dialect}: a tree has a folder postgres and sqlite")
+    folders = {dialect: project.migration_folder(dialect) for dialect in DIALECTS}
+    trees = project.migrations
     try:
-        with scratch_sqlite(folder) as sqlite, scratch_postgres(folder, postgres_url) as postgres:
+        with scratch_sqlite(trees) as sqlite, scratch_postgres(trees, postgres_url) as postgres:
             found = {store.dialect: (read_schema(store), store.server_version) for store in (postgres, sqlite)}
     except MigrationError as error:  # its exit code would say that there are differences
         raise ConfigurationError(f"the trees can't be compared: {error}") from error
     one, other = (
-        msgspec.structs.replace(schema, location=f"{folder / dialect} ({version})")
+        msgspec.structs.replace(schema, location=f"{folders[dialect]} ({version})")
         for dialect, (schema, version) in found.items()
     )
     return one, other
