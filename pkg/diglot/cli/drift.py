@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     "allow_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The differences that are accepted. By default drift.toml of the current folder, if it is there.",
+    help="The differences that are accepted. By default the file of [check] in diglot.toml, else drift.toml of the "
+    "current folder, if it is there.",
 )
 @pass_app
 def drift(
