@@ -231,6 +231,11 @@ def test_what_cannot_be_planned_is_a_finding_and_no_reason_is_called_stale(
     ]
 
 
+def test_what_has_no_plan_is_left_alone(postgres: Store, sqlite: Store) -> None:
+    assert explain(query("lock table leaves", postgres), postgres).variants == ()
+    assert explain(query("pragma optimize", sqlite), sqlite).variants == ()
+
+
 def test_several_kinds_are_allowed_by_one_reason() -> None:
     assert allowed_kinds("scan, sort and foreign key because x") == {"scan", "sort", "foreign key"}
     assert allowed_kinds(None) == frozenset()

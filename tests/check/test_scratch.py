@@ -114,7 +114,7 @@ def test_a_user_who_may_not_create_databases_is_told(postgres_url: str) -> None:
 
 # --- forms -------------------------------------------------------------------------------------------------
 
-A, DROP_A = "create table a (x int);", "drop table a;"
+A = "create table a (x int);"
 FORMS = [
     ("up and down, by number", {"10_b__up": "x", "10_b__down": "x", "9_a__up": "x", "9_a__down": "x"}, Form.UP_DOWN,
      ["9_a", "10_b"]),
@@ -142,6 +142,15 @@ REFUSED = [
 def test_what_is_no_form_is_refused(files: dict[str, str], said: str, tmp_path: Path) -> None:
     with pytest.raises(MigrationTreeError, match=said):
         read_folder(folder(tmp_path, **files) / "sqlite", "sqlite")
+
+
+def test_a_migration_in_python_is_refused_not_left_out(tmp_path: Path) -> None:
+    tree = folder(tmp_path, **{"1_a": A})
+    (tree / "sqlite" / "__init__.py").touch()
+    assert read_folder(tree / "sqlite", "sqlite").form is Form.PLAIN
+    (tree / "sqlite" / "2_b.py").touch()
+    with pytest.raises(MigrationTreeError, match=r"2_b\.py:1: a migration in Python is not run"):
+        read_folder(tree / "sqlite", "sqlite")
 
 
 def test_a_file_may_have_transactions_of_its_own_and_indexes_made_concurrently(

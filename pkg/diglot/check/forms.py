@@ -78,6 +78,9 @@ def read_folder(folder: Path, dialect: Dialect) -> MigrationFolder:
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix == ".sql")
     if not names:
         raise MigrationTreeError(f"{shown(folder)} has no migrations (*.sql)")
+    python = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+    if python:
+        raise MigrationTreeError(f"{shown(python[0])}:1: a migration in Python is not run: write it in SQL")
     form = _form(names)
     downs = {name.removesuffix(form.down): name for name in names if form.down and name.endswith(form.down)}
     ups = {name.removesuffix(form.up): name for name in names if name.endswith(form.up) and name not in downs.values()}

@@ -24,7 +24,9 @@ from diglot.stores.session import Dialect, Store
 CHECK = "migrations"
 CHECKSUMS = "checksums.sha256"
 _LOCK_WAIT = 30.0
-_PLACE = re.compile(r"(?P<path>[^:\n]+\.sql):(?:(?P<line>\d+):)?(?:(?P<column>\d+):)? (?P<message>.*)", re.DOTALL)
+_PLACE = re.compile(
+    r"(?P<path>[^:\n]+\.(?:sql|py)):(?:(?P<line>\d+):)?(?:(?P<column>\d+):)? (?P<message>.*)", re.DOTALL
+)
 _LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<file>\S+)")
 _OTHER: dict[Dialect, Dialect] = {"postgres": "sqlite", "sqlite": "postgres"}
 

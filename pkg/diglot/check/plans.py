@@ -19,7 +19,7 @@ from diglot.check.finding import Finding
 from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.project import Project, readable_queries, shown
 from diglot.migrate.statements import split
-from diglot.sql.header import QuerySource
+from diglot.sql.header import QuerySource, words
 from diglot.sql.query import Query
 from diglot.sql.scanner import Kind as TokenKind
 from diglot.sql.scanner import position
@@ -75,6 +75,9 @@ def _planner(store: Store, text: bool) -> Iterator[_Planner]:
 
 def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
     conditions = query.source.conditions
+    first = next(words([token for segment in query.source.segments for token in segment.tokens]), "")
+    if query.source.suffix != "#" and first not in _PLANNED:
+        return  # lock, notify, pragma …: the engines have no plan for it
     switches = product((False, True), repeat=len(conditions))
     for on, variant in zip(switches, query.variants(), strict=True):
         given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
