@@ -52,6 +52,18 @@ def test_what_another_connection_has_just_committed_is_seen(tmp_path: Path) -> N
     connection.close()
 
 
+def test_a_virtual_table_whose_module_is_not_there(tmp_path: Path) -> None:
+    connection = library().connect(str(tmp_path / "app.db"))
+    connection.executescript("""
+        create table t (a integer);
+        pragma writable_schema = on;
+        insert into sqlite_schema values ('table', 'words', 'words', 0, 'create virtual table words using gone(body)');
+    """)
+    connection.close()
+    schema = read_schema(str(tmp_path / "app.db"))
+    assert [(table.name, table.options) for table in schema.tables] == [("t", ()), ("words", ("virtual",))]
+
+
 def test_a_sqlite_file_that_is_not_one(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match="does not exist"):
         read_schema(str(tmp_path / "none.db"))

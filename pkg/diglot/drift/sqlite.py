@@ -1,5 +1,7 @@
 """The schema of a SQLite database: pragmas, and sqlite_schema where they don't tell.
 
+Of a virtual table (rootpage 0) only its name is read: the rest would need its module, which may not be there.
+
 A file is opened read-only and stays as it is: not even a -wal or -shm is left beside it.
 """
 
@@ -193,7 +195,7 @@ _COLUMNS = Statement(
     """select m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
     from sqlite_schema as m
     join pragma_table_xinfo(m.name) as x
-    where m.type = 'table' and x.hidden <> 1
+    where m.type = 'table' and m.rootpage <> 0 and x.hidden <> 1
     order by m.name, x.cid""",
 )
 _FOREIGN_KEYS = Statement(
@@ -201,7 +203,7 @@ _FOREIGN_KEYS = Statement(
     """select m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete, f.seq
     from sqlite_schema as m
     join pragma_foreign_key_list(m.name) as f
-    where m.type = 'table'
+    where m.type = 'table' and m.rootpage <> 0
     order by m.name, f.id, f.seq""",
 )
 _INDEXES = Statement(
@@ -210,7 +212,7 @@ _INDEXES = Statement(
     from sqlite_schema as m
     join pragma_index_list(m.name) as i
     left join sqlite_schema as s on s.type = 'index' and s.name = i.name
-    where m.type = 'table'
+    where m.type = 'table' and m.rootpage <> 0
     order by m.name, i.seq""",
 )
 _KEYS = Statement(
