@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -229,10 +230,10 @@ def text(dialect: Dialect, name: str) -> str:
     return source
 
 
-def write_queries(folder: Path) -> Project:
-    """The project's query files, as they should be."""
+def write_queries(folder: Path, names: Sequence[str] = ("customers", "invoices")) -> Project:
+    """The project's query files, or some of them, as they should be."""
     for dialect in DIALECTS:
         (folder / dialect).mkdir(parents=True)
-        for name in ("customers", "invoices"):
+        for name in names:
             (folder / dialect / f"{name}.sql").write_text(text(dialect, name), "utf-8")
     return Project(queries=folder, models=MODELS)

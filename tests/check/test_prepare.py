@@ -586,7 +586,7 @@ MUTATIONS: list[Mutation] = [
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=[f"{m[0]}, {'+'.join(m[1])}" for m in MUTATIONS])
 def test_each_mutation_is_found_at_its_line(mutation: Mutation, tmp_path: Path, stores: Stores) -> None:
     _, trees, name, before, after, (tree, line, message) = mutation
-    project = write_queries(tmp_path / "queries")
+    project = write_queries(tmp_path / "queries", [name])
     for each in trees:
         file = tmp_path / "queries" / each / f"{name}.sql"
         text = file.read_text("utf-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -64,16 +65,22 @@ def derive(
 
     None for what sqlglot does not understand.
     """
-    try:
-        with _quiet():
-            tree = sqlglot.parse_one(sql, dialect=dialect)
-    except sqlglot.errors.SqlglotError:
-        return None
+    tree = _parsed(sql, dialect)
     if not isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Values):
         return None
     resolver = _Resolver(catalog, dialect, parameters, frozenset(not_null))
     outputs = resolver.statement(tree)
     return Lineage(outputs, resolver.uses, resolver.read, resolver.written)
+
+
+@lru_cache(maxsize=512)
+def _parsed(sql: str, dialect: Dialect) -> Any:
+    """The tree, which nobody changes; None for what sqlglot can't read. Parsing is most of the work of a check."""
+    try:
+        with _quiet():
+            return sqlglot.parse_one(sql, dialect=dialect)
+    except sqlglot.errors.SqlglotError:
+        return None
 
 
 @contextmanager
