@@ -54,7 +54,7 @@ select id, name
 from customers
 where id {of_ids};
 """
-OF_IDS = {"postgres": "= any(:ids)", "sqlite": "in (select wanted.value from json_each(:ids) as wanted)"}
+OF_IDS = {"postgres": "= any(:ids)\nfor update", "sqlite": "in (select wanted.value from json_each(:ids) as wanted)"}
 ORDERS = """
 -- name: list_orders(customer_id, note, limit)
 -- param: customer_id int

@@ -165,8 +165,6 @@ def _marks(left: str | None, right: str | None) -> tuple[set[int], set[int]]:
     """The places of the characters that only one of two lines has."""
     if left is None or right is None:
         return _everything(left), _everything(right)
-    if left.strip() == right.strip():
-        return set(), set()
     words = _WORD.findall(left), _WORD.findall(right)
     changes = SequenceMatcher(None, *words, autojunk=False).get_opcodes()
     marked: tuple[set[int], set[int]] = (set(), set())
