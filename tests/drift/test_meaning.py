@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from diglot.drift.expressions import facts
+from diglot.drift.expressions import facts, form
 from diglot.drift.reading import Scope
 from diglot.drift.types import Kind
 from diglot.stores.session import Dialect
@@ -75,3 +75,9 @@ def test_the_same(postgres: str, sqlite: str) -> None:
 def test_not_the_same(dialect: Dialect, text: str, other_dialect: Dialect, other: str) -> None:
     scopes = {"postgres": P, "sqlite": S}
     assert set(facts(text, scopes[dialect])) != set(facts(other, scopes[other_dialect]))
+
+
+def test_uuids_of_chance_are_the_same_and_those_of_time_are_not() -> None:
+    chance = {form(text, P) for text in ("gen_random_uuid()", "uuidv4()", "public.uuid_generate_v4()")}
+    assert len(chance) == 1
+    assert form("uuidv7()", P) not in chance

@@ -21,7 +21,7 @@ def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> 
     """
     if text is None:
         return NULL
-    found = as_kind(form(text, scope), kind)
+    found = as_kind(_json_text(form(text, scope)), kind)
     if kind == "boolean" and found[0] == "number":
         return found
     if scope.dialect == "sqlite":
@@ -35,6 +35,19 @@ def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> 
     if mixed and any(each[0] == "randomblob" for each in walk(found)):
         return RANDOM_UUID
     return found
+
+
+def _json_text(of: Form) -> Form:
+    """``json('{}')`` and calls that build what is empty, as the text that they give."""
+    if of[0] == "json" and len(of) == 2 and of[1][0] == "text":
+        return tuple(of[1])
+    return _EMPTY_JSON.get(of, of)
+
+
+_EMPTY_JSON: dict[Form, Form] = {
+    **{(name,): ("text", "[]") for name in ("json_array", "json_build_array", "jsonb_build_array")},
+    **{(name,): ("text", "{}") for name in ("jsonobject", "json_build_object", "jsonb_build_object")},
+}
 
 
 def _sqlite_now(of: Form, mixed: bool) -> Form:

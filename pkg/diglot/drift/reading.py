@@ -343,6 +343,7 @@ _FUNCTIONS = {
     "transaction_timestamp": "now",
     "statement_timestamp": "now",
     "uuid_generate_v4": "gen_random_uuid",
+    "uuidv4": "gen_random_uuid",
     "btrim": "trim",
     "printf": "format",
 }

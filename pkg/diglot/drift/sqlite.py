@@ -195,7 +195,7 @@ _COLUMNS = Statement(
     """select m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
     from sqlite_schema as m
     join pragma_table_xinfo(m.name) as x
-    where m.type = 'table' and m.rootpage <> 0 and x.hidden <> 1
+    where m.type = 'table' and m.rootpage <> 0
     order by m.name, x.cid""",
 )
 _FOREIGN_KEYS = Statement(
