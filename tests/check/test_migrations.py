@@ -239,6 +239,21 @@ def test_postgres_names_what_a_way_back_leaves(kept: str, said: str, tree: Tree,
     assert [one.message.partition("migration: ")[2] for one in found] == [said]
 
 
+def test_a_second_up_that_gives_another_schema_is_found(tree: Tree, postgres_url: str) -> None:
+    project = tree(
+        {
+            "1_a.sql": "create table a (x int);",
+            "1_a.rollback.sql": "drop table a;",
+            "2_b.sql": "-- safe: no rows\nalter table a add check (x > 0);",
+            "2_b.rollback.sql": "-- rollback: nothing because a check does no harm\n",
+        }
+    )
+    with open_store(parse_url(postgres_url)) as store:
+        (found,) = check_migrations(project, store, None)
+    assert found.path == "migrations/postgres/2_b.sql"
+    assert found.message.endswith("another than after the first up: constraint a.a_x_check1 is there")
+
+
 def test_our_own_are_right_on_sqlite() -> None:
     assert on_sqlite(Project(migrations=Path(str(packaged())))) == []
 
