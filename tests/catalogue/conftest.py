@@ -20,7 +20,8 @@ SCHEMA = """
 create table customers (
     id {integer} constraint pk_customers primary key,
     name text not null,
-    since {time} not null default {now}
+    since {time} not null default {now},
+    constraint uq_customers_name unique (name)
 );
 create table orders (
     customer_id {integer} not null,
@@ -46,6 +47,12 @@ CUSTOMERS = """
 -- A second line of it.
 select id, name from customers where id = :id;
 
+-- name: find_customer(name)^
+-- param: name text
+-- returns: Customer
+-- A customer by name.
+select id, name from customers where name = :name;
+
 -- name: get_customers(ids)
 -- param: ids int[]
 -- returns: Customer
@@ -56,9 +63,10 @@ where id {of_ids};
 """
 OF_IDS = {"postgres": "= any(:ids)\nfor update", "sqlite": "in (select wanted.value from json_each(:ids) as wanted)"}
 ORDERS = """
--- name: list_orders(customer_id, note, limit)
+-- name: list_orders(customer_id, note, after, limit)
 -- param: customer_id int
 -- param: note text?
+-- param: after int?
 -- param: limit int
 -- returns: Order
 -- The orders of a customer.
@@ -67,6 +75,7 @@ from orders
 where
     customer_id = :customer_id
     /* if :note */ and note = :note /* end */
+    /* if :after */ and number > :after /* end */
 order by number
 limit :limit;
 

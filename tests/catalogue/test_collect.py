@@ -25,7 +25,7 @@ def table(found: Catalogue, name: str) -> Table:
 
 def test_every_query_is_there_once_by_file_and_in_the_order_of_the_file(found: Catalogue) -> None:
     assert [(subject.name, [entry.name for entry in subject.entries]) for subject in found.subjects] == [
-        ("customers", ["customers.get_customer", "customers.get_customers"]),
+        ("customers", ["customers.get_customer", "customers.find_customer", "customers.get_customers"]),
         (
             "orders",
             [
@@ -45,6 +45,7 @@ def test_a_query_has_its_header_and_its_places(found: Catalogue) -> None:
     assert [f"{each.name} {each.declaration}" for each in entry.parameters] == [
         "customer_id int",
         "note text?",
+        "after int?",
         "limit int",
     ]
     assert {dialect: side.place for dialect, side in entry.sides.items()} == {
@@ -86,7 +87,11 @@ def test_a_table_is_read_and_written_by_queries(found: Catalogue) -> None:
     orders, customers = table(found, "orders"), table(found, "customers")
     assert orders.read_by == ["orders.list_orders", "orders.search_notes", "orders.lock_orders"]
     assert orders.written_by == ["orders.add_order"]
-    assert customers.read_by == ["customers.get_customer", "customers.get_customers", "orders.delete_customer"]
+    assert customers.read_by == [
+        *(f"customers.{name}_customer" for name in ("get", "find")),
+        "customers.get_customers",
+        "orders.delete_customer",
+    ]
     assert customers.written_by == ["orders.delete_customer"]
 
 
@@ -96,6 +101,18 @@ def test_plans_and_indexes_are_those_of_both_engines(found: Catalogue) -> None:
     assert "SEARCH orders USING" in sides["sqlite"].plans[0].text
     assert "pk_orders" in sides["postgres"].indexes
     assert "pk_orders" in sides["sqlite"].indexes, "not sqlite_autoindex_orders_1, which nobody gave a name"
+
+
+def test_an_index_has_the_name_of_its_constraint_on_both_sides(found: Catalogue) -> None:
+    for side in query(found, "customers.find_customer").sides.values():
+        assert side.indexes == ["uq_customers_name"]
+
+
+def test_combinations_that_need_the_same_indexes_share_one_plan(found: Catalogue) -> None:
+    sides = query(found, "orders.list_orders").sides
+    assert all(len(side.plans) < 4 for side in sides.values()), "there are four combinations"
+    with_note = [plan.when for plan in sides["postgres"].plans]
+    assert with_note == ["without any condition (2 combinations)", "with :note (2 combinations)"]
 
 
 def test_a_scan_is_named_under_its_plan(found: Catalogue) -> None:
