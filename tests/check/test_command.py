@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from diglot.check.run import CHECKS
 from diglot.cli.check import CHECKS as OFFERED
+from tests.check.example import edit, project
 from tests.cli.running import diglot
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "own-project"
-Checked = Callable[..., Any]
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the example project, with the working directory in it."""
-    copy = tmp_path / "shop"
-    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(copy)
-    monkeypatch.syspath_prepend(str(copy))
-    return copy
+__all__ = ["project"]
 
 
 def states(out: str) -> dict[str, str]:
@@ -50,12 +37,6 @@ def test_without_an_address_the_embedded_postgres_is_taken(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     result = diglot("check", "--only", "migrations")
     assert (result.code, result.out.splitlines()[-1].partition(":")[0]) == (0, "no findings")
-
-
-def edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
 
 
 BREAKS = [
