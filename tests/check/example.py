@@ -18,6 +18,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "shop"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(copy)
+    monkeypatch.delenv("DIGLOT_CHECK_POSTGRES_URL", raising=False)
     monkeypatch.syspath_prepend(str(copy))
     _forget()
     yield copy

@@ -35,6 +35,7 @@ def test_our_own_trees_are_right(postgres_url: str, tmp_path: Path, monkeypatch:
 @pytest.mark.postgres
 def test_without_an_address_the_embedded_postgres_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DIGLOT_CHECK_POSTGRES_URL", raising=False)
     result = diglot("check", "--only", "migrations")
     assert (result.code, result.out.splitlines()[-1].partition(":")[0]) == (0, "no findings")
 
