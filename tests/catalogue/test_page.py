@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from diglot.catalogue.entries import Entry
+from diglot.catalogue.entries import Entry, PlanText
 from diglot.catalogue.facing import alone
 from diglot.catalogue.page import anchor, page
 from diglot.drift import Difference, DriftResult
@@ -131,6 +131,13 @@ def facts(one: Entry) -> dict[str, str]:
     html = page(catalogue_of(one))
     pairs = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", html, re.DOTALL)
     return {label: " ".join(re.sub("<[^>]+>", "", text).split()) for label, text in pairs}
+
+
+@pytest.mark.parametrize(("notes", "expected"), [({}, "problem"), ({"plan": "scan because it is small"}, "allowed")])
+def test_a_scan_stands_out_unless_its_header_says_why(notes: dict[str, str], expected: str) -> None:
+    plan = PlanText("", "Seq Scan on t", ["scan of t: no index"])
+    html = page(catalogue_of(entry("a.one", postgres=side(plans=[plan], notes=notes))))
+    assert re.findall(r'<p class="(\w+)">scan of t: no index', html) == [expected]
 
 
 def test_a_query_of_one_dialect_says_so() -> None:
