@@ -73,8 +73,9 @@ class PostgresPlanner:
             for more in (_SORTS, _SORTS_BITMAPS) if found.problems else ():
                 # An index that gives the order may have won over one that finds the rows: let it sort, and see.
                 other, text_of_other = self._plan(text, parameters, more)
-                if not other.scans:
+                if len(other.scans) < len(found.scans):
                     found, shown = other, text_of_other
+                if not found.scans:
                     break
         except self._driver.Error as error:
             self._run("deallocate all")
@@ -133,8 +134,9 @@ class _Reading:
         self.problems: list[Problem] = []
 
     @property
-    def scans(self) -> bool:
-        return any(problem.kind == "scan" for problem in self.problems)
+    def scans(self) -> set[str]:
+        """The tables that are read from end to end."""
+        return {problem.table for problem in self.problems if problem.kind == "scan"}
 
     def node(self, node: dict[str, Any], above: dict[str, Any] | None, *, limited: bool, bounded: bool) -> None:
         """``limited``: a limit is above it; ``bounded``: it is asked for no more rows than that limit lets through."""
