@@ -33,7 +33,7 @@ format: $(VENV)/.installed-lint ## let ruff format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-bench ## hand-written driver code, Diglot, SQLAlchemy Core and ORM, side by side
+bench: $(VENV)/.installed-test ## hand-written driver code, Diglot, SQLAlchemy Core and ORM, side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove what was installed and built (databases stay)
@@ -57,9 +57,5 @@ $(VENV)/.installed-check: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed-test
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint,bench]'
-	@touch $@
-
-$(VENV)/.installed-bench: $(VENV)/.installed-test
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint,test]'
 	@touch $@

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ if os.environ.get("DIGLOT_TEST_POSTGRES_URLS"):
 
 def main(arguments: list[str]) -> int:
     started = time.monotonic()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so its children
     runs = [("stdlib", "all")]
     if find_spec("pysqlite3"):
         runs = [("pysqlite3", "new"), ("stdlib", "old")]
