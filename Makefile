@@ -14,8 +14,8 @@ help: ## show what there is
 run: $(VENV)/.installed ## install, then record a real workflow on the configured database (default: SQLite)
 	@$(BIN)/diglot quickstart
 
-test: $(VENV)/.installed-test ## the whole suite, in parallel, on SQLite and PostgreSQL
-	@$(BIN)/python -m tests.run $(ARGS)
+test: $(VENV)/.installed-test ## the whole suite, in parallel, on SQLite and PostgreSQL (COVERAGE=1 measures it)
+	@$(BIN)/python -m tests.run $(if $(COVERAGE),--coverage) $(ARGS)
 
 lint: $(VENV)/.installed-lint ## ruff, mypy --strict, import-linter, sqlfluff
 	$(BIN)/ruff check .

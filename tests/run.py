@@ -2,8 +2,8 @@
 
 First everything on a current SQLite (pysqlite3) and PostgreSQL 18; then what runs on a database again on the standard
 library's SQLite and PostgreSQL 16. Two SQLite libraries on one file in one process break its locks, so each has a run
-of its own. Coverage is measured in the first, in every Python process that a test starts; its minimum
-(pyproject.toml) is asked of a full run only: `python -m tests.run tests/stores -k pool` runs a part without it.
+of its own. `--coverage` (`make test COVERAGE=1`, as CI does; it costs a third of the time) measures it in the first and
+asks for the minimum of pyproject.toml. Other arguments are pytest's: `python -m tests.run tests/stores -k pool`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 PROJECT = Path(__file__).parent.parent
 NO_TESTS = 5
+COVERAGE = "--coverage"
 SUMMARY = "DIGLOT_TEST_SUMMARY"
 PART = "DIGLOT_TEST_PART"
 POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL 18", "old": "PostgreSQL 16"}
@@ -34,13 +35,14 @@ def main(arguments: list[str]) -> int:
     runs = [("stdlib", "all")]
     if find_spec("pysqlite3"):
         runs = [("pysqlite3", "new"), ("stdlib", "old")]
+    arguments, coverage = [a for a in arguments if a != COVERAGE], COVERAGE in arguments
     lines, failed = [], False
     with tempfile.TemporaryDirectory(prefix="diglot-run-") as folder:
         for library, part in runs:
-            line, ok = _run(library, part, arguments, Path(folder))
+            line, ok = _run(library, part, arguments, Path(folder), coverage and part != "old")
             lines.append(line)
             failed |= not ok
-        if not arguments:
+        if coverage:
             line, ok = _coverage(Path(folder))
             lines.append(line)
             failed |= not ok
@@ -49,12 +51,14 @@ def main(arguments: list[str]) -> int:
     return int(failed)
 
 
-def _run(library: str, part: str, arguments: list[str], folder: Path) -> tuple[str, bool]:
+def _run(library: str, part: str, arguments: list[str], folder: Path, coverage: bool) -> tuple[str, bool]:
     name = f"SQLite of {library}, {POSTGRES_OF[part]}"
     print(f"\n── {name}", flush=True)
     summary = folder / f"{part}.json"
     environment = {**os.environ, SUMMARY: str(summary), "DIGLOT_SQLITE_LIBRARY": library, PART: part}
-    if not arguments and part != "old":
+    # Hundreds of processes import the same modules: each is compiled once, whatever the shell says of it.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if coverage:
         # Read by coverage's own start-up file in each Python process, whatever its working directory.
         environment["COVERAGE_PROCESS_START"] = str(PROJECT / "pyproject.toml")
         environment["COVERAGE_FILE"] = str(folder / "coverage")

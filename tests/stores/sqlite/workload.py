@@ -69,6 +69,11 @@ class Worker:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
+    def hear_the_rest(self) -> str:
+        """All that it said until its end (communicate() would leave out what readline() has read ahead)."""
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
+
     def tell(self, line: str = "go") -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
