@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -104,6 +104,11 @@ def own_postgres(request: pytest.FixtureRequest, session_folder: Path) -> Iterat
             return server
 
         yield start
+
+
+def with_parameters(url: str, **parameters: str) -> str:
+    """The URL with these, too: one of a socket has some already, one of a host may have none."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters, quote_via=quote)}"
 
 
 # --- how they come to be -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from diglot.drift import compare, read_schema
 from diglot.errors import ConfigurationError, DatabaseUnavailable
 from diglot.stores.sqlite.library import library
+from tests.databases import with_parameters
 
 
 def made(file: Path, mode: str) -> Any:
@@ -87,13 +88,14 @@ def test_a_schema_of_postgresql_is_named_in_the_url(postgres_url: str) -> None:
             create table public.one (id bigint);
             create view public.seen as select id from one;
         """)
-    one, other = read_schema(f"{postgres_url}&schema=My%20Schema"), read_schema(f"{postgres_url}&schema=other")
+    one = read_schema(with_parameters(postgres_url, schema="My Schema"))
+    other = read_schema(with_parameters(postgres_url, schema="other"))
     assert [table.name for table in one.tables] == ["t"]
     assert compare(one, other, names=True) == []
     default = read_schema(postgres_url)
     assert ([table.name for table in default.tables], default.views) == (["one"], ("seen",))
     with pytest.raises(ConfigurationError, match="no schema 'none'"):
-        read_schema(f"{postgres_url}&schema=none")
+        read_schema(with_parameters(postgres_url, schema="none"))
 
 
 def test_postgresql_is_only_read(postgres_url: str) -> None:

@@ -18,6 +18,7 @@ from diglot.migrate import MigrationTree, Migrator, execution
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.url import parse_url
+from tests.databases import with_parameters
 from tests.migrate.child import start
 from tests.migrate.dump import indexes, tables
 from tests.migrate.rows import packaged
@@ -209,7 +210,7 @@ def test_an_error_leaves_out_the_detail_that_shows_rows(store: Store, tmp_path: 
 def test_each_schema_has_migrations_of_its_own(store: Store, postgres_url: str) -> None:
     for name in ("one", "two"):
         store.script(Statement("test.schema", f"create schema {name}", writes=True))
-        with open_store(parse_url(f"{postgres_url}&options=-csearch_path%3D{name}")) as inside:
+        with open_store(parse_url(with_parameters(postgres_url, options=f"-csearch_path={name}"))) as inside:
             assert len(packaged(inside).up()) == len(MigrationTree.packaged("postgres").ids)
             assert "users" in tables(inside)
             assert packaged(inside).pending() == []
@@ -218,7 +219,7 @@ def test_each_schema_has_migrations_of_its_own(store: Store, postgres_url: str) 
 
 def test_looking_needs_no_right_to_write(store: Store, postgres_url: str, tmp_path: Path) -> None:
     write(tmp_path, A)
-    read_only = parse_url(f"{postgres_url}&options=-cdefault_transaction_read_only%3Don")
+    read_only = parse_url(with_parameters(postgres_url, options="-cdefault_transaction_read_only=on"))
     with open_store(read_only) as inside:
         assert [status.state for status in migrator(inside, tmp_path).status()] == ["pending"]
         with pytest.raises(MigrationFailed, match=r"the books of the migrations: .*read-only"):

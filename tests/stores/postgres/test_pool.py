@@ -28,11 +28,12 @@ from diglot.errors import (
 from diglot.stores.postgres import pool
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
+from diglot.stores.session import Session, Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 
 ONE = Statement("test.one", "select 1")
+IDLE = Statement("test.idle", "select set_config('diglot.idle', $1, true)", writes=True)
 SLEEP = Statement("test.sleep", "select pg_sleep(60)")
 PID = Statement("test.pid", "select pg_backend_pid()")
 TERMINATE = """
@@ -452,14 +453,28 @@ def test_a_rollback_whose_connection_is_lost_does_not_hide_the_error_that_made_i
     assert store.rows(ONE) == [(1,)]
 
 
-def test_a_transaction_that_idles_too_long_is_ended_by_the_server(make: Callable[..., PostgresStore]) -> None:
+@pytest.mark.parametrize("near", [True, False], ids=["near", "far"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tx: tx.rows(ONE),
+        lambda tx: tx.many(IDLE, [["1"], ["2"]]),
+        lambda tx: tx.together([(ONE, ()), (ONE, ())]),
+    ],
+    ids=["rows", "many", "together"],
+)
+def test_a_transaction_that_idles_too_long_is_ended_by_the_server(
+    make: Callable[..., PostgresStore], call: Callable[[Session], object], near: bool
+) -> None:
     store = make(idle_in_transaction_timeout=0.05)
+    assert store.rows(ONE) == [(1,)]
+    (link,) = store._calls.pool.links()
+    link.near = near  # far: what comes before the first statement is sent with it, in a pipeline
     with (
         pytest.raises(DatabaseTimeout, match=r"was open for too long and was ended; .* nothing of it was stored"),
         store.transaction() as tx,
     ):
-        tx.rows(ONE)
-        (link,) = store._calls.pool.links()
+        call(tx)
         wait_for(link.has_news)
         tx.rows(ONE)
     assert store.rows(ONE) == [(1,)]
@@ -471,7 +486,7 @@ FORKS = """
 import os, sys, threading
 from diglot.errors import TransactionError
 from diglot.stores import open_store
-from diglot.stores.session import Statement
+from diglot.stores.session import Session, Statement
 from diglot.stores.url import parse_url
 
 PID = Statement("test.pid", "select pg_backend_pid()")

@@ -113,9 +113,19 @@ def _execute(link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, v
     cursor.execute(statement.text, values)
 
 
+class _Pipeline(psycopg.Pipeline):
+    """Ends in Sync alone. psycopg's sends a Flush after it, at which the server stops to count how long it idles:
+    idle_in_transaction_session_timeout would not be kept until the next statement.
+    """
+
+    def _fetch_gen(self, *, flush: bool) -> Any:
+        return super()._fetch_gen(flush=False)
+
+
 @contextmanager
 def _pipeline(link: Link, before: Before) -> Iterator[None]:
-    with link.connection.pipeline():
+    with link.connection.pipeline() as pipeline:
+        pipeline.__class__ = _Pipeline
         for text in before:
             link.new_cursor().execute(text, prepare=False)
         yield
