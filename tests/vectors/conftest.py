@@ -17,10 +17,10 @@ from diglot.vectors.store import VectorStore
 from tests.databases import POSTGRES, POSTGRES_PARAMS, Databases
 from tests.vectors.redis_server import redis_server
 
-KINDS = [
-    *POSTGRES_PARAMS,
-    *(pytest.param(kind, id=kind) for kind in ("redis", "qdrant-memory", "qdrant-folder", "file")),
-]
+KINDS = [*POSTGRES_PARAMS, "redis", "qdrant-memory", "file"]
+LASTING = [*POSTGRES_PARAMS, "redis", "qdrant-folder", "file"]
+ONE_EACH = [POSTGRES_PARAMS[-1], "redis", "qdrant-memory", "file"]
+APPROXIMATE = [POSTGRES_PARAMS[-1], "redis"]
 _numbers = itertools.count()
 
 
@@ -70,7 +70,19 @@ def vectors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     yield from opener(request, request.param, tmp_path)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(params=LASTING)
+def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """As ``vectors``, where what was written outlives the process."""
+    yield from opener(request, request.param, tmp_path)
+
+
+@pytest.fixture(params=APPROXIMATE)
+def approximate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """As ``vectors``, where a search walks through an index."""
+    yield from opener(request, request.param, tmp_path)
+
+
+@pytest.fixture(scope="module", params=ONE_EACH)
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VectorStore]:
     """One collection with four records for the tests that change nothing."""
     from tests.vectors.test_same_meaning import LAWS

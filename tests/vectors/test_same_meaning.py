@@ -282,32 +282,28 @@ def test_filters_find_the_few_among_many(vectors: Opener) -> None:
     assert len(docs.search(far, top_k=600)) == 600
 
 
-def test_a_collection_is_there_again_and_others_are_not_touched(vectors: Opener) -> None:
-    one, other = vectors(), vectors()
+def test_a_collection_is_there_again_and_others_are_not_touched(lasting: Opener) -> None:
+    one, other = lasting(), lasting()
     one.upsert(LAWS)
     other.upsert([Record("z", [0, 0, 1])])
-    if vectors.place.get("path") == ":memory:":
-        return
     one.close()
-    again = vectors(id=one.settings.id)
+    again = lasting(id=one.settings.id)
     assert other.delete(["a", "b"]) == 0
     assert ids(other.search(NEAR)) == ["z"]
     found = again.search(NEAR, top_k=2, filters={"tags": "law"})
     assert [(m.id, m.text, m.metadata) for m in found] == [(r.id, r.text, r.metadata) for r in LAWS[:2]]
 
 
-def test_another_dimension_or_metric_than_it_was_made_with_is_refused(vectors: Opener) -> None:
-    if vectors.place.get("path") == ":memory:":
-        return
-    docs = vectors()
+def test_another_dimension_or_metric_than_it_was_made_with_is_refused(lasting: Opener) -> None:
+    docs = lasting()
     docs.upsert(LAWS)
     docs.close()
     with pytest.raises(ConfigurationError, match="dimension 3"):
-        vectors(dimension=4, id=docs.settings.id)
-    if "l2" in vectors.metrics:
+        lasting(dimension=4, id=docs.settings.id)
+    if "l2" in lasting.metrics:
         with pytest.raises(ConfigurationError, match="set those, or"):
-            vectors(metric="l2", id=docs.settings.id)
-    assert vectors(id=docs.settings.id).count() == 4
+            lasting(metric="l2", id=docs.settings.id)
+    assert lasting(id=docs.settings.id).count() == 4
 
 
 def test_after_close_every_call_says_so(vectors: Opener) -> None:

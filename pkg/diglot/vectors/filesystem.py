@@ -16,14 +16,15 @@ import msgspec
 import numpy as np
 
 from diglot.errors import ConfigurationError, DatabaseDamaged, StoreClosed
+from diglot.vectors.checks import Checked
 from diglot.vectors.log import Log
 from diglot.vectors.matching import Tokens, Wanted, matches, tokens
-from diglot.vectors.records import Checked, Match
+from diglot.vectors.records import Match
 from diglot.vectors.settings import FilesystemOptions, Metric, VectorSettings
 from diglot.vectors.store import l2_score
 
 if TYPE_CHECKING:
-    from diglot.vectors.records import Vector
+    from diglot.vectors.checks import Vector
 
 DEFAULT_FOLDER = "./data/vectors"
 COMPACT_FROM = 1 << 20

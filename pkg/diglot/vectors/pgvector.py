@@ -19,12 +19,13 @@ from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
+from diglot.vectors.checks import Checked
 from diglot.vectors.matching import Wanted, json_path
-from diglot.vectors.records import Checked, Match
+from diglot.vectors.records import Match
 from diglot.vectors.settings import PgvectorOptions, VectorSettings
 
 if TYPE_CHECKING:
-    from diglot.vectors.records import Vector
+    from diglot.vectors.checks import Vector
 
 NEEDED = (0, 8)
 """Since then an index is read on until there are rows enough."""
@@ -57,8 +58,7 @@ def open_pgvector(settings: VectorSettings, database: PostgresSettings | None) -
 class PgvectorEngine:
     def __init__(self, settings: VectorSettings, store: Store) -> None:
         self.store = store
-        self._settings = settings
-        self._collection = settings.id
+        self.settings = settings
         self._options = cast(PgvectorOptions, settings.typed_options())
         tree = resources.files("diglot.queries") / "postgres" / "vectors"
         self.queries: Any = load_queries(tree, "postgres", {"Match": Match, "Collection": Collection}).vectors
@@ -67,7 +67,7 @@ class PgvectorEngine:
     def prepare(self) -> None:
         """Make what is not there yet; ConfigurationError where it does not fit what is."""
         try:
-            found = self.queries.get_collection(self.store, collection=self._collection)
+            found = self.queries.get_collection(self.store, collection=self.settings.id)
         except SchemaMismatch:
             self._create()
             found = None
@@ -79,17 +79,19 @@ class PgvectorEngine:
             )
         if found is None:
             found = self._add()
-        if (found.dimension, found.metric) != (self._settings.dimension, self._settings.metric):
+        if (found.dimension, found.metric) != (self.settings.dimension, self.settings.metric):
             raise ConfigurationError(
-                f"the collection {self._collection!r} in {self.store.location} has dimension {found.dimension} and "
-                f"metric {found.metric!r}, not {self._settings.dimension} and {self._settings.metric!r}: set those, or "
+                f"the collection {self.settings.id!r} in {self.store.location} has dimension {found.dimension} and "
+                f"metric {found.metric!r}, not {self.settings.dimension} and {self.settings.metric!r}: set those, or "
                 "choose another id"
             )
+        if self._options.index == "hnsw" and not self.queries.has_index(self.store, collection=self.settings.id):
+            self._create_index()
 
     def upsert(self, records: list[Checked]) -> None:
         rows = [
             {
-                "collection": self._collection,
+                "collection": self.settings.id,
                 "id": record.id,
                 "embedding": record.vector.tolist(),
                 "text": record.text,
@@ -109,15 +111,15 @@ class PgvectorEngine:
         return found
 
     def delete_ids(self, ids: list[str]) -> int:
-        deleted: int = self.queries.delete_vectors(self.store, collection=self._collection, ids=ids)
+        deleted: int = self.queries.delete_vectors(self.store, collection=self.settings.id, ids=ids)
         return deleted
 
     def delete_matching(self, wanted: Wanted) -> int:
-        deleted: int = self.queries.delete_matching(self.store, collection=self._collection, path=json_path(wanted))
+        deleted: int = self.queries.delete_matching(self.store, collection=self.settings.id, path=json_path(wanted))
         return deleted
 
     def count(self) -> int:
-        found: int = self.queries.count_vectors(self.store, collection=self._collection)
+        found: int = self.queries.count_vectors(self.store, collection=self.settings.id)
         return found
 
     def close(self) -> None:
@@ -130,8 +132,8 @@ class PgvectorEngine:
             call(self.queries.tune_search, ef_search=str(ef_search), indexed="on" if indexed else "off"),
             call(
                 self._search,
-                collection=self._collection,
-                dimension=self._settings.dimension,
+                collection=self.settings.id,
+                dimension=self.settings.dimension,
                 embedding=vector.tolist(),
                 path=json_path(wanted) if wanted else None,
                 limit=top_k,
@@ -152,20 +154,24 @@ class PgvectorEngine:
             ) from error
 
     def _add(self) -> Collection:
-        options, settings = self._options, self._settings
+        settings = self.settings
         with self.store.transaction() as session:
             self.queries.lock_collections(session)
             self.queries.add_collection(
                 session, collection=settings.id, dimension=settings.dimension, metric=settings.metric
             )
             added: Collection = self.queries.get_collection(session, collection=settings.id)
-            if options.index == "hnsw" and (added.dimension, added.metric) == (settings.dimension, settings.metric):
-                self.queries.create_index(
-                    session,
-                    collection=settings.id,
-                    dimension=settings.dimension,
-                    metric=settings.metric,
-                    m=options.m,
-                    ef_construction=options.ef_construction,
-                )
         return added
+
+    def _create_index(self) -> None:
+        settings, options = self.settings, self._options
+        with self.store.transaction() as session:
+            self.queries.lock_collections(session)
+            self.queries.create_index(
+                session,
+                collection=settings.id,
+                dimension=settings.dimension,
+                metric=settings.metric,
+                m=options.m,
+                ef_construction=options.ef_construction,
+            )

@@ -17,13 +17,14 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
 
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
+from diglot.vectors.checks import Checked
 from diglot.vectors.matching import Wanted, tokens
-from diglot.vectors.records import Checked, Match
+from diglot.vectors.records import Match
 from diglot.vectors.settings import Metric, QdrantOptions, VectorSettings
 from diglot.vectors.store import l2_score
 
 if TYPE_CHECKING:
-    from diglot.vectors.records import Vector
+    from diglot.vectors.checks import Vector
 
 _BATCH = 500
 _IDS = UUID("6f2d1f3e-6b0b-5f0e-9f6e-3f6f6c1d7a10")

@@ -16,12 +16,13 @@ import redis
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable
+from diglot.vectors.checks import Checked
 from diglot.vectors.matching import Wanted, tokens
-from diglot.vectors.records import Checked, Match
+from diglot.vectors.records import Match
 from diglot.vectors.settings import RedisOptions, VectorSettings
 
 if TYPE_CHECKING:
-    from diglot.vectors.records import Vector
+    from diglot.vectors.checks import Vector
 
 _BATCH = 200
 """Records of one MULTI: other clients wait for so long."""

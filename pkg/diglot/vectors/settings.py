@@ -135,7 +135,8 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             host, port = parts.hostname or "", parts.port
         except ValueError:
             return "***"
-        if not re.fullmatch(r"[\w.:-]*", host):
+        # A password that was not percent-encoded may have ended up anywhere.
+        if not re.fullmatch(r"[\w.:-]*", host) or "#" in self.url or "@" in parts.path + parts.query:
             return "***"
         hidden = "***@" if "@" in parts.netloc else ""
         return f"{parts.scheme}://{hidden}{host}{f':{port}' if port else ''}{parts.path}{'?***' if parts.query else ''}"
@@ -165,6 +166,13 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         )
 
     __str__ = __repr__
+
+
+class KnowledgeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether texts are looked up by their meaning, and the collections that they are in."""
+
+    enabled: bool = False
+    vector_dbs: tuple[VectorSettings, ...] = ()
 
 
 def said(error: msgspec.ValidationError) -> str:

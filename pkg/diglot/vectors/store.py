@@ -10,21 +10,20 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from diglot.errors import InvalidValue, StoreClosed
-from diglot.vectors.matching import Wanted, check_filters
-from diglot.vectors.records import (
+from diglot.vectors.checks import (
     Checked,
-    Match,
-    Record,
     check_ids,
     check_min_score,
     check_records,
     check_top_k,
     check_vector,
 )
+from diglot.vectors.matching import Wanted, check_filters
+from diglot.vectors.records import Match, Record
 from diglot.vectors.settings import VectorSettings
 
 if TYPE_CHECKING:
-    from diglot.vectors.records import Vector
+    from diglot.vectors.checks import Vector
 
 
 class Engine(Protocol):

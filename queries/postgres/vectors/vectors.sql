@@ -66,7 +66,6 @@ select pg_advisory_xact_lock(hashtextextended('diglot.vectors', 0)) is not null;
 -- name: extension_version()$
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: text?
--- plan: scan because it is a small table of the catalog, read once when a collection is opened
 -- The version of pgvector.
 select pg_extension.extversion
 from pg_extension
@@ -93,6 +92,13 @@ select
     metric
 from vector_collections
 where collection = :collection;
+
+-- name: has_index(collection)$
+-- param: collection text
+-- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
+-- returns: bool
+-- Whether a collection has its index; one that was made without gets it when it is opened with one.
+select to_regclass(quote_ident('ix_vectors_' || :collection)) is not null;
 
 -- name: create_index(collection, dimension, metric, m, ef_construction)$
 -- param: collection text
