@@ -20,11 +20,12 @@ from diglot.check.parity import check_parity
 from diglot.check.plans import check_plans
 from diglot.check.prepare import check_prepare
 from diglot.check.project import Project
-from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable
+from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable, SchemaMismatch
 from diglot.sql.loader import load_text
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 from diglot.vectors import Match, Record, VectorSettings, open_vectors
+from diglot.vectors import redis as redis_engine
 from diglot.vectors.pgvector import Collection, PgvectorEngine
 from diglot.vectors.store import VectorStore
 from tests.config.configuring import CANARY
@@ -93,11 +94,11 @@ def test_a_batch_is_all_or_nothing_on_pgvector(postgres_url: str) -> None:
     with pgvector(postgres_url) as docs:
         store = engine(docs).store
         adding = load_text(
-            "-- name: forbid()!\n-- Refuse one id.\nalter table vectors add check (id <> 'p900');", "postgres"
+            "-- name: forbid()!\n-- Refuse one id.\nalter table vectors add check (id <> 'p590');", "postgres"
         )
         adding.forbid(store)  # type: ignore[operator]
         with pytest.raises(DatabaseError):
-            docs.upsert([Record(f"p{i:03}", [1, i, 0]) for i in range(1000)])
+            docs.upsert([Record(f"p{i:03}", [1, i, 0]) for i in range(600)])
         assert docs.count() == 0
 
 
@@ -109,6 +110,34 @@ def test_an_older_pgvector_is_refused(postgres_url: str) -> None:
         with pytest.raises(ConfigurationError, match=r"has pgvector 0\.7\.4, and 0\.8 or newer is needed"):
             found.prepare()
         found.queries = queries
+
+
+def test_a_walk_through_the_index_that_ends_early_is_made_good(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        # The index is taken, though the table is small, and a search by it gives up at once.
+        for setting in ("hnsw.max_scan_tuples = 1", "enable_sort = off"):
+            connection.execute(f"alter database {connection.info.dbname} set {setting}")
+    with pgvector(postgres_url, options={"ef_search": 1}) as docs:
+        docs.upsert([Record(f"p{i}", [1, i, 0], metadata={"rare": i > 297}) for i in range(300)])
+        assert {match.id for match in docs.search([1, 0, 0], top_k=3, filters={"rare": True})} == {"p298", "p299"}
+
+
+def test_a_server_that_goes_away_while_it_is_set_up_is_unavailable(postgres_url: str) -> None:
+    with pgvector(postgres_url) as docs:
+        found = engine(docs)
+        queries = found.queries
+        found.queries = _Gone()
+        with pytest.raises(DatabaseUnavailable):
+            found.prepare()
+        found.queries = queries
+
+
+class _Gone:
+    def get_collection(self, *_: object, **__: object) -> None:
+        raise SchemaMismatch
+
+    def create_vectors(self, _: object) -> None:
+        raise DatabaseUnavailable
 
 
 class _Older:
@@ -173,6 +202,13 @@ def test_a_key_of_another_kind_is_refused(redis_url: str) -> None:
         client.set("diglot-other", "text")
     with pytest.raises(DatabaseError, match="redis refused: WRONGTYPE"):
         vector_set(redis_url, key="diglot-other")
+
+
+def test_a_walk_through_the_graph_that_ends_early_is_made_good(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_engine, "_EFFORT", 1)
+    with vector_set(redis_url, key="diglot-early", ef_search=1) as docs:
+        docs.upsert([Record(f"p{i}", [1, i, 0], metadata={"rare": i > 297}) for i in range(300)])
+        assert {match.id for match in docs.search([1, 0, 0], top_k=3, filters={"rare": True})} == {"p298", "p299"}
 
 
 @pytest.mark.parametrize("quantization", ["int8", "binary"])

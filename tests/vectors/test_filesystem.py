@@ -174,6 +174,16 @@ def test_the_file_is_compacted_and_others_follow(file: Path, monkeypatch: pytest
     assert not file.with_name("docs.vectors-new").exists()
 
 
+def test_what_was_deleted_leaves_the_file_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
+    with opened(file) as docs:
+        docs.upsert([Record(f"r{number}", [1, number, 0], text="x" * 100) for number in range(100)])
+        assert file.stat().st_size > 10_000
+        docs.delete([f"r{number}" for number in range(98)])
+        assert file.stat().st_size < 1_000
+    assert ids(file) == {"r98", "r99"}
+
+
 def test_who_dies_while_compacting_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(file, [A, B])
     file.with_name("docs.vectors-new").write_bytes(b"half of a fi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -292,6 +293,19 @@ def test_a_collection_is_there_again_and_others_are_not_touched(lasting: Opener)
     assert ids(other.search(NEAR)) == ["z"]
     found = again.search(NEAR, top_k=2, filters={"tags": "law"})
     assert [(m.id, m.text, m.metadata) for m in found] == [(r.id, r.text, r.metadata) for r in LAWS[:2]]
+
+
+def test_threads_share_a_store(lasting: Opener) -> None:
+    docs = lasting()
+
+    def work(number: int) -> int:
+        docs.upsert([Record(f"{number}-{i}", [1, number, i], metadata={"n": number}) for i in range(3)])
+        found = docs.search([1, number, 1], top_k=9, filters={"n": number})
+        return len(found) - docs.delete([f"{number}-0"])
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(work, range(12))) == [2] * 12
+    assert docs.count() == 24
 
 
 def test_another_dimension_or_metric_than_it_was_made_with_is_refused(lasting: Opener) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, SchemaMismatch
+from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable, SchemaMismatch
 from diglot.sql.loader import load_queries
 from diglot.sql.together import call, together
 from diglot.stores import open_store
@@ -145,7 +145,7 @@ class PgvectorEngine:
     def _create(self) -> None:
         try:
             self.queries.create_vectors(self.store)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, DatabaseTimeout):
             raise
         except DatabaseError as error:
             raise ConfigurationError(
