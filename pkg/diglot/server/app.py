@@ -1,4 +1,4 @@
-"""The application: which paths there are, and what all requests have in common."""
+"""The application: which addresses there are, and what all of them have in common."""
 
 from __future__ import annotations
 
@@ -7,18 +7,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from diglot.database import Database
-from diglot.server import health, problems
+from diglot.server import accounts, description, health, problems, tasks, workflows
+from diglot.server.attempts import Failures
+from diglot.server.parameters import refuse_unknown
 from diglot.server.requests import Requests
 from diglot.server.settings import ServerSettings
+from diglot.server.who import Everybody, SignedIn
 
 
 def create_app(database: Database, settings: ServerSettings) -> ASGIApp:
     """The service on an open database, which stays the caller's to close."""
+    who = SignedIn() if settings.auth else Everybody()
+    api = Router(
+        "/api/v0",
+        route_handlers=[*accounts.HANDLERS, *workflows.HANDLERS, *tasks.HANDLERS],
+        middleware=[who],
+        before_request=refuse_unknown,
+        dependencies={"database": Provide(lambda: database, sync_to_thread=False)},
+        security=[{"key": []}] if settings.auth else [],
+    )
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -31,12 +44,18 @@ def create_app(database: Database, settings: ServerSettings) -> ASGIApp:
             app.state.wellbeing.close()
 
     app = Litestar(
-        route_handlers=[health.alive, health.ready, health.report],
+        route_handlers=[health.alive, health.ready, health.report, api],
         exception_handlers={Exception: problems.answer},
         lifespan=[lifespan],
-        state=State({"database": database, "started": time.monotonic()}),
+        state=State(
+            {
+                "database": database,
+                "failures": Failures(settings.failures_per_minute, time.monotonic),
+                "started": time.monotonic(),
+            }
+        ),
         request_max_body_size=settings.max_body,
         logging_config=None,
-        openapi_config=None,
+        openapi_config=description.config(auth=settings.auth),
     )
     return Requests(app, settings)

@@ -67,6 +67,7 @@ _OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [
     (errors.StoreClosed, "stopping", "The service is stopping"),
 ]
 """Errors whose words may be the database's: told by their kind, all with status 503."""
+_EVERYWHERE = (400, 401, 403, 429, 503)
 _OF_HTTP: dict[int, tuple[str, str]] = {
     400: ("invalid-request", "The request is not right"),
     401: ("not-authenticated", "A valid API key is needed"),
@@ -117,12 +118,12 @@ def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
 
 
 def responses(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """What the description says of problems with these statuses."""
+    """What the description says of the problems that may be answered: these, and those that every address has."""
     titles = {status: title for status, (_, title) in _OF_HTTP.items()}
     titles |= {409: "It can't be done as things are", 503: "The database can't be used now"}
     return {
         status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, description=titles[status])
-        for status in statuses
+        for status in sorted({*_EVERYWHERE, *statuses})
     }
 
 
@@ -130,5 +131,6 @@ def _first_invalid(error: ValidationException) -> tuple[str, str]:
     """What is wrong with a parameter of the path or the query, and its name."""
     extra = error.extra
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
-        return str(extra[0].get("message", "")), str(extra[0].get("key", ""))
+        key = str(extra[0].get("key", ""))
+        return ("a body is needed", "") if key == "data" else (str(extra[0].get("message", "")), key)
     return error.detail, ""
