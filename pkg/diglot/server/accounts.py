@@ -6,15 +6,14 @@ from typing import Annotated
 
 from litestar import Response, delete, get, patch, post
 from litestar.exceptions import PermissionDeniedException
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
-from diglot.database import Database
 from diglot.errors import ApiKeyNotFound
 from diglot.models import ApiKey, IssuedKey, Page, User
 from diglot.repositories.paging import DEFAULT_LIMIT
 from diglot.server.answers import paged
 from diglot.server.bodies import Body, KeyWanted, UserChanged, UserWanted
-from diglot.server.parameters import After, Limit
+from diglot.server.parameters import After, Limit, OpenDatabase
 from diglot.server.problems import responses
 from diglot.server.who import Me, admin
 
@@ -28,8 +27,10 @@ def me(request: Me) -> User:
 @get("/auth/keys", summary="List keys", tags=["Keys"], responses=responses(), sync_to_thread=True)
 def list_keys(
     request: Me,
-    database: Database,
-    user_id: Annotated[str | None, Parameter(description="Whose keys; only an admin may name somebody else.")] = None,
+    database: OpenDatabase,
+    user_id: Annotated[
+        str | None, QueryParameter(description="Whose keys; only an admin may name somebody else.")
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Response[Page[ApiKey]]:
@@ -39,13 +40,13 @@ def list_keys(
 
 @post("/auth/keys", summary="Issue a key", tags=["Keys"], dto=Body[KeyWanted], return_dto=None,
       responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
-def issue_key(request: Me, data: KeyWanted, database: Database) -> IssuedKey:
+def issue_key(request: Me, data: JSONBody[KeyWanted], database: OpenDatabase) -> IssuedKey:
     """The secret is in this answer and nowhere else."""
     return database.api_keys.issue(_owner(request, data.user_id), data.name, data.expires_at)
 
 
 @delete("/auth/keys/{id:str}", summary="Revoke a key", tags=["Keys"], responses=responses(404), sync_to_thread=True)
-def revoke_key(request: Me, id: str, database: Database) -> None:
+def revoke_key(request: Me, id: FromPath[str], database: OpenDatabase) -> None:
     """It stops working at once. Somebody else's key does not exist, unless you are an admin."""
     if request.user.role != "admin" and database.api_keys.get(id).user_id != request.user.id:
         raise ApiKeyNotFound(id)
@@ -54,7 +55,7 @@ def revoke_key(request: Me, id: str, database: Database) -> None:
 
 @get("/users", summary="List users", tags=["Users"], guards=[admin], responses=responses(), sync_to_thread=True)
 def list_users(
-    request: Me, database: Database, limit: Limit = DEFAULT_LIMIT, after: After = None
+    request: Me, database: OpenDatabase, limit: Limit = DEFAULT_LIMIT, after: After = None
 ) -> Response[Page[User]]:
     """Newest first. Only for admins."""
     return paged(request, database.users.list(limit=limit, after=after))
@@ -62,28 +63,28 @@ def list_users(
 
 @post("/users", summary="Create a user", tags=["Users"], guards=[admin], dto=Body[UserWanted], return_dto=None,
       responses=responses(409, 413, 415), sync_to_thread=True)  # fmt: skip
-def create_user(data: UserWanted, database: Database) -> User:
+def create_user(data: JSONBody[UserWanted], database: OpenDatabase) -> User:
     """A user without a key: issue one with POST /auth/keys. Only for admins."""
     return database.users.create(data.email, data.role)
 
 
 @get("/users/{id:str}", summary="Get a user", tags=["Users"], guards=[admin], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
-def get_user(id: str, database: Database) -> User:
+def get_user(id: FromPath[str], database: OpenDatabase) -> User:
     """Only for admins."""
     return database.users.get(id)
 
 
 @patch("/users/{id:str}", summary="Change a user", tags=["Users"], guards=[admin], dto=Body[UserChanged],
        return_dto=None, responses=responses(404, 409, 413, 415), sync_to_thread=True)  # fmt: skip
-def change_user(id: str, data: UserChanged, database: Database) -> User:
+def change_user(id: FromPath[str], data: JSONBody[UserChanged], database: OpenDatabase) -> User:
     """The e-mail address, the role, or both. The last admin stays one. Only for admins."""
     return database.users.update(id, email=data.email, role=data.role)
 
 
 @delete("/users/{id:str}", summary="Delete a user", tags=["Users"], guards=[admin], responses=responses(404, 409),
         sync_to_thread=True)  # fmt: skip
-def delete_user(id: str, database: Database) -> None:
+def delete_user(id: FromPath[str], database: OpenDatabase) -> None:
     """With all keys. The last admin can't be deleted. Only for admins."""
     database.users.delete(id)
 

@@ -37,12 +37,11 @@ def written(state: S, location: str) -> Response[S]:
     return Response(state, status_code=201, headers={"ETag": f'"{state.version}"', "Location": location})
 
 
-def wanted_version(request: Request[Any, Any, Any], current: Callable[[], S]) -> int | None:
+def wanted_version(match: str | None, none_match: str | None, current: Callable[[], S]) -> int | None:
     """The version that a write must find: of If-Match, 0 (none at all) of ``If-None-Match: *``; None for whatever is.
 
     ConcurrentUpdate when the condition can't be met. ``current`` reads the state, and is asked only where needed.
     """
-    match, none_match = request.headers.get("if-match"), request.headers.get("if-none-match")
     if none_match is not None:
         if none_match.strip() != "*" or match is not None:
             raise ValidationException(extra=[{"message": "a write takes only '*' here", "key": "If-None-Match"}])

@@ -1,7 +1,7 @@
 """How often a client may fail to sign in: so many failures a minute from one address, then it has to wait.
 
-A token bucket an address. An IPv6 client has a whole /64 to choose from, so that counts as one address. At most ``KEPT``
-addresses are remembered, those that failed last.
+A token bucket an address. An IPv6 client has a whole /64 to choose from, so that counts as one address. At most
+``KEPT`` addresses are remembered, those that failed last.
 """
 
 from __future__ import annotations

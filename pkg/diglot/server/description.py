@@ -7,15 +7,15 @@ from typing import Annotated, Any
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from diglot._version import __version__
 from diglot.models import TaskState, WorkflowState
 
 IF_MATCH = Annotated[
-    str | None, Parameter(header="If-Match", description="The ETag of the version that is meant, or ``*``.")
+    str | None, HeaderParameter(name="If-Match", description="The ETag of the version that is meant, or ``*``.")
 ]
-IF_NONE_MATCH = Annotated[str | None, Parameter(header="If-None-Match", description="``*``: only if it is new.")]
+IF_NONE_MATCH = Annotated[str | None, HeaderParameter(name="If-None-Match", description="``*``: only if it is new.")]
 CREATED_WORKFLOW = {201: ResponseSpec(WorkflowState, generate_examples=False, description="It is new.")}
 CREATED_TASK = {201: ResponseSpec(TaskState, generate_examples=False, description="It is new.")}
 

@@ -10,10 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 
@@ -22,6 +22,7 @@ from diglot.database import Database
 from diglot.errors import DiglotError
 from diglot.stores.session import Check, Health
 
+Anyone = Request[Any, Any, State]
 PATIENCE = 5.0
 """Seconds until a database that does not answer counts as not there."""
 FRESH = 1.0
@@ -109,24 +110,25 @@ _NOT_READY = {503: ResponseSpec(Readiness, generate_examples=False, description=
 _NOT_WELL = {503: ResponseSpec(Report, generate_examples=False, description="A check failed.")}
 
 
-@get("/healthz", tags=["Health"], summary="Is the process alive?", cache_control=None, sync_to_thread=False)
+@get("/healthz", tags=["Health"], summary="Is the process alive?", sync_to_thread=False)
 def alive() -> Alive:
     """200 as long as the process answers; the database is not asked."""
     return Alive("ok", __version__)
 
 
 @get("/readyz", tags=["Health"], summary="Can it work?", responses=_NOT_READY)
-async def ready(state: State) -> Response[Readiness]:
+async def ready(request: Anyone) -> Response[Readiness]:
     """200 when the database is reachable, migrated, set up as it must be, and has space; else 503 with the reasons."""
-    probe: Probe = state.readiness
+    probe: Probe = request.app.state.readiness
     health = await probe.ask()
     reasons = [f"{check.name}: {check.detail}" for check in health.checks if not check.ok]
     return Response(Readiness(health.ok, reasons), status_code=200 if health.ok else 503)
 
 
 @get("/health", tags=["Health"], summary="How is it?", responses=_NOT_WELL)
-async def report(state: State) -> Response[Report]:
+async def report(request: Anyone) -> Response[Report]:
     """Every check with its finding and its latency; 503 when one failed."""
+    state = request.app.state
     probe: Probe = state.wellbeing
     health = await probe.ask()
     database: Database = state.database

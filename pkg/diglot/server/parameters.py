@@ -6,23 +6,24 @@ import difflib
 from typing import Annotated, Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
+from diglot.database import Database
 from diglot.repositories.paging import MAX_LIMIT
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="How many, at most.")]
-After = Annotated[str | None, Parameter(description="``next`` of the page before.")]
+OpenDatabase = NamedDependency[Database]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many, at most.")]
+After = Annotated[str | None, QueryParameter(description="``next`` of the page before.")]
 
-_GIVEN_BY_US = {"request", "data", "database", "state"}
+_NOT_OF_QUERIES = {"request", "data", "database", "if_match", "if_none_match"}
 
 
 def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """400 for a parameter that is not known: a filter with a typo would otherwise find everything."""
     handler = request.route_handler
-    known = {
-        name for name in handler.parsed_fn_signature.parameters if name not in _GIVEN_BY_US | set(request.path_params)
-    }
+    known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
     for name in request.query_params:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

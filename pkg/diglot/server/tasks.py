@@ -6,22 +6,21 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from diglot.database import Database
 from diglot.models import Page, Status, Strategy, TaskState, Tree
 from diglot.repositories.paging import DEFAULT_LIMIT
 from diglot.repositories.tasks import MAX_DEPTH
 from diglot.server.answers import met, paged, versioned, wanted_version, written
 from diglot.server.bodies import Body, TaskBody, UsageAdded
 from diglot.server.description import CREATED_TASK, IF_MATCH, IF_NONE_MATCH
-from diglot.server.parameters import After, Limit
+from diglot.server.parameters import After, Limit, OpenDatabase
 from diglot.server.problems import responses
 from diglot.server.who import Me
 
 ExecId = Annotated[
     str | None,
-    Parameter(query="workflow_exec_id", description="Its execution; saves looking it up, where you know it."),
+    QueryParameter(description="Its execution: saves looking it up, where you know it."),
 ]
 
 
@@ -42,9 +41,9 @@ class ProgressReport(msgspec.Struct, frozen=True):
      responses={**CREATED_TASK, **responses(409, 412, 413, 415)}, sync_to_thread=True)  # fmt: skip
 def put_task(
     request: Me,
-    task_exec_id: str,
-    data: TaskBody,
-    database: Database,
+    task_exec_id: FromPath[str],
+    data: JSONBody[TaskBody],
+    database: OpenDatabase,
     if_match: IF_MATCH = None,
     if_none_match: IF_NONE_MATCH = None,
 ) -> Response[TaskState]:
@@ -53,13 +52,15 @@ def put_task(
     409 when its execution or its parent does not exist, or the id is one of a task in another execution.
     """
     tasks, state = database.tasks, data.state(task_exec_id)
-    version = wanted_version(request, lambda: tasks.get(task_exec_id, state.workflow_exec_id))
+    version = wanted_version(if_match, if_none_match, lambda: tasks.get(task_exec_id, state.workflow_exec_id))
     stored = tasks.upsert(state) if version is None else met(lambda: tasks.save(state.replace(version=version)))
     return written(stored, request.url.path)
 
 
 @get("/tasks/{task_exec_id:str}", summary="Get a task", tags=["Tasks"], responses=responses(404), sync_to_thread=True)
-def get_task(task_exec_id: str, database: Database, workflow_exec_id: ExecId = None) -> Response[TaskState]:
+def get_task(
+    task_exec_id: FromPath[str], database: OpenDatabase, workflow_exec_id: ExecId = None
+) -> Response[TaskState]:
     """Its version is the ETag."""
     return versioned(database.tasks.get(task_exec_id, workflow_exec_id))
 
@@ -68,8 +69,8 @@ def get_task(task_exec_id: str, database: Database, workflow_exec_id: ExecId = N
      sync_to_thread=True)  # fmt: skip
 def children(
     request: Me,
-    task_exec_id: str,
-    database: Database,
+    task_exec_id: FromPath[str],
+    database: OpenDatabase,
     workflow_exec_id: ExecId = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
@@ -84,7 +85,10 @@ def children(
 @get("/tasks/{task_exec_id:str}/progress", summary="How far are its children?", tags=["Tasks"],
      responses=responses(404), sync_to_thread=True)  # fmt: skip
 def progress(
-    task_exec_id: str, database: Database, strategy: Strategy = "wait_all", workflow_exec_id: ExecId = None
+    task_exec_id: FromPath[str],
+    database: OpenDatabase,
+    strategy: FromQuery[Strategy] = "wait_all",
+    workflow_exec_id: ExecId = None,
 ) -> ProgressReport:
     """Counts by status, rates from 0 to 1, and the status that the strategy gives the parent."""
     found = database.tasks.progress(task_exec_id, workflow_exec_id)
@@ -105,9 +109,9 @@ def progress(
 @get("/tasks/{task_exec_id:str}/tree", summary="It and all below it", tags=["Tasks"], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
 def tree(
-    task_exec_id: str,
-    database: Database,
-    max_depth: Annotated[int, Parameter(ge=0, le=1000, description="How many levels below it.")] = MAX_DEPTH,
+    task_exec_id: FromPath[str],
+    database: OpenDatabase,
+    max_depth: Annotated[int, QueryParameter(ge=0, le=1000, description="How many levels below it.")] = MAX_DEPTH,
     workflow_exec_id: ExecId = None,
 ) -> Tree:
     """Parents before children, siblings by creation; ``truncated`` when deeper ones exist."""
@@ -117,7 +121,7 @@ def tree(
 @post("/tasks/{task_exec_id:str}/usage", summary="Add token usage", tags=["Tasks"], dto=Body[UsageAdded],
       return_dto=None, status_code=200, responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
 def add_task_usage(
-    task_exec_id: str, data: UsageAdded, database: Database, workflow_exec_id: ExecId = None
+    task_exec_id: FromPath[str], data: JSONBody[UsageAdded], database: OpenDatabase, workflow_exec_id: ExecId = None
 ) -> Response[TaskState]:
     """Adds to what is there, atomically: of two callers at once both count."""
     return versioned(database.tasks.merge_usage(task_exec_id, list(data.usage), workflow_exec_id))

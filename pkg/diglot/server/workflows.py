@@ -6,15 +6,14 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from diglot.database import Database
 from diglot.models import ExecutionType, Page, Status, TaskState, Tree, TreeNode, WorkflowState
 from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT
 from diglot.server.answers import met, paged, versioned, wanted_version, written
 from diglot.server.bodies import Body, UsageAdded, WorkflowBody
 from diglot.server.description import CREATED_WORKFLOW, IF_MATCH, IF_NONE_MATCH
-from diglot.server.parameters import After, Limit
+from diglot.server.parameters import After, Limit, OpenDatabase
 from diglot.server.problems import responses
 from diglot.server.who import Me
 
@@ -25,13 +24,13 @@ MOST_NODES = 10_000
 @get("/workflows", summary="List executions", tags=["Workflows"], responses=responses(), sync_to_thread=True)
 def list_workflows(
     request: Me,
-    database: Database,
-    status: Status | None = None,
-    workflow_id: str | None = None,
-    ids: Annotated[list[str] | None, Parameter(description="Only these executions.", max_items=MAX_LIMIT)] = None,
-    created_from: Annotated[datetime | None, Parameter(description="Made then or later.")] = None,
-    created_before: Annotated[datetime | None, Parameter(description="Made before then.")] = None,
-    with_tasks: Annotated[bool, Parameter(description="With the latest state of each task.")] = False,
+    database: OpenDatabase,
+    status: FromQuery[Status | None] = None,
+    workflow_id: FromQuery[str | None] = None,
+    ids: Annotated[list[str] | None, QueryParameter(description="Only these executions.", max_items=MAX_LIMIT)] = None,
+    created_from: Annotated[datetime | None, QueryParameter(description="Made then or later.")] = None,
+    created_before: Annotated[datetime | None, QueryParameter(description="Made before then.")] = None,
+    with_tasks: Annotated[bool, QueryParameter(description="With the latest state of each task.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Response[Page[WorkflowState]]:
@@ -53,9 +52,9 @@ def list_workflows(
      return_dto=None, responses={**CREATED_WORKFLOW, **responses(412, 413, 415)}, sync_to_thread=True)  # fmt: skip
 def put_workflow(
     request: Me,
-    exec_id: str,
-    data: WorkflowBody,
-    database: Database,
+    exec_id: FromPath[str],
+    data: JSONBody[WorkflowBody],
+    database: OpenDatabase,
     if_match: IF_MATCH = None,
     if_none_match: IF_NONE_MATCH = None,
 ) -> Response[WorkflowState]:
@@ -65,20 +64,17 @@ def put_workflow(
     ``If-None-Match: *`` only a new one is created; else 412.
     """
     workflows, state = database.workflows, data.state(exec_id)
-    version = wanted_version(request, lambda: workflows.get(exec_id, with_tasks=False))
-    if version is None:
-        stored = workflows.upsert(state)
-    else:
-        stored = met(lambda: workflows.save(state.replace(version=version)))
+    version = wanted_version(if_match, if_none_match, lambda: workflows.get(exec_id, with_tasks=False))
+    stored = workflows.upsert(state) if version is None else met(lambda: workflows.save(state.replace(version=version)))
     return written(stored, request.url.path)
 
 
 @get("/workflows/{exec_id:str}", summary="Get an execution", tags=["Workflows"], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
 def get_workflow(
-    exec_id: str,
-    database: Database,
-    with_tasks: Annotated[bool, Parameter(description="With the latest state of each task.")] = False,
+    exec_id: FromPath[str],
+    database: OpenDatabase,
+    with_tasks: Annotated[bool, QueryParameter(description="With the latest state of each task.")] = False,
 ) -> Response[WorkflowState]:
     """Its version is the ETag. With tasks it has none: they change without it."""
     state = database.workflows.get(exec_id, with_tasks=with_tasks)
@@ -87,9 +83,9 @@ def get_workflow(
 
 @delete("/workflows/{exec_id:str}", summary="Delete an execution", tags=["Workflows"], responses=responses(404, 412),
         sync_to_thread=True)  # fmt: skip
-def delete_workflow(request: Me, exec_id: str, database: Database, if_match: IF_MATCH = None) -> None:
+def delete_workflow(exec_id: FromPath[str], database: OpenDatabase, if_match: IF_MATCH = None) -> None:
     """With its tasks. With If-Match only the version with this ETag; else 412."""
-    version = wanted_version(request, lambda: database.workflows.get(exec_id, with_tasks=False))
+    version = wanted_version(if_match, None, lambda: database.workflows.get(exec_id, with_tasks=False))
     if version is None:
         database.workflows.delete(exec_id)
         return
@@ -103,16 +99,16 @@ def delete_workflow(request: Me, exec_id: str, database: Database, if_match: IF_
      sync_to_thread=True)  # fmt: skip
 def list_tasks(
     request: Me,
-    exec_id: str,
-    database: Database,
-    status: Status | None = None,
-    task_id: str | None = None,
-    parent_state_id: str | None = None,
-    no_parent: Annotated[bool, Parameter(description="Only tasks without a parent.")] = False,
-    agent_id: str | None = None,
-    action_id: str | None = None,
-    tool_id: str | None = None,
-    execution_type: ExecutionType | None = None,
+    exec_id: FromPath[str],
+    database: OpenDatabase,
+    status: FromQuery[Status | None] = None,
+    task_id: FromQuery[str | None] = None,
+    parent_state_id: FromQuery[str | None] = None,
+    no_parent: Annotated[bool, QueryParameter(description="Only tasks without a parent.")] = False,
+    agent_id: FromQuery[str | None] = None,
+    action_id: FromQuery[str | None] = None,
+    tool_id: FromQuery[str | None] = None,
+    execution_type: FromQuery[ExecutionType | None] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Response[Page[TaskState]]:
@@ -137,7 +133,7 @@ def list_tasks(
 
 @get("/workflows/{exec_id:str}/tree", summary="Its tasks as a tree", tags=["Workflows"], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
-def workflow_tree(exec_id: str, database: Database) -> Tree:
+def workflow_tree(exec_id: FromPath[str], database: OpenDatabase) -> Tree:
     """Parents before children, siblings by creation; ``truncated`` when there are more than 10,000 tasks."""
     tasks: list[TaskState] = []
     after: str | None = None
@@ -154,7 +150,7 @@ def workflow_tree(exec_id: str, database: Database) -> Tree:
 
 @post("/workflows/{exec_id:str}/complete", summary="End an execution", tags=["Workflows"], status_code=200,
       responses=responses(404, 409), sync_to_thread=True)  # fmt: skip
-def complete_workflow(exec_id: str, database: Database) -> Response[WorkflowState]:
+def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[WorkflowState]:
     """SUCCESS or FAILED, by the latest states of its root tasks; 409 while one of them is not finished.
 
     One that has ended already comes back unchanged.
@@ -164,7 +160,9 @@ def complete_workflow(exec_id: str, database: Database) -> Response[WorkflowStat
 
 @post("/workflows/{exec_id:str}/usage", summary="Add token usage", tags=["Workflows"], dto=Body[UsageAdded],
       return_dto=None, status_code=200, responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
-def add_workflow_usage(exec_id: str, data: UsageAdded, database: Database) -> Response[WorkflowState]:
+def add_workflow_usage(
+    exec_id: FromPath[str], data: JSONBody[UsageAdded], database: OpenDatabase
+) -> Response[WorkflowState]:
     """Adds to what is there, atomically: of two callers at once both count."""
     return versioned(database.workflows.merge_usage(exec_id, list(data.usage)))
 
