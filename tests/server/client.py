@@ -9,9 +9,11 @@ from typing import Any
 from httpx import Response
 from litestar.testing import TestClient
 
-from diglot.database import Database
+from diglot.database import Database, utc_now
 from diglot.models import Role
 from diglot.server.app import create_app
+from diglot.server.measured import MeasuredStore
+from diglot.server.metrics import Metrics
 from diglot.server.settings import ServerSettings
 
 
@@ -41,7 +43,11 @@ class Client:
 @contextmanager
 def serving(db: Database, **settings: Any) -> Iterator[TestClient[Any]]:
     """The application of this database."""
-    with TestClient(create_app(db, ServerSettings(**settings)), raise_server_exceptions=False) as http:
+    metrics = Metrics(db.store.dialect)
+    measured = Database(MeasuredStore(db.store, metrics), db.queries, clock=utc_now)
+    metrics.watch(measured.store)
+    app = create_app(measured, ServerSettings(**settings), metrics)
+    with TestClient(app, raise_server_exceptions=False) as http:
         yield http
 
 

@@ -206,7 +206,7 @@ def test_a_fault_of_ours_is_no_traceback_and_no_sql(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("select secret from api_keys")
 
-    monkeypatch.setattr(db.workflows, "get", broken)
+    monkeypatch.setattr(type(db.workflows), "get", broken)
     response = user("GET", "/workflows/w1")
     assert problem(response)[:2] == (500, "internal-error")
     assert "secret" not in response.text

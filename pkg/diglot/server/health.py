@@ -20,6 +20,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from diglot._version import __version__
 from diglot.database import Database
 from diglot.errors import DiglotError
+from diglot.server.metrics import CONTENT_TYPE
 from diglot.stores.session import Check, Health
 
 Anyone = Request[Any, Any, State]
@@ -121,7 +122,9 @@ async def ready(request: Anyone) -> Response[Readiness]:
     """200 when the database is reachable, migrated, set up as it must be, and has space; else 503 with the reasons."""
     probe: Probe = request.app.state.readiness
     health = await probe.ask()
+    where = request.app.state.database.store.location
     reasons = [f"{check.name}: {check.detail}" for check in health.checks if not check.ok]
+    reasons = [reason.replace(where, "the database") for reason in reasons]
     return Response(Readiness(health.ok, reasons), status_code=200 if health.ok else 503)
 
 
@@ -135,3 +138,9 @@ async def report(request: Anyone) -> Response[Report]:
     uptime = round(time.monotonic() - state.started, 3)
     found = Report(health.ok, __version__, database.store.dialect, uptime, health.checks)
     return Response(found, status_code=200 if health.ok else 503)
+
+
+@get("/metrics", tags=["Health"], summary="Figures for Prometheus", media_type=CONTENT_TYPE)
+async def figures(request: Anyone) -> bytes:
+    """In the text format of Prometheus; without those of the database while it does not answer."""
+    return await asyncio.wait_for(asyncio.to_thread(request.app.state.metrics.text), PATIENCE)

@@ -14,6 +14,7 @@ import structlog
 from litestar.enums import ScopeType
 
 from diglot.ids import new_id
+from diglot.server.metrics import Metrics
 from diglot.server.problems import TIMED_OUT, Problem, encoded
 from diglot.server.settings import ServerSettings
 
@@ -32,8 +33,9 @@ _HEADERS = [
 class Requests:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._timeout = settings.request_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,6 +46,7 @@ class Requests:
         request_id = _request_id(scope)
         answer = _Answer(send, request_id)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
+            self._metrics.in_progress.inc()
             try:
                 async with asyncio.timeout(self._timeout):
                     await self._app(scope, receive, answer.send)
@@ -51,12 +54,15 @@ class Requests:
                 if answer.status is None:
                     await _refuse(answer, TIMED_OUT, request_id)
             finally:
+                seconds = time.perf_counter() - started
+                self._metrics.in_progress.dec()
+                self._metrics.request(scope["method"], _route(scope), answer.status, seconds)
                 log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=answer.status,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
+                    ms=round(seconds * 1000, 1),
                     client=scope["client"][0] if scope["client"] else None,
                 )
 
@@ -89,6 +95,11 @@ async def _refuse(answer: _Answer, problem: Problem, request_id: str) -> None:
         }
     )
     await answer.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _route(scope: Scope) -> str:
+    """The address as it is declared, ``/api/v0/users/{id}``; all that don't exist are one."""
+    return (scope.get("path_template") or "/") if scope.get("route_handler") is not None else "none"
 
 
 def _request_id(scope: HTTPScope) -> str:

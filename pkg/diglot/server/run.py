@@ -12,8 +12,11 @@ import uvicorn
 from litestar.concurrency import set_asyncio_executor
 
 from diglot.config import Config
+from diglot.server.advice import at_start
 from diglot.server.app import create_app
 from diglot.server.logs import logging_to_stderr
+from diglot.server.measured import MeasuredStore
+from diglot.server.metrics import Metrics
 from diglot.server.opening import open_database
 from diglot.server.settings import ServerSettings, listener, threads, within_the_request
 
@@ -25,8 +28,14 @@ def serve(config: Config, settings: ServerSettings) -> None:
     settings = settings.checked()
     config = within_the_request(config, settings.request_timeout)
     with logging_to_stderr(settings.log_format), listener(settings) as bound:
-        with open_database(config) as database, _threads(threads(config)):
-            app = create_app(database, settings)
+        at_start(config, settings)
+        metrics = Metrics("sqlite" if config.driver == "sqlite" else "postgres")
+        with (
+            open_database(config, lambda store: MeasuredStore(store, metrics)) as database,
+            _threads(threads(config)),
+        ):
+            metrics.watch(database.store)
+            app = create_app(database, settings, metrics)
             server = _Server(
                 uvicorn.Config(
                     app,

@@ -23,6 +23,7 @@ from diglot.database import Database
 from diglot.errors import InvalidApiKey
 from diglot.models import User
 from diglot.server.attempts import Failures
+from diglot.server.metrics import Metrics
 from diglot.server.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -43,20 +44,25 @@ class SignedIn(ASGIMiddleware):
         state = scope["litestar_app"].state
         database: Database = state.database
         failures: Failures = state.failures
+        metrics: Metrics = state.metrics
         address = scope["client"][0] if scope["client"] else ""
         wait = failures.wait(address)
         if wait:
+            metrics.attempt("limited")
             raise TooManyRequestsException(
                 f"too many failed attempts: wait {wait} s", headers={"Retry-After": str(wait)}
             )
         secret = _bearer(Headers.from_scope(scope))
         if secret is None:
+            metrics.attempt("missing")
             raise InvalidApiKey
         try:
             user = await sync_to_thread(database.api_keys.authenticate, secret)
         except InvalidApiKey:
             failures.note(address)
+            metrics.attempt("failure")
             raise
+        metrics.attempt("success")
         scope["user"], scope["auth"] = user, ""
         await next_app(scope, receive, send)
 
