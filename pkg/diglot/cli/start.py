@@ -37,6 +37,14 @@ from diglot.errors import ConfigurationError
     help="Believe what this proxy says about a client's address; may stand several times.",
 )
 @click.option(
+    "--failures-per-minute",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="NUMBER",
+    help="How often a client address may fail to sign in before it has to wait.",
+)
+@click.option(
     "--concurrent-workflows",
     type=click.IntRange(min=0),
     metavar="NUMBER",
@@ -51,6 +59,7 @@ def start(
     no_auth: bool,
     request_timeout: float,
     trusted_proxies: tuple[str, ...],
+    failures_per_minute: int,
     concurrent_workflows: int | None,
 ) -> None:
     """Run the state store as a service over HTTP, until SIGTERM or Ctrl-C.
@@ -74,6 +83,7 @@ def start(
         auth=not no_auth,
         request_timeout=request_timeout,
         trusted_proxies=trusted_proxies,
+        failures_per_minute=failures_per_minute,
         concurrent_workflows=concurrent_workflows,
     )
     serve(app.config, settings)

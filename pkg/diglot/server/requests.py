@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import structlog
+from litestar import Litestar
 from litestar.enums import ScopeType
+from litestar.routes import HTTPRoute
 
 from diglot.ids import new_id
 from diglot.server.metrics import Metrics
@@ -19,7 +22,7 @@ from diglot.server.problems import TIMED_OUT, Problem, encoded
 from diglot.server.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+    from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 log = structlog.get_logger("diglot.requests")
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
@@ -33,8 +36,9 @@ _HEADERS = [
 class Requests:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
+    def __init__(self, app: Litestar, settings: ServerSettings, metrics: Metrics) -> None:
         self._app = app
+        self._methods = {route.path_format: ", ".join(sorted(route.methods)) for route in _routes(app)}
         self._metrics = metrics
         self._timeout = settings.request_timeout
 
@@ -44,7 +48,7 @@ class Requests:
             return
         started = time.perf_counter()
         request_id = _request_id(scope)
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, lambda: self._methods.get(scope.get("path_template", "")))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             self._metrics.in_progress.inc()
             try:
@@ -70,8 +74,9 @@ class Requests:
 class _Answer:
     """Sends on what is answered, with the headers that every answer has; ``status`` is None until it begins."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, methods: Callable[[], str | None]) -> None:
         self._send = send
+        self._methods = methods
         self._request_id = request_id
         self.status: int | None = None
 
@@ -81,6 +86,10 @@ class _Answer:
             headers = list(message["headers"])
             given = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in given]
+            methods = self._methods()
+            if methods and b"allow" in given:  # the framework's answer to OPTIONS names those of one handler
+                headers = [header for header in headers if header[0].lower() != b"allow"]
+                headers.append((b"allow", methods.encode()))
             message["headers"] = [*headers, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
 
@@ -95,6 +104,10 @@ async def _refuse(answer: _Answer, problem: Problem, request_id: str) -> None:
         }
     )
     await answer.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _routes(app: Litestar) -> Iterator[HTTPRoute]:
+    yield from (route for route in app.routes if isinstance(route, HTTPRoute))
 
 
 def _route(scope: Scope) -> str:
