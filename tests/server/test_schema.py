@@ -1,4 +1,4 @@
-"""The description of the interface is what the service does: schemathesis asks whatever it allows, and what it doesn't."""
+"""The description is what the service does: schemathesis asks whatever it allows, and what it does not."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ from tests.server.client import Client
 from tests.server.service import Service
 
 # Not asked: whether all that the description allows is taken; some rules (a real e-mail address) have no schema.
+RUN = [sys.executable, "-m", "schemathesis.cli", "run"]
 OPTIONS = ["--exclude-checks", "positive_data_acceptance", "--max-examples", "3", "--workers", "1", "--no-color"]
 
 
 @pytest.mark.parametrize(("keyed", "phases"), [(True, "coverage,fuzzing"), (False, "fuzzing")], ids=["key", "no key"])
-def test_nothing_is_answered_that_is_not_described(
-    service_url: str, tmp_path: Path, keyed: bool, phases: str
-) -> None:
+def test_nothing_is_answered_that_is_not_described(service_url: str, tmp_path: Path, keyed: bool, phases: str) -> None:
     env = {"DATABASE_URL": service_url}
     key = process("init", "--admin", "a@b.c", "--format", "json", cwd=tmp_path, env=env).json["key"]
     # With a key that it must not revoke: every request after that would be 401.
     more = ["-H", f"Authorization: Bearer {key}", "--exclude-path", "/api/v0/auth/keys/{id}"] if keyed else []
     with Service("--failures-per-minute", "100000", cwd=tmp_path, env=env) as service:
         done = subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/schema", "--phases", phases]
-            + [*OPTIONS, *more],
+            [*RUN, f"{service.url}/schema", "--phases", phases, *OPTIONS, *more],
             capture_output=True,
             text=True,
             cwd=tmp_path,

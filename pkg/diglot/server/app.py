@@ -17,6 +17,7 @@ from diglot.database import Database
 from diglot.server import accounts, description, health, problems, tasks, workflows
 from diglot.server.advice import Watch
 from diglot.server.attempts import Failures
+from diglot.server.examples import with_examples
 from diglot.server.metrics import Metrics
 from diglot.server.parameters import refuse_unknown
 from diglot.server.requests import Requests
@@ -73,4 +74,5 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
         logging_config=None,
         openapi_config=description.config(auth=settings.auth),
     )
+    with_examples(app)
     return Requests(app, settings, metrics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -37,7 +37,3 @@ def config(*, auth: bool) -> OpenAPIConfig:
         use_handler_docstrings=True,
         create_examples=False,
     )
-
-
-def described(app: Any) -> None:
-    """Completes the description with an example of each schema."""

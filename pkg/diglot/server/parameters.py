@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from datetime import datetime
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter
 
 from diglot.database import Database
+from diglot.errors import InvalidValue
 from diglot.repositories.paging import MAX_LIMIT
 
 OpenDatabase = NamedDependency[Database]
@@ -18,6 +21,16 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many,
 After = Annotated[str | None, QueryParameter(description="``next`` of the page before.")]
 
 _NOT_OF_QUERIES = {"request", "data", "database", "if_match", "if_none_match"}
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """A time of a query, RFC 3339; the framework's own reading would take 0.5 for half a second after 1970."""
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise InvalidValue(name, f"{text[:40]!r} is not a time: use 2026-01-31T09:05:00Z") from None
 
 
 def refuse_unknown(request: Request[Any, Any, Any]) -> None:

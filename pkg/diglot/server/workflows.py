@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, delete, get, post, put
@@ -13,10 +12,11 @@ from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT
 from diglot.server.answers import met, paged, versioned, wanted_version, written
 from diglot.server.bodies import Body, UsageAdded, WorkflowBody
 from diglot.server.description import CREATED_WORKFLOW, IF_MATCH, IF_NONE_MATCH
-from diglot.server.parameters import After, Limit, OpenDatabase
+from diglot.server.parameters import After, Limit, OpenDatabase, moment
 from diglot.server.problems import responses
 from diglot.server.who import Me
 
+_TIME = {"format": "date-time"}
 MOST_NODES = 10_000
 """Tasks that the tree of an execution shows, at most."""
 
@@ -28,8 +28,8 @@ def list_workflows(
     status: FromQuery[Status | None] = None,
     workflow_id: FromQuery[str | None] = None,
     ids: Annotated[list[str] | None, QueryParameter(description="Only these executions.", max_items=MAX_LIMIT)] = None,
-    created_from: Annotated[datetime | None, QueryParameter(description="Made then or later.")] = None,
-    created_before: Annotated[datetime | None, QueryParameter(description="Made before then.")] = None,
+    created_from: Annotated[str | None, QueryParameter(description="Made then or later.", schema_extra=_TIME)] = None,
+    created_before: Annotated[str | None, QueryParameter(description="Made before then.", schema_extra=_TIME)] = None,
     with_tasks: Annotated[bool, QueryParameter(description="With the latest state of each task.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
@@ -39,8 +39,8 @@ def list_workflows(
         status=status,
         workflow_id=workflow_id,
         ids=ids,
-        created_from=created_from,
-        created_before=created_before,
+        created_from=moment(created_from, "created_from"),
+        created_before=moment(created_before, "created_before"),
         with_tasks=with_tasks,
         limit=limit,
         after=after,
