@@ -115,9 +115,12 @@ class Database(_Repositories):
                 time.sleep(pause)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def health(self) -> Health:
-        """Whether the database answers and is as it should be; never raises for one that is down."""
-        return self.store.health()
+    def health(self, *, deep: bool = True) -> Health:
+        """Whether the database answers and is as it should be; never raises for one that is down.
+
+        ``deep=False`` leaves out what reads the whole of a SQLite file.
+        """
+        return self.store.health(deep=deep)
 
     def close(self) -> None:
         """Close every connection; a second call does nothing."""
@@ -154,12 +157,19 @@ def open(
     return open_config(loaded, migrate=migrate, clock=clock)
 
 
-def open_config(config: Config, *, migrate: bool | None = None, clock: Clock | None = None) -> Database:
-    """Open the database of a loaded configuration; see ``open``."""
+def open_config(
+    config: Config,
+    *,
+    migrate: bool | None = None,
+    clock: Clock | None = None,
+    around: Callable[[Store], Store] | None = None,
+) -> Database:
+    """Open the database of a loaded configuration; see ``open``. ``around`` puts something around its store."""
     from diglot.stores import open_store
 
     store = open_store(config.database)
     try:
+        store = store if around is None else around(store)
         database = Database(
             store, packaged_queries(store.dialect), clock=clock or utc_now, migration_timeout=config.migration_timeout
         )

@@ -21,7 +21,8 @@ import pytest
 from diglot import errors
 from diglot.cli import root
 from diglot.cli.app import App, pass_app
-from diglot.cli.failure import exit_code, one_line, printable, redact
+from diglot.cli.failure import exit_code, one_line, printable
+from diglot.redaction import redact
 from tests.cli.running import COMMAND, diglot, process, started
 
 CANARY = "Hunter2-canary"

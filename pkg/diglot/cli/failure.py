@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import traceback
 
 import click
@@ -16,13 +14,7 @@ from diglot.errors import (
     InvalidValue,
     OutcomeUnknown,
 )
-
-_SECRETS = (
-    (re.compile(r"(\w+://[^\s:/@]*):\S*@"), r"\1:***@"),
-    (re.compile(r"(password\s*[=:]\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE), r"\1***"),
-    (re.compile(r"dgl_[A-Za-z0-9_-]{12,}"), "dgl_***"),
-)
-_SECRET_VARIABLES = ("DB_PASSWORD", "DIGLOT_API_KEY", "PGPASSWORD")
+from diglot.redaction import redact
 
 
 def exit_code(error: Exception) -> int:
@@ -55,17 +47,6 @@ def one_line(error: Exception | str) -> str:
 def redacted_traceback(error: Exception) -> str:
     """The whole traceback, causes too, without secrets."""
     return redact("".join(traceback.format_exception(error)))
-
-
-def redact(text: str) -> str:
-    """The text without what is, or looks like, a password or an API key."""
-    for variable in _SECRET_VARIABLES:
-        secret = os.environ.get(variable, "")
-        if len(secret) >= 4:
-            text = text.replace(secret, "***")
-    for pattern, shown in _SECRETS:
-        text = pattern.sub(shown, text)
-    return text
 
 
 def printable(text: str) -> str:

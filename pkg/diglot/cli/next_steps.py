@@ -13,7 +13,7 @@ from pathlib import Path
 from shlex import quote
 
 from diglot.cli.app import App
-from diglot.cli.failure import redact
+from diglot.redaction import redact
 
 
 def next_steps(app: App, workflow_exec_id: str) -> list[tuple[str, str]]:

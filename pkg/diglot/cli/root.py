@@ -121,6 +121,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "user": "diglot.cli.root:user",
         "key": "diglot.cli.root:key",
         "auth": "diglot.cli.root:auth",
+        "start": "diglot.cli.start:start",
         "workflow": "diglot.cli.root:workflow",
         "query": "diglot.cli.root:query",
         "generate": "diglot.cli.generate:generate",

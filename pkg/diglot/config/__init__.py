@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.vectors.settings import KnowledgeSettings
 
 DEFAULT_PATH = "./data/app.db"
 CONFIG_FILE = Path("diglot.toml")
@@ -27,6 +28,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     database: SQLiteSettings | PostgresSettings
     auto_migrate: bool = True
     migration_timeout: float = 60.0
+    knowledge: KnowledgeSettings = KnowledgeSettings()
     sources: dict[str, str] = {}
 
     @property
@@ -37,7 +39,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def explain(self) -> list[tuple[str, Value, str]]:
         """(key, value, source) of every setting in force, as in ``diglot.toml``; secrets are ``***``."""
         from diglot.config.choose import shown_settings
+        from diglot.config.knowledge import shown_knowledge
 
+        knowledge = self.sources.get("knowledge")
         return [
             ("auto_migrate", self.auto_migrate, self.sources.get("auto_migrate", "default")),
             ("database.driver", self.driver, self.sources.get("driver", "default")),
@@ -50,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 self.migration_timeout,
                 self.sources.get("migration_timeout", "default"),
             ),
+            *((key, value, knowledge) for key, value in shown_knowledge(self.knowledge) if knowledge),
         ]
 
 
@@ -69,6 +74,7 @@ def load(
     import os
 
     from diglot.config import choose, sources
+    from diglot.config.knowledge import load_knowledge
 
     layers = [
         sources.from_flags(flags or {}),
@@ -76,4 +82,8 @@ def load(
         sources.from_dotenv(dotenv),
         sources.from_toml(config_file),
     ]
-    return choose.lay_over(layers)
+    config = choose.lay_over(layers)
+    knowledge, file = load_knowledge(config_file)
+    if not file:
+        return config
+    return msgspec.structs.replace(config, knowledge=knowledge, sources=config.sources | {"knowledge": file})

@@ -94,6 +94,8 @@ def from_toml(path: Path | str | None) -> Layer:
     for name, value in data.items():
         if name == "check" and isinstance(value, dict):
             continue  # of ``diglot check``, which reads it itself
+        if name == "knowledge" and isinstance(value, dict):
+            continue  # knowledge.py reads it: it is no single value
         if name == "database" and isinstance(value, dict):
             for key in value:
                 _known_in_toml(key, "database", file)

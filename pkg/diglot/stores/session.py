@@ -108,8 +108,11 @@ class Store(Session, Protocol):
         """A read-only transaction in which every statement sees the same state."""
         ...
 
-    def health(self) -> Health:
-        """Whether the database answers and is as it should be; never raises for a database that is down."""
+    def health(self, *, deep: bool = True) -> Health:
+        """Whether the database answers and is as it should be; never raises for a database that is down.
+
+        ``deep=False`` leaves out what takes longer the more the database holds.
+        """
         ...
 
     def statistics(self) -> Mapping[str, float]:

@@ -139,7 +139,7 @@ class PostgresStore:
                 pass
         return self._calls.version
 
-    def health(self) -> Health:
+    def health(self, *, deep: bool = True) -> Health:
         return health.health(self._calls.leased)
 
     def statistics(self) -> Mapping[str, float]:

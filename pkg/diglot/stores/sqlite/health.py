@@ -30,7 +30,7 @@ LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk, below which it is too full."""
 
 
-def health(connections: Connections, reading: Reading) -> Health:
+def health(connections: Connections, reading: Reading, deep: bool = True) -> Health:
     """Run every check; an error is a finding, never raised."""
     checks = [_timed("reachable", lambda: _reachable(connections, reading))]
     if checks[0].ok:
@@ -38,6 +38,9 @@ def health(connections: Connections, reading: Reading) -> Health:
         checks += [
             _timed("foreign_keys", lambda: _pragma(reading, "foreign_keys", 1)),
             _timed("journal_mode", lambda: _pragma(reading, "journal_mode", "wal" if on_file else "memory")),
+        ]
+    if checks[0].ok and deep:
+        checks += [
             _timed("quick_check", lambda: _boxed(reading, "pragma quick_check(1)", "ok")),
             _timed("foreign_key_check", lambda: _boxed(reading, "pragma foreign_key_check", None)),
         ]

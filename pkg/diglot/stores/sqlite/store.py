@@ -157,8 +157,8 @@ class SQLiteStore:
     def server_version(self) -> str:
         return server_version()
 
-    def health(self) -> Health:
-        return health.health(self.connections, self._reading)
+    def health(self, *, deep: bool = True) -> Health:
+        return health.health(self.connections, self._reading, deep)
 
     def statistics(self) -> Mapping[str, float]:
         return health.statistics(self.connections, self._reading)

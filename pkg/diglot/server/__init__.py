@@ -1,0 +1,1 @@
+"""The state store as a service over HTTP."""

@@ -1,0 +1,78 @@
+"""The application: which addresses there are, and what all of them have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ASGIApp
+
+from diglot.database import Database
+from diglot.server import accounts, description, health, problems, tasks, workflows
+from diglot.server.advice import Watch
+from diglot.server.attempts import Failures
+from diglot.server.examples import with_examples
+from diglot.server.metrics import Metrics
+from diglot.server.parameters import refuse_unknown
+from diglot.server.requests import Requests
+from diglot.server.settings import ServerSettings, is_loopback
+from diglot.server.who import Everybody, SignedIn
+
+
+def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -> ASGIApp:
+    """The service on an open database, which stays the caller's to close."""
+    who = SignedIn() if settings.auth else Everybody()
+    api = Router(
+        "/api/v0",
+        route_handlers=[*accounts.HANDLERS, *workflows.HANDLERS, *tasks.HANDLERS],
+        middleware=[who],
+        before_request=refuse_unknown,
+        dependencies={"database": Provide(lambda: database, sync_to_thread=False)},
+        security=[{"key": []}] if settings.auth else [],
+    )
+
+    open_to_all = settings.auth and is_loopback(settings.host)
+    figures = Router(
+        "/",
+        route_handlers=[health.report, health.figures],
+        middleware=[] if open_to_all else [who],
+        security=[{"key": []}] if settings.auth and not open_to_all else [],
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.readiness = health.Probe(partial(health.look, database, deep=False), "readyz")
+        app.state.wellbeing = health.Probe(partial(health.look, database, deep=True), "health")
+        watch = asyncio.create_task(Watch(database).keep_looking()) if database.store.dialect == "sqlite" else None
+        try:
+            yield
+        finally:
+            if watch is not None:
+                watch.cancel()
+            app.state.readiness.close()
+            app.state.wellbeing.close()
+
+    app = Litestar(
+        route_handlers=[health.alive, health.ready, figures, api],
+        exception_handlers={Exception: problems.answer},
+        lifespan=[lifespan],
+        state=State(
+            {
+                "database": database,
+                "metrics": metrics,
+                "failures": Failures(settings.failures_per_minute, time.monotonic),
+                "started": time.monotonic(),
+            }
+        ),
+        request_max_body_size=settings.max_body,
+        logging_config=None,
+        openapi_config=description.config(auth=settings.auth),
+    )
+    with_examples(app)
+    return Requests(app, settings, metrics)

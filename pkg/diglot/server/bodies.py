@@ -1,0 +1,157 @@
+"""What a request may carry: strict structs, decoded as the databases will keep it, with the path of what is wrong.
+
+The framework's own decoding would take "1" for 1 and the last of two equal keys; here both are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from litestar._openapi.schema_generation import SchemaCreator
+from litestar.dto import AbstractDTO, DTOConfig
+from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.exceptions import HTTPException
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from diglot.errors import InvalidValue
+from diglot.models import (
+    Component,
+    ExecutionType,
+    JsonObject,
+    Role,
+    StateError,
+    Status,
+    TaskState,
+    UsageEntry,
+    WorkflowState,
+)
+from diglot.repositories.validation import WORKFLOW_OUTPUT_DEPTH
+from diglot.sql.canonical_json import parse
+
+T = TypeVar("T")
+_WHERE = re.compile(r" - at `\$(?:\[\.\.\.\])?\.?(?P<path>.*)`\Z")
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of every body: a field that is not known is an error."""
+
+
+class UsageBody(UsageEntry, frozen=True, forbid_unknown_fields=True):
+    """Tokens that one model of one provider used."""
+
+
+class ErrorBody(StateError, frozen=True, forbid_unknown_fields=True):
+    """Why a workflow or a task failed."""
+
+
+class WorkflowBody(Strict, frozen=True):
+    """The whole state of a workflow execution: what is left out becomes null."""
+
+    workflow_id: str
+    status: Status
+    usage: list[UsageBody] | None = None
+    input: JsonObject | None = None
+    output: JsonObject | None = None
+    error: ErrorBody | None = None
+
+    def state(self, exec_id: str) -> WorkflowState:
+        return WorkflowState(workflow_exec_id=exec_id, **msgspec.structs.asdict(self))
+
+
+class TaskBody(Strict, frozen=True):
+    """The whole state of a task: what is left out becomes null."""
+
+    workflow_exec_id: str
+    task_id: str
+    workflow_id: str
+    component: Component
+    status: Status
+    execution_type: ExecutionType = "basic"
+    parent_state_id: str | None = None
+    agent_id: str | None = None
+    action_id: str | None = None
+    tool_id: str | None = None
+    usage: list[UsageBody] | None = None
+    input: JsonObject | None = None
+    output: JsonObject | None = None
+    error: ErrorBody | None = None
+
+    def state(self, task_exec_id: str) -> TaskState:
+        return TaskState(task_exec_id=task_exec_id, **msgspec.structs.asdict(self))
+
+
+class UsageAdded(Strict, frozen=True):
+    """Tokens that were used: they are added to what is there."""
+
+    usage: list[UsageBody]
+
+
+class KeyWanted(Strict, frozen=True):
+    """A new key: for oneself, or with ``user_id``, which only an admin may give, for somebody else."""
+
+    name: str | None = None
+    expires_at: datetime | None = None
+    user_id: str | None = None
+
+
+class UserWanted(Strict, frozen=True):
+    """A new user."""
+
+    email: str
+    role: Role = "user"
+
+
+class UserChanged(Strict, frozen=True):
+    """What is to be changed of a user; what is left out, or null, stays."""
+
+    email: str | None = None
+    role: Role | None = None
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """The value of a body. InvalidValue, with the path of what is wrong."""
+    try:
+        return msgspec.convert(parse(body, "", max_depth=WORKFLOW_OUTPUT_DEPTH + 1), kind)
+    except InvalidValue as error:
+        raise InvalidValue(error.path.removeprefix("."), error.problem) from None
+    except msgspec.ValidationError as error:
+        text = str(error)
+        where = _WHERE.search(text)
+        raise InvalidValue(where["path"] if where else "", text[: where.start()] if where else text) from None
+
+
+class Body(AbstractDTO[T]):
+    """``dto=Body[WorkflowBody]``: how the framework gets a handler's ``data``, and what its description says."""
+
+    config = DTOConfig()
+
+    def decode_bytes(self, value: bytes) -> Any:
+        kind = self.asgi_connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise HTTPException(status_code=415, detail="send it with Content-Type: application/json")
+        return decode(value, self.model_type)
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
+    ) -> None:
+        """Nothing: there is no second form of a body to be made."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
+    ) -> Reference | Schema:
+        return schema_creator.for_field_definition(field_definition)
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        return False

@@ -1,0 +1,151 @@
+"""What the service tells Prometheus at ``/metrics``.
+
+Every label has a fixed set of values: the names of queries, kinds of errors, routes as they are declared. Nothing that
+a client sends becomes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from diglot.errors import DatabaseError, DiglotError
+from diglot.stores.session import Dialect, Store
+
+CONTENT_TYPE = "text/plain; version=0.0.4"
+_QUERY_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+_GAUGES: dict[Dialect, dict[str, tuple[str, str]]] = {
+    "sqlite": {
+        "sqlite_readers_in_use": ("database_connection_pool_active", "Connections in use."),
+        "sqlite_readers_open": ("database_connection_pool_size", "Connections open."),
+        "sqlite_threads_waiting": ("database_connection_pool_waiting", "Threads that wait for a connection."),
+    },
+    "postgres": {
+        "postgres_connections_in_use": ("database_connection_pool_active", "Connections in use."),
+        "postgres_connections_open": ("database_connection_pool_size", "Connections open."),
+        "postgres_threads_waiting": ("database_connection_pool_waiting", "Threads that wait for a connection."),
+    },
+}
+_WAITED: dict[Dialect, str] = {
+    "sqlite": "sqlite_lock_wait_seconds_total",
+    "postgres": "postgres_pool_wait_seconds_total",
+}
+_OF_FILE = {
+    "sqlite_wal_bytes": ("database_sqlite_wal_size_bytes", "The write-ahead log."),
+    "sqlite_page_count": ("database_sqlite_page_count", "Pages of the database."),
+    "sqlite_file_bytes": ("database_sqlite_file_size_bytes", "The database file."),
+    "sqlite_wal_reset_safe": ("sqlite_wal_reset_safe", "1 unless this SQLite can damage a file (before 3.51.3)."),
+}
+
+
+class Metrics:
+    """The counters and histograms of one service."""
+
+    def __init__(self, driver: Dialect) -> None:
+        self.driver = driver
+        self.registry = CollectorRegistry()
+        query = ["driver", "operation", "query"]
+        self._seconds = Histogram(
+            "database_query_duration_seconds",
+            "How long a query took, with the wait for a connection.",
+            query,
+            buckets=_QUERY_SECONDS,
+            registry=self.registry,
+        )
+        self._queries = Counter(
+            "database_query_total", "Queries by how they ended.", [*query, "status"], registry=self.registry
+        )
+        self._errors = Counter(
+            "database_errors_total", "Errors of the database by their kind.", ["driver", "kind"], registry=self.registry
+        )
+        self._lock_wait = Histogram(
+            "database_lock_wait_seconds",
+            "How long a transaction waited to write (SQLite), or a statement took to lock its rows (PostgreSQL).",
+            ["driver"],
+            buckets=_QUERY_SECONDS,
+            registry=self.registry,
+        ).labels(driver)
+        self._attempts = Counter(
+            "auth_attempts_total", "Attempts to sign in by how they ended.", ["outcome"], registry=self.registry
+        )
+        for outcome in ("success", "missing", "failure", "limited"):
+            self._attempts.labels(outcome)
+        self._requests = Counter(
+            "http_requests_total", "Requests by how they ended.", ["method", "route", "status"], registry=self.registry
+        )
+        self._request_seconds = Histogram(
+            "http_request_duration_seconds",
+            "How long a request took.",
+            ["method", "route"],
+            buckets=_REQUEST_SECONDS,
+            registry=self.registry,
+        )
+        self.in_progress = Gauge("http_requests_in_progress", "Requests under way.", registry=self.registry)
+
+    def watch(self, store: Store) -> None:
+        """Ask this store for its gauges whenever somebody asks for the metrics."""
+        self.registry.register(_Gauges(store))
+
+    def query(self, name: str, operation: str, seconds: float, error: BaseException | None) -> None:
+        """A query has ended."""
+        self._seconds.labels(self.driver, operation, name).observe(seconds)
+        self._queries.labels(self.driver, operation, name, "ok" if error is None else "error").inc()
+        if isinstance(error, DatabaseError):
+            self.error(error)
+
+    def error(self, error: DatabaseError) -> None:
+        """The database, or the way to it, failed."""
+        self._errors.labels(self.driver, _CAPITAL.sub("_", type(error).__name__).lower()).inc()
+
+    def lock_wait(self, seconds: float) -> None:
+        self._lock_wait.observe(seconds)
+
+    def attempt(self, outcome: str) -> None:
+        """Somebody tried to sign in: success, missing (no key), failure, or limited (after too many failures)."""
+        self._attempts.labels(outcome).inc()
+
+    def request(self, method: str, route: str, status: int | None, seconds: float) -> None:
+        """A request has ended; status None: without an answer, since the client went away."""
+        known = method if method in _METHODS else "other"
+        self._requests.labels(known, route, "none" if status is None else str(status)).inc()
+        self._request_seconds.labels(known, route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of them in the text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class _Gauges(Collector):
+    """What the store tells of itself, when it is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            found: Mapping[str, float] = self._store.statistics()
+        except (DiglotError, OSError):
+            return
+        driver = self._store.dialect
+        for key, (name, help_text) in _GAUGES[driver].items():
+            gauge = GaugeMetricFamily(name, help_text, labels=["driver"])
+            gauge.add_metric([driver], found[key])
+            yield gauge
+        waited = CounterMetricFamily(
+            "database_connection_pool_wait_seconds", "Seconds that threads waited for a connection.", labels=["driver"]
+        )
+        waited.add_metric([driver], found[_WAITED[driver]])
+        yield waited
+        for key, (name, help_text) in _OF_FILE.items():
+            if key in found:
+                yield GaugeMetricFamily(name, help_text, value=found[key])

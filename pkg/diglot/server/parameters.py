@@ -1,0 +1,44 @@
+"""The parameters of queries that several addresses take, and the refusal of those that none takes."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.exceptions import ValidationException
+from litestar.params import QueryParameter
+
+from diglot.database import Database
+from diglot.errors import InvalidValue
+from diglot.repositories.paging import MAX_LIMIT
+
+OpenDatabase = NamedDependency[Database]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many, at most.")]
+After = Annotated[str | None, QueryParameter(description="``next`` of the page before.")]
+
+_NOT_OF_QUERIES = {"request", "data", "database", "if_match", "if_none_match"}
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """A time of a query, RFC 3339; the framework's own reading would take 0.5 for half a second after 1970."""
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise InvalidValue(name, f"{text[:40]!r} is not a time: use 2026-01-31T09:05:00Z") from None
+
+
+def refuse_unknown(request: Request[Any, Any, Any]) -> None:
+    """400 for a parameter that is not known: a filter with a typo would otherwise find everything."""
+    handler = request.route_handler
+    known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            allowed = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(known)) or 'none'}"
+            raise ValidationException(extra=[{"message": f"unknown parameter: {allowed}", "key": name[:100]}])

@@ -1,0 +1,136 @@
+"""What goes wrong, as RFC 9457 problem details: a stable ``type``, a status, and words that give nothing away.
+
+What a database says of an error (it carries values, names and SQL) goes into the log, never into an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from diglot import errors
+from diglot.errors import DatabaseError, DiglotError, InvalidValue
+
+log = structlog.get_logger("diglot.server")
+MEDIA_TYPE = "application/problem+json"
+_TYPE = "urn:diglot:problem:"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457. ``type`` never changes its meaning; ``path`` says which value is meant, as in ``input.items[3]``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    path: str = ""
+    request_id: str = ""
+    """As in the header X-Request-ID, and on each line of the log."""
+
+
+def problem(name: str, status: int, title: str, detail: str = "", path: str = "") -> Problem:
+    return Problem(_TYPE + name, title, status, detail, path)
+
+
+TIMED_OUT = problem(
+    "timed-out", 503, "The request took too long", "it may still be carried out: look before you repeat it"
+)
+_HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": 'Bearer realm="diglot"'},
+    503: {"Retry-After": "1"},
+}
+_KINDS: list[tuple[type[DiglotError], str, int, str]] = [
+    (errors.InvalidApiKey, "not-authenticated", 401, "A valid API key is needed"),
+    (errors.NotFound, "not-found", 404, "There is no such thing"),
+    (errors.EmailExists, "email-exists", 409, "The e-mail address is taken"),
+    (errors.LastAdmin, "last-admin", 409, "This is the last admin"),
+    (errors.ConcurrentUpdate, "changed-meanwhile", 412, "It has another version"),
+    (errors.UnknownReference, "unknown-reference", 409, "It refers to what does not exist"),
+    (errors.TaskInOtherWorkflow, "task-in-other-workflow", 409, "The task belongs to another workflow execution"),
+    (errors.WorkflowNotReady, "workflow-not-ready", 409, "The workflow still has tasks that are not finished"),
+]
+"""Errors whose words are ours, and meant for the caller."""
+_OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [
+    (errors.OutcomeUnknown, "outcome-unknown", "It may or may not have been stored"),
+    (errors.DatabaseUnavailable, "database-unavailable", "The database can't be reached"),
+    (errors.DatabaseTimeout, "database-busy", "The database did not answer in time"),
+    (errors.SerializationFailure, "database-busy", "The database asks to try it again"),
+    (errors.DatabaseFull, "database-full", "The database has no space left"),
+    (errors.DatabaseReadOnly, "database-read-only", "The database can't be written"),
+    (errors.SchemaMismatch, "not-migrated", "The database's schema is not the one that is needed"),
+    (errors.StoreClosed, "stopping", "The service is stopping"),
+]
+"""Errors whose words may be the database's: told by their kind, all with status 503."""
+_EVERYWHERE = (400, 401, 403, 429, 503)
+_OF_HTTP: dict[int, tuple[str, str]] = {
+    400: ("invalid-request", "The request is not right"),
+    401: ("not-authenticated", "A valid API key is needed"),
+    403: ("not-allowed", "This is not allowed"),
+    404: ("not-found", "There is no such thing"),
+    405: ("method-not-allowed", "This method is not known here"),
+    412: ("changed-meanwhile", "It has another version"),
+    413: ("too-large", "The body is too large"),
+    415: ("not-json", "A body is JSON"),
+    429: ("too-many-failures", "Too many failed attempts"),
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """What to answer for an error."""
+    if isinstance(error, InvalidValue):
+        return problem("invalid-value", 400, "A value is not right", error.problem, error.path)
+    for kind, name, status, title in _KINDS:
+        if isinstance(error, kind):
+            return problem(name, status, title, str(error))
+    for of_database, name, title in _OF_DATABASE:
+        if isinstance(error, of_database):
+            return problem(name, 503, title)
+    if isinstance(error, ValidationException):
+        detail, path = _first_invalid(error)
+        return problem("invalid-value", 400, "A value is not right", detail, path)
+    if isinstance(error, HTTPException) and error.status_code in _OF_HTTP:
+        name, title = _OF_HTTP[error.status_code]
+        return problem(name, error.status_code, title, error.detail if error.status_code != 404 else "")
+    return problem("internal-error", 500, "Something went wrong here", "the log has more, by the request's id")
+
+
+def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The exception handler of the application."""
+    found = problem_of(error)
+    if found.status >= 500:
+        log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", exc_info=error)
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    body, headers = encoded(found, request_id)
+    given = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return Response(body, status_code=found.status, headers=headers | given, media_type=MEDIA_TYPE)
+
+
+def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers of a problem."""
+    body = msgspec.json.encode(msgspec.structs.replace(found, request_id=request_id))
+    return body, {"Content-Type": MEDIA_TYPE} | _HEADERS.get(found.status, {})
+
+
+def responses(*statuses: int) -> Mapping[int, ResponseSpec]:
+    """What the description says of the problems that may be answered: these, and those that every address has."""
+    titles = {status: title for status, (_, title) in _OF_HTTP.items()}
+    titles |= {409: "It can't be done as things are", 503: "The database can't be used now"}
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, description=titles[status])
+        for status in sorted({*_EVERYWHERE, *statuses})
+    }
+
+
+def _first_invalid(error: ValidationException) -> tuple[str, str]:
+    """What is wrong with a parameter of the path or the query, and its name."""
+    extra = error.extra
+    if isinstance(extra, list) and extra and isinstance(extra[0], dict):
+        key = str(extra[0].get("key", ""))
+        return ("a body is needed", "") if key == "data" else (str(extra[0].get("message", "")), key)
+    return error.detail, ""

@@ -1,0 +1,79 @@
+"""Runs the service from the first check of the settings to the last line of the log."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import structlog
+import uvicorn
+from litestar.concurrency import set_asyncio_executor
+
+from diglot.config import Config
+from diglot.server.advice import at_start
+from diglot.server.app import create_app
+from diglot.server.logs import logging_to_stderr
+from diglot.server.measured import MeasuredStore
+from diglot.server.metrics import Metrics
+from diglot.server.opening import open_database
+from diglot.server.settings import ServerSettings, listener, threads, within_the_request
+
+log = structlog.get_logger("diglot.server")
+
+
+def serve(config: Config, settings: ServerSettings) -> None:
+    """Serve until SIGTERM or Ctrl-C; then requests in flight end, and the database is closed as it should be."""
+    settings = settings.checked()
+    config = within_the_request(config, settings.request_timeout)
+    with logging_to_stderr(settings.log_format), listener(settings) as bound:
+        at_start(config, settings)
+        metrics = Metrics("sqlite" if config.driver == "sqlite" else "postgres")
+        with (
+            open_database(config, lambda store: MeasuredStore(store, metrics)) as database,
+            _threads(threads(config)),
+        ):
+            metrics.watch(database.store)
+            app = create_app(database, settings, metrics)
+            server = _Server(
+                uvicorn.Config(
+                    app,
+                    log_config=None,
+                    log_level="warning",
+                    access_log=False,
+                    server_header=False,
+                    proxy_headers=bool(settings.trusted_proxies),
+                    forwarded_allow_ips=list(settings.trusted_proxies),
+                    timeout_graceful_shutdown=int(settings.request_timeout) + 1,
+                )
+            )
+            # uvicorn stops as it should, and then gives the signal on to whoever started it.
+            with suppress(KeyboardInterrupt):
+                server.run([bound])
+        log.info("stopped")
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """The threads in which requests are at the database; at the end all of them are back."""
+    with ThreadPoolExecutor(number, thread_name_prefix="diglot-request") as executor:
+        set_asyncio_executor(executor)
+        try:
+            yield
+        finally:
+            set_asyncio_executor(None)
+
+
+class _Server(uvicorn.Server):
+    """Says when it can be reached, and where."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("stopping", requests_in_flight=len(self.server_state.tasks))
+        await super().shutdown(sockets)

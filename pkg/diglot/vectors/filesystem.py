@@ -1,0 +1,235 @@
+"""Vectors in one file, without any server: exact search with numpy over what is in memory.
+
+Every change is a frame of the log (log.py). Any number of processes may have the file open: a call first reads what
+the others have added. Memory holds all of it, so this is for up to some hundred thousand vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
+import numpy as np
+
+from diglot.errors import ConfigurationError, DatabaseDamaged, StoreClosed
+from diglot.vectors.checks import Checked
+from diglot.vectors.log import Log
+from diglot.vectors.matching import Tokens, Wanted, matches, tokens
+from diglot.vectors.records import Match
+from diglot.vectors.settings import FilesystemOptions, Metric, VectorSettings
+from diglot.vectors.store import l2_score
+
+if TYPE_CHECKING:
+    from diglot.vectors.checks import Vector
+
+DEFAULT_FOLDER = "./data/vectors"
+COMPACT_FROM = 1 << 20
+"""Bytes: a smaller file is left as it is. A larger one is compacted when more than half of it is of no use any more."""
+_BATCH = 1_000
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    id: str
+    vector: bytes
+    text: str
+    metadata: dict[str, Any]
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    dimension: int
+    metric: Metric
+    format: Literal[1] = 1
+
+
+class Upsert(msgspec.Struct, frozen=True, tag="upsert"):
+    records: list[Kept]
+
+
+class Delete(msgspec.Struct, frozen=True, tag="delete"):
+    ids: list[str]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Begin | Upsert | Delete).decode
+
+
+def open_filesystem(settings: VectorSettings) -> FilesystemEngine:
+    """ConfigurationError where the file is of another dimension or metric; DatabaseUnavailable, DatabaseDamaged."""
+    options = cast(FilesystemOptions, settings.typed_options())
+    path = Path(settings.path or f"{DEFAULT_FOLDER}/{settings.id}.vectors")
+    begin = Begin(settings.dimension, settings.metric)
+    engine = FilesystemEngine(Log(path, _encode(begin), options.lock_timeout), begin)
+    try:
+        engine.count()
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+class FilesystemEngine:
+    def __init__(self, log: Log, begin: Begin) -> None:
+        self._log = log
+        self._begin = begin
+        self._lock = RLock()
+        self._closed = False
+        self._rows = Rows(begin.dimension)
+        self._useful = 0
+
+    def upsert(self, records: list[Checked]) -> None:
+        kept = [Kept(r.id, r.vector.tobytes(), r.text, r.metadata) for r in records]
+        with self._current(write=True):
+            self._change(Upsert(kept))
+
+    def search(self, vector: Vector, top_k: int, wanted: Wanted) -> list[Match]:
+        with self._current():
+            rows = self._rows
+            if not wanted:
+                scores = self._scores(rows.vectors[: len(rows.ids)], vector)
+                return [rows.match(place, float(scores[place])) for place in _largest(scores, top_k)]
+            candidates = rows.matching(tokens(wanted))
+            scores = self._scores(rows.vectors[candidates], vector)
+            return [rows.match(int(candidates[place]), float(scores[place])) for place in _largest(scores, top_k)]
+
+    def delete_ids(self, ids: list[str]) -> int:
+        with self._current(write=True):
+            return self._delete([id for id in ids if id in self._rows.places])
+
+    def delete_matching(self, wanted: Wanted) -> int:
+        with self._current(write=True):
+            return self._delete([self._rows.ids[place] for place in self._rows.matching(tokens(wanted))])
+
+    def count(self) -> int:
+        with self._current():
+            return len(self._rows.ids)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._log.close()
+            self._rows = Rows(self._begin.dimension)
+
+    def _delete(self, ids: list[str]) -> int:
+        if ids:
+            self._change(Delete(ids))
+        return len(ids)
+
+    def _change(self, change: Upsert | Delete) -> None:
+        self._log.append(_encode(change))
+        self._apply(change)
+        if self._log.size > COMPACT_FROM and self._log.size > 2 * self._rows.bytes:
+            self._log.compact(self._everything())
+
+    def _everything(self) -> Iterator[bytes]:
+        rows = self._rows
+        for start in range(0, len(rows.ids), _BATCH):
+            yield _encode(Upsert([rows.kept(place) for place in range(start, min(start + _BATCH, len(rows.ids)))]))
+
+    @contextmanager
+    def _current(self, *, write: bool = False) -> Iterator[None]:
+        """With the locks, and with all that other processes have written."""
+        with self._lock:
+            if self._closed:
+                raise StoreClosed
+            with self._log.locked(write=write or self._log.replaced()):
+                if self._log.replaced():
+                    self._log.reopen()
+                    self._rows = Rows(self._begin.dimension)
+                for frame in self._log.frames():
+                    self._apply(self._read(frame))
+                yield
+
+    def _read(self, frame: bytes) -> Begin | Upsert | Delete:
+        try:
+            change: Begin | Upsert | Delete = _decode(frame)
+        except msgspec.DecodeError as error:
+            raise DatabaseDamaged(f"{self._log.path} is no file of vectors, or of a newer version") from error
+        return change
+
+    def _apply(self, change: Begin | Upsert | Delete) -> None:
+        if isinstance(change, Upsert):
+            for record in change.records:
+                self._rows.put(record)
+        elif isinstance(change, Delete):
+            for id in change.ids:
+                self._rows.remove(id)
+        elif change != self._begin:
+            raise ConfigurationError(
+                f"the vectors in {self._log.path} have dimension {change.dimension} and metric {change.metric!r}, not "
+                f"{self._begin.dimension} and {self._begin.metric!r}: set those, or name another path"
+            )
+
+    def _scores(self, vectors: Any, vector: Vector) -> Any:
+        if self._begin.metric == "l2":
+            return l2_score(np.linalg.norm(vectors - vector, axis=1))
+        return vectors @ vector
+
+
+class Rows:
+    """All records in memory; a record that goes leaves its place to the last one."""
+
+    def __init__(self, dimension: int) -> None:
+        self.vectors: Any = np.empty((64, dimension), np.float32)
+        self.ids: list[str] = []
+        self.places: dict[str, int] = {}
+        self.bytes = 0
+        self._texts: list[str] = []
+        self._metadata: list[dict[str, Any]] = []
+        self._tokens: list[dict[str, frozenset[str]]] = []
+        self._sizes: list[int] = []
+
+    def put(self, record: Kept) -> None:
+        place = self.places.get(record.id)
+        if place is None:
+            place = len(self.ids)
+            self.places[record.id] = place
+            if place == len(self.vectors):
+                self.vectors = np.concatenate([self.vectors, np.empty_like(self.vectors)])
+            self.ids.append(record.id)
+            for column in (self._texts, self._metadata, self._tokens, self._sizes):
+                cast(list[Any], column).append(None)
+        else:
+            self.bytes -= self._sizes[place]
+        self.vectors[place] = np.frombuffer(record.vector, np.float32)
+        self._texts[place] = record.text
+        self._metadata[place] = record.metadata
+        self._tokens[place] = _sets(tokens(record.metadata))
+        self._sizes[place] = len(_encode(record))
+        self.bytes += self._sizes[place]
+
+    def remove(self, id: str) -> None:
+        place = self.places.pop(id)
+        self.bytes -= self._sizes[place]
+        last = len(self.ids) - 1
+        self.vectors[place] = self.vectors[last]
+        for column in (self.ids, self._texts, self._metadata, self._tokens, self._sizes):
+            values = cast(list[Any], column)
+            values[place] = values[last]
+            values.pop()
+        if place != last:
+            self.places[self.ids[place]] = place
+
+    def matching(self, wanted: Tokens) -> Any:
+        return np.array([place for place, has in enumerate(self._tokens) if matches(has, wanted)], np.intp)
+
+    def match(self, place: int, score: float) -> Match:
+        return Match(self.ids[place], self._texts[place], dict(self._metadata[place]), score)
+
+    def kept(self, place: int) -> Kept:
+        return Kept(self.ids[place], self.vectors[place].tobytes(), self._texts[place], self._metadata[place])
+
+
+def _sets(values: Tokens) -> dict[str, frozenset[str]]:
+    return {name: frozenset(items) for name, items in values.items()}
+
+
+def _largest(scores: Any, top_k: int) -> list[int]:
+    """The places of the largest, in any order."""
+    if scores.size <= top_k:
+        return list(range(scores.size))
+    places: list[int] = np.argpartition(scores, -top_k)[-top_k:].tolist()
+    return places

@@ -1,0 +1,129 @@
+"""What a filter means, once for all engines.
+
+``{"lang": "de", "tags": ["law", "tax"]}`` asks for records whose ``lang`` is "de" and whose ``tags`` has "law" or
+"tax": all names must match, of a list of values any. A record's value may be a list too: then any of its items may
+match. Types are kept apart: ``1``, ``"1"`` and ``True`` are three values, ``1`` and ``1.0`` one. A name that the record
+does not have never matches.
+
+Engines disagree about exactly that (Redis takes true for 1, Qdrant matches no floats), so those that have no JSON of
+their own are given tokens: a text for each value, which says its type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from diglot.errors import InvalidValue
+from diglot.sql.canonical_json import MAX_INTEGER, check_text
+
+Scalar = str | int | float | bool
+Metadata = Mapping[str, Scalar | list[Any]]
+Wanted = dict[str, list[Scalar]]
+"""Checked filters: each name with the values of which one must be there."""
+Tokens = dict[str, list[str]]
+
+MAX_NAMES = 64
+MAX_VALUES = 256
+MAX_VALUE = 4_096
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+
+
+def check_metadata(value: Any, path: str) -> dict[str, Any]:
+    """A copy that every engine keeps as it is; InvalidValue with the path otherwise."""
+    checked: dict[str, Any] = {}
+    for name, item in _entries(value, path):
+        where = f"{path}.{name}"
+        if isinstance(item, list | tuple):
+            _few(item, where)
+            checked[name] = [_scalar(one, f"{where}[{number}]") for number, one in enumerate(item)]
+        else:
+            checked[name] = _scalar(item, where)
+    return checked
+
+
+def check_filters(value: Any) -> Wanted:
+    """InvalidValue for what is not right, and for a list without values, which nothing can match."""
+    wanted: Wanted = {}
+    for name, item in _entries(value, "filters"):
+        where = f"filters.{name}"
+        if not isinstance(item, list | tuple | set | frozenset):
+            wanted[name] = [_scalar(item, where)]
+            continue
+        _few(item, where)
+        if not item:
+            raise InvalidValue(where, "an empty list matches nothing: leave the name out, or give it a value")
+        wanted[name] = [_scalar(one, f"{where}[{number}]") for number, one in enumerate(item)]
+    return wanted
+
+
+def tokens(values: Mapping[str, Any]) -> Tokens:
+    """Each value as a text that says its type, for metadata and for filters alike."""
+    return {
+        name: [token(item) for item in (value if isinstance(value, list) else [value])]
+        for name, value in values.items()
+    }
+
+
+def token(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "b1" if value else "b0"
+    return f"s{value}" if isinstance(value, str) else f"n{float(value)!r}"
+
+
+def matches(record: Mapping[str, frozenset[str]], wanted: Tokens) -> bool:
+    """``record``: the tokens of its metadata, as sets."""
+    return all(not record.get(name, _NOTHING).isdisjoint(values) for name, values in wanted.items())
+
+
+def json_path(wanted: Wanted) -> str:
+    """The filter as SQL/JSON path: ``($."tags" == "law" || $."tags" == "tax") && ($."year" == 2024)``.
+
+    In its lax mode a list is looked into by itself, and values of different types are never equal. Names are words,
+    and values are written as JSON, so neither can be more than what it is.
+    """
+    return " && ".join(
+        "(" + " || ".join(f'$."{name}" == {msgspec.json.encode(value).decode()}' for value in values) + ")"
+        for name, values in wanted.items()
+    )
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+def _entries(value: Any, path: str) -> list[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise InvalidValue(path, f"names with values are needed, not {type(value).__name__}")
+    if len(value) > MAX_NAMES:
+        raise InvalidValue(path, f"at most {MAX_NAMES} names, not {len(value)}")
+    for name in value:
+        if not isinstance(name, str) or not _NAME.match(name):
+            raise InvalidValue(path, "a name has at most 63 letters, digits and '_', and begins with a letter or '_'")
+    return list(value.items())
+
+
+def _few(values: Any, path: str) -> None:
+    if len(values) > MAX_VALUES:
+        raise InvalidValue(path, f"at most {MAX_VALUES} values, not {len(values)}")
+
+
+def _scalar(value: Any, path: str) -> Scalar:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if len(value) > MAX_VALUE:
+            raise InvalidValue(
+                path, f"at most {MAX_VALUE} characters, not {len(value)}: a long text is the record's text"
+            )
+        check_text(value, path)
+        return value
+    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
+        return value
+    if isinstance(value, float) and value - value == 0.0:
+        return value or 0.0
+    if isinstance(value, int | float):
+        raise InvalidValue(path, "a finite number within ±(2^53 - 1) is needed: send others as text")
+    raise InvalidValue(path, f"text, a number, a boolean or a list of them is needed, not {type(value).__name__}")

@@ -1,0 +1,95 @@
+"""The two deployments, from an empty folder with the real program; and a database that goes away and comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.cli.running import process
+from tests.postgres_server import PostgresServer
+from tests.server.client import problem
+from tests.server.service import SECONDS, Service
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+    return found
+
+
+def test_a_deployment_from_an_empty_folder_keeps_what_it_was_given(service_url: str, tmp_path: Path) -> None:
+    """SQLite needs no configuration at all, PostgreSQL only DATABASE_URL."""
+    env = {"DATABASE_URL": service_url} if service_url.startswith("postgres") else {}
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    with Service(cwd=folder, env=env) as service:
+        until(lambda: service.http.get("/readyz").status_code == 200)
+        seeded = process("quickstart", "--format", "json", cwd=folder, env=env)
+        assert seeded.code == 0, seeded.err
+        headers = {"Authorization": f"Bearer {seeded.json['key']}"}
+        assert service.http.get("/api/v0/auth/me", headers=headers).json()["role"] == "admin"
+        at = f"/api/v0/workflows/{seeded.json['workflow']['workflow_exec_id']}"
+        run = service.http.get(at, headers=headers)
+        tree = service.http.get(f"{at}/tree", headers=headers).json()
+        assert (run.json()["status"], tree["truncated"]) == ("SUCCESS", False)
+        assert len(tree["nodes"]) > 10
+        assert service.stop() == 0
+        assert seeded.json["key"] not in "".join(service.raw)
+    with Service(cwd=folder, env=env) as service:
+        again = service.http.get(at, headers=headers)
+        assert (again.json(), again.headers["etag"]) == (run.json(), run.headers["etag"])
+        assert service.http.get(f"{at}/tree", headers=headers).json() == tree
+        assert service.http.get("/api/v0/auth/me").status_code == 401
+        assert service.stop() == 0
+
+
+def test_postgresql_goes_away_and_comes_back(own_postgres: Callable[[int], PostgresServer], tmp_path: Path) -> None:
+    """503 in time, then 200, without a restart of the service; nothing of the server's words is told."""
+    server = own_postgres(18)
+    env = {"DATABASE_URL": server.url()}
+    key = process("init", "--admin", "a@b.c", "--format", "json", cwd=tmp_path, env=env).json["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    with Service("--request-timeout", "2", cwd=tmp_path, env=env) as service:
+        ask = service.http
+        for away in (server.stop, server.kill):
+            assert ask.get("/api/v0/workflows", headers=headers).status_code == 200
+            away()
+            started = time.monotonic()
+            refused = ask.get("/api/v0/workflows", headers=headers)
+            assert problem(refused)[0] == 503
+            assert refused.headers["retry-after"] == "1"
+            assert time.monotonic() - started < 5
+            unready = until(lambda: _not_ready(ask))
+            assert not unready["ready"]
+            assert unready["reasons"][0].startswith("reachable: ")
+            assert ask.get("/healthz").status_code == 200
+            assert ask.get("/metrics").status_code == 200
+            server.start()
+            until(lambda: ask.get("/readyz").status_code == 200)
+            until(lambda: ask.get("/api/v0/workflows", headers=headers).status_code == 200)
+        assert service.stop() == 0
+
+
+def test_a_sqlite_file_goes_away_and_comes_back(tmp_path: Path) -> None:
+    with Service(cwd=tmp_path) as service:
+        assert service.http.get("/readyz").status_code == 200
+        folder, aside = tmp_path / "data", tmp_path / "aside"
+        folder.rename(aside)
+        unready = until(lambda: _not_ready(service.http))
+        assert "was removed or replaced" in unready["reasons"][0]
+        assert str(tmp_path) not in str(unready)
+        aside.rename(folder)
+        until(lambda: service.http.get("/readyz").status_code == 200)
+        assert service.stop() == 0
+
+
+def _not_ready(http: httpx.Client) -> Any:
+    answer = http.get("/readyz")
+    return answer.json() if answer.status_code == 503 else None

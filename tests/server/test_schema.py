@@ -1,0 +1,59 @@
+"""The description is what the service does: schemathesis asks whatever it allows, and what it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.running import process
+from tests.server.client import Client
+from tests.server.service import Service
+
+# Not asked: whether all that the description allows is taken; some rules (a real e-mail address) have no schema.
+RUN = [sys.executable, "-m", "schemathesis.cli", "run"]
+OPTIONS = ["--exclude-checks", "positive_data_acceptance", "--max-examples", "3", "--workers", "1", "--no-color"]
+
+
+@pytest.mark.parametrize(("keyed", "phases"), [(True, "coverage,fuzzing"), (False, "fuzzing")], ids=["key", "no key"])
+def test_nothing_is_answered_that_is_not_described(service_url: str, tmp_path: Path, keyed: bool, phases: str) -> None:
+    env = {"DATABASE_URL": service_url}
+    key = process("init", "--admin", "a@b.c", "--format", "json", cwd=tmp_path, env=env).json["key"]
+    # With a key that it must not revoke: every request after that would be 401.
+    more = ["-H", f"Authorization: Bearer {key}", "--exclude-path", "/api/v0/auth/keys/{id}"] if keyed else []
+    with Service("--failures-per-minute", "100000", cwd=tmp_path, env=env) as service:
+        done = subprocess.run(
+            [*RUN, f"{service.url}/schema", "--phases", phases, *OPTIONS, *more],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        statuses = {line["status"] for line in service.lines if line["event"] == "request"}
+        assert (200 in statuses and 201 in statuses) if keyed else 401 in statuses
+        assert not [status for status in statuses if status >= 500]
+
+
+def test_the_description_is_openapi_3_1_with_examples(memory: Client) -> None:
+    found: dict[str, Any] = memory.http.get("/schema").json()
+    assert found["openapi"].startswith("3.1")
+    operations = [(path, method) for path, item in found["paths"].items() for method in item if method in METHODS]
+    assert len(operations) == 27
+    for path, method in operations:
+        operation = found["paths"][path][method]
+        assert operation["summary"]
+        if path.startswith("/api/v0"):
+            assert operation["security"] == [{"key": []}]
+            assert {"400", "401", "429", "503"} <= set(operation["responses"])
+            problem = operation["responses"]["401"]["content"]
+            assert list(problem) == ["application/problem+json"]
+    for name, schema in found["components"]["schemas"].items():
+        assert schema.get("examples") or "enum" in schema, f"{name} has no example"
+
+
+METHODS = {"get", "put", "post", "patch", "delete"}

@@ -1,0 +1,251 @@
+"""What only one engine can get wrong: its SQL, its address, its version, its folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+
+from diglot.check.headers import check_headers
+from diglot.check.parity import check_parity
+from diglot.check.plans import check_plans
+from diglot.check.prepare import check_prepare
+from diglot.check.project import Project
+from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable, SchemaMismatch
+from diglot.sql.loader import load_text
+from diglot.stores.settings import PostgresSettings
+from diglot.stores.url import parse_url
+from diglot.vectors import Match, Record, VectorSettings, open_vectors
+from diglot.vectors import redis as redis_engine
+from diglot.vectors.pgvector import Collection, PgvectorEngine
+from diglot.vectors.store import VectorStore
+from tests.config.configuring import CANARY
+
+SQL = Path(str(resources.files("diglot.queries") / "postgres" / "vectors"))
+
+
+def pgvector(url: str, **more: object) -> VectorStore:
+    settings = {"id": "docs", "provider": "pgvector", "dimension": 3, "url": url} | more
+    return open_vectors(VectorSettings(**settings))  # type: ignore[arg-type]
+
+
+def engine(docs: VectorStore) -> PgvectorEngine:
+    assert isinstance(docs._engine, PgvectorEngine)
+    return docs._engine
+
+
+# --- pgvector ----------------------------------------------------------------------------------------------
+
+
+def test_the_sql_passes_the_checks_of_every_other_query(postgres_url: str, tmp_path: Path) -> None:
+    (tmp_path / "postgres").symlink_to(SQL)
+    (tmp_path / "sqlite").mkdir()
+    project = Project(queries=tmp_path, models={"Match": Match, "Collection": Collection})
+    assert [*check_headers(project), *check_parity(project)] == []
+    with pgvector(postgres_url) as docs:
+        store = engine(docs).store
+        assert check_prepare(project, store, None) == []
+        assert check_plans(project, store, None) == []
+
+
+def test_it_is_set_up_once_however_many_come_at_once(postgres_url: str) -> None:
+    def write(each: tuple[str, str]) -> None:
+        with pgvector(postgres_url, id=each[0]) as docs:
+            docs.upsert([Record(each[1], [1, 0, 0])])
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(write, [("one", "a"), ("one", "b"), ("one", "c"), ("two", "d")]))
+    with pgvector(postgres_url, id="one") as docs:
+        assert docs.count() == 3
+
+
+def test_without_an_address_it_is_the_database_of_the_state_store(postgres_url: str) -> None:
+    settings = VectorSettings(id="docs", provider="pgvector", dimension=3)
+    database = parse_url(postgres_url)
+    assert isinstance(database, PostgresSettings)
+    with open_vectors(settings, database) as docs:
+        docs.upsert([Record("a", [1, 0, 0])])
+    with pgvector(postgres_url) as docs:
+        assert docs.count() == 1
+    with pytest.raises(ConfigurationError, match="pgvector needs a PostgreSQL database: give it a url"):
+        open_vectors(settings)
+
+
+def test_a_collection_without_an_index_is_searched_exactly_and_gets_one_later(postgres_url: str) -> None:
+    with pgvector(postgres_url, options={"index": "none"}) as docs:
+        docs.upsert([Record("a", [1, 0, 0]), Record("b", [0, 1, 0])])
+        assert [match.id for match in docs.search([0, 1, 0.1], top_k=1)] == ["b"]
+        assert not engine(docs).queries.has_index(engine(docs).store, collection="docs")
+    with pgvector(postgres_url) as docs:
+        assert engine(docs).queries.has_index(engine(docs).store, collection="docs")
+        assert [match.id for match in docs.search([0, 1, 0.1], top_k=1)] == ["b"]
+
+
+def test_a_batch_is_all_or_nothing_on_pgvector(postgres_url: str) -> None:
+    with pgvector(postgres_url) as docs:
+        store = engine(docs).store
+        adding = load_text(
+            "-- name: forbid()!\n-- Refuse one id.\nalter table vectors add check (id <> 'p590');", "postgres"
+        )
+        adding.forbid(store)  # type: ignore[operator]
+        with pytest.raises(DatabaseError):
+            docs.upsert([Record(f"p{i:03}", [1, i, 0]) for i in range(600)])
+        assert docs.count() == 0
+
+
+def test_an_older_pgvector_is_refused(postgres_url: str) -> None:
+    with pgvector(postgres_url) as docs:
+        queries = engine(docs).queries
+        found = engine(docs)
+        found.queries = _Older(queries)
+        with pytest.raises(ConfigurationError, match=r"has pgvector 0\.7\.4, and 0\.8 or newer is needed"):
+            found.prepare()
+        found.queries = queries
+
+
+def test_a_walk_through_the_index_that_ends_early_is_made_good(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        # The index is taken, though the table is small, and a search by it gives up at once.
+        for setting in ("hnsw.max_scan_tuples = 1", "enable_sort = off"):
+            connection.execute(f"alter database {connection.info.dbname} set {setting}")
+    with pgvector(postgres_url, options={"ef_search": 1}) as docs:
+        docs.upsert([Record(f"p{i}", [1, i, 0], metadata={"rare": i > 297}) for i in range(300)])
+        assert {match.id for match in docs.search([1, 0, 0], top_k=3, filters={"rare": True})} == {"p298", "p299"}
+
+
+def test_a_server_that_goes_away_while_it_is_set_up_is_unavailable(postgres_url: str) -> None:
+    with pgvector(postgres_url) as docs:
+        found = engine(docs)
+        queries = found.queries
+        found.queries = _Gone()
+        with pytest.raises(DatabaseUnavailable):
+            found.prepare()
+        found.queries = queries
+
+
+class _Gone:
+    def get_collection(self, *_: object, **__: object) -> None:
+        raise SchemaMismatch
+
+    def create_vectors(self, _: object) -> None:
+        raise DatabaseUnavailable
+
+
+class _Older:
+    def __init__(self, queries: object) -> None:
+        self._queries = queries
+
+    def extension_version(self, _: object) -> str:
+        return "0.7.4"
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._queries, name)
+
+
+def test_who_may_not_install_the_extension_is_told_what_to_do(postgres_url: str) -> None:
+    name = f"without_rights_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"create role {name} login")
+        try:
+            url = postgres_url.replace("postgresql://postgres@", f"postgresql://{name}@")
+            with pytest.raises(ConfigurationError, match=r"pgvector can't be set up in .* 'create extension vector'"):
+                pgvector(url)
+        finally:
+            connection.execute(f"drop role {name}")
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable) as refused:
+        pgvector(f"postgresql://ada:{CANARY}@/app?host={tmp_path}&sslmode=disable")
+    assert CANARY not in str(refused.value)
+
+
+# --- Redis -------------------------------------------------------------------------------------------------
+
+
+def vector_set(url: str, **options: object) -> VectorStore:
+    return open_vectors(VectorSettings(id="docs", provider="redis", dimension=3, url=url, options=options))
+
+
+def test_redis_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"redis at unix:///.* can't be reached"):
+        vector_set(f"unix://{tmp_path}/none")
+
+
+def test_redis_that_does_not_answer_is_a_timeout(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+        with pytest.raises(DatabaseTimeout, match=r"did not answer within 0\.05 s"):
+            vector_set(f"unix://{tmp_path}/s", timeout=0.05)
+
+
+def test_a_redis_user_without_the_right_is_told_so_without_the_password(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser("nobody", enabled=True, passwords=[f"+{CANARY}"], commands=["-@all"], keys=["*"])
+    with pytest.raises(DatabaseError, match=r"redis refused: .*no permissions") as refused:
+        vector_set(redis_url.replace("unix://", f"unix://nobody:{CANARY}@"))
+    assert CANARY not in str(refused.value)
+
+
+def test_a_key_of_another_kind_is_refused(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.set("diglot-other", "text")
+    with pytest.raises(DatabaseError, match="redis refused: WRONGTYPE"):
+        vector_set(redis_url, key="diglot-other")
+
+
+def test_a_walk_through_the_graph_that_ends_early_is_made_good(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_engine, "_EFFORT", 1)
+    with vector_set(redis_url, key="diglot-early", ef_search=1) as docs:
+        docs.upsert([Record(f"p{i}", [1, i, 0], metadata={"rare": i > 297}) for i in range(300)])
+        assert {match.id for match in docs.search([1, 0, 0], top_k=3, filters={"rare": True})} == {"p298", "p299"}
+
+
+@pytest.mark.parametrize("quantization", ["int8", "binary"])
+def test_a_smaller_form_keeps_its_kind(redis_url: str, quantization: str) -> None:
+    key = f"diglot-{quantization}"
+    with vector_set(redis_url, key=key, quantization=quantization) as docs:
+        docs.upsert([Record("a", [1, -1, 1]), Record("b", [-1, 1, 1])])
+        assert docs.search([1, -1, 1], top_k=1)[0].id == "a"
+    with pytest.raises(ConfigurationError, match=f"holds {quantization[:3]}.*, not 3 and f32: set those"):
+        vector_set(redis_url, key=key)
+
+
+# --- Qdrant ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_folder_in_use_is_unavailable(tmp_path: Path) -> None:
+    settings = VectorSettings(id="docs", provider="qdrant", dimension=3, path=str(tmp_path / "q"))
+    with open_vectors(settings), pytest.raises(DatabaseUnavailable, match="is in use already: only a Qdrant server"):
+        open_vectors(settings)
+
+
+def test_a_qdrant_server_that_is_not_there_is_unavailable() -> None:
+    settings = VectorSettings(id="docs", provider="qdrant", dimension=3, url="http://127.0.0.1:9")
+    with pytest.raises(DatabaseUnavailable, match=r"qdrant at http://127\.0\.0\.1:9 can't be reached"):
+        open_vectors(settings)
+
+
+# --- the extra ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_extra_is_named() -> None:
+    program = """
+import sys
+sys.modules["numpy"] = None
+from diglot.vectors import VectorSettings, open_vectors
+open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3))
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, env=os.environ)
+    assert "vectors need the package numpy: pip install 'diglot[vectors]'" in done.stderr.splitlines()[-1]

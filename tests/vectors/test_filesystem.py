@@ -1,0 +1,239 @@
+"""The file of vectors: it survives the death of its writer, is shared by processes, and does not grow for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, LockTimeout
+from diglot.vectors import Record, VectorSettings, filesystem, open_vectors
+from diglot.vectors.store import VectorStore
+
+A, B, C = Record("a", [1, 0, 0], text="first"), Record("b", [0, 1, 0]), Record("c", [0, 0, 1])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "docs.vectors"
+
+
+def opened(file: Path, **more: Any) -> VectorStore:
+    options = {"lock_timeout": more.pop("lock_timeout", 5.0)}
+    settings = {"id": "docs", "provider": "filesystem", "dimension": 3, "path": str(file), "options": options}
+    return open_vectors(VectorSettings(**settings | more))
+
+
+def ids(file: Path) -> set[str]:
+    with opened(file) as docs:
+        return {match.id for match in docs.search([1, 1, 1])}
+
+
+def written(file: Path, *batches: list[Record]) -> list[int]:
+    """The size of the file after each batch, the empty file's first."""
+    with opened(file) as docs:
+        sizes = [file.stat().st_size]
+        for batch in batches:
+            docs.upsert(batch)
+            sizes.append(file.stat().st_size)
+    return sizes
+
+
+def test_a_record_that_was_torn_anywhere_is_dropped_and_those_before_it_stay(file: Path) -> None:
+    _, one, two = written(file, [A], [B])
+    whole = file.read_bytes()
+    for end in range(one, two):
+        file.write_bytes(whole[:end])
+        assert ids(file) == {"a"}, end
+    with opened(file) as docs:
+        docs.upsert([C])
+    assert ids(file) == {"a", "c"}
+    assert file.read_bytes()[:one] == whole[:one]
+
+
+def test_a_batch_is_all_or_nothing(file: Path) -> None:
+    os.truncate(file, written(file, [A], [B, C])[-1] - 1)
+    assert ids(file) == {"a"}
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 300, None], ids=["zeros", "bad checksum"])
+def test_a_tail_that_had_not_reached_the_disk_is_dropped(file: Path, tail: bytes | None) -> None:
+    _, one, two = written(file, [A], [B])
+    data = file.read_bytes()
+    file.write_bytes(data[:one] + (tail or data[one : two - 3] + b"\0\0\0"))
+    assert ids(file) == {"a"}
+    with opened(file) as docs:
+        docs.upsert([C])
+    assert ids(file) == {"a", "c"}
+
+
+def test_damage_before_the_end_is_said_and_nothing_is_cut_off(file: Path) -> None:
+    _, one, _ = written(file, [A], [B])
+    whole = file.read_bytes()
+    for place in range(one):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        file.write_bytes(data)
+        with pytest.raises(DatabaseDamaged, match="damaged at byte"):
+            opened(file)
+        assert file.read_bytes() == data
+
+
+def test_a_file_of_something_else_is_not_touched(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("dear diary, " * 20)
+    with pytest.raises(DatabaseDamaged):
+        opened(file)
+    assert file.read_text().startswith("dear diary")
+
+
+def test_what_was_acknowledged_is_there_after_kill_9(file: Path) -> None:
+    program = f"""
+from diglot.vectors import Record, VectorSettings, open_vectors
+docs = open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3, path={str(file)!r}))
+for number in range(100_000):
+    docs.upsert([Record(f"r{{number}}", [1, number, 0])])
+    print(number, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        while int(writer.stdout.readline()) < 50:
+            pass
+        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged = 50 + len(writer.stdout.read().split())
+    with opened(file) as docs:
+        assert acknowledged + 1 <= docs.count() <= acknowledged + 2
+        docs.upsert([A])
+        assert docs.search([1, 0, 0], top_k=1, filters=None)[0].score == pytest.approx(1)
+
+
+def test_processes_see_what_the_others_write(file: Path) -> None:
+    with opened(file) as one, opened(file) as other:
+        one.upsert([A, B])
+        assert other.count() == 2
+        other.delete(["a"])
+        assert [match.id for match in one.search([1, 1, 1])] == ["b"]
+
+
+def test_processes_that_write_at_once_lose_nothing(file: Path) -> None:
+    program = """
+import sys
+from diglot.vectors import Record, VectorSettings, open_vectors
+docs = open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3, path=sys.argv[1]))
+for number in range(20):
+    docs.upsert([Record(f"{sys.argv[2]}-{number}", [1, number, 0])])
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(file), str(writer)]) for writer in range(2)]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    with opened(file) as docs:
+        assert docs.count() == 40
+
+
+@contextmanager
+def held(file: Path, how: int) -> Iterator[None]:
+    with file.with_name(f"{file.name}-lock").open("rb") as lock:
+        fcntl.flock(lock, how)
+        yield
+
+
+def test_a_lock_that_somebody_holds_is_an_error_in_time(file: Path) -> None:
+    with opened(file, lock_timeout=0.05) as docs:
+        docs.upsert([A])
+        with held(file, fcntl.LOCK_EX), pytest.raises(LockTimeout, match=r"in use by another process for 0\.05 s"):
+            docs.count()
+        with held(file, fcntl.LOCK_SH):
+            assert docs.count() == 1
+            with pytest.raises(LockTimeout):
+                docs.upsert([B])
+        assert docs.count() == 1
+
+
+def test_the_file_is_compacted_and_others_follow(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
+    with opened(file) as one, opened(file) as other:
+        other.upsert([A, B])
+        before = file.stat().st_ino
+        for number in range(200):
+            one.upsert([Record("c", [0, 1, 1], text=f"version {number}", metadata={"n": number})])
+            assert file.stat().st_size < 3_000
+        assert file.stat().st_ino != before
+        assert other.count() == 3
+        assert other.search([0, 1, 1], top_k=1)[0].text == "version 199"
+        assert other.delete(["a"]) == 1
+        assert one.count() == 2
+    assert ids(file) == {"b", "c"}
+    assert not file.with_name("docs.vectors-new").exists()
+
+
+def test_what_was_deleted_leaves_the_file_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
+    with opened(file) as docs:
+        docs.upsert([Record(f"r{number}", [1, number, 0], text="x" * 100) for number in range(100)])
+        assert file.stat().st_size > 10_000
+        docs.delete([f"r{number}" for number in range(98)])
+        assert file.stat().st_size < 1_000
+    assert ids(file) == {"r98", "r99"}
+
+
+def test_who_dies_while_compacting_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(file, [A, B])
+    file.with_name("docs.vectors-new").write_bytes(b"half of a fi")
+    monkeypatch.setattr(filesystem, "COMPACT_FROM", 10)
+    with opened(file) as docs:
+        for _ in range(5):
+            docs.upsert([A])
+    assert ids(file) == {"a", "b"}
+
+
+def test_a_change_that_the_disk_refuses_is_taken_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(file) as docs:
+        docs.upsert([A])
+        size = file.stat().st_size
+        real = os.fsync
+
+        def full(descriptor: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(DatabaseFull, match="no space left"):
+            docs.upsert([B])
+        assert (file.stat().st_size, docs.count()) == (size, 1)
+        monkeypatch.setattr(os, "fsync", real)
+        docs.upsert([C])
+    assert ids(file) == {"a", "c"}
+
+
+def test_the_file_is_its_users_alone(file: Path) -> None:
+    written(file, [A])
+    file.chmod(0o644)
+    assert ids(file) == {"a"}
+    for path in (file, file.with_name("docs.vectors-lock")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_link_or_a_folder_in_its_place_is_refused(file: Path, tmp_path: Path) -> None:
+    written(file, [A])
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    with pytest.raises(ConfigurationError, match="is a symbolic link"):
+        opened(link)
+    with pytest.raises(DatabaseUnavailable, match="is a directory"):
+        opened(file.parent)
+    with pytest.raises(DatabaseUnavailable, match="can't be used"):
+        opened(file / "below")
+
+
+def test_the_place_without_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3)).close()
+    assert Path("data/vectors/docs.vectors").is_file()
