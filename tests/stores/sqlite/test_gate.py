@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,6 +114,26 @@ def test_without_a_line_nobody_is_counted(path: Path) -> None:
     gate = Gate(path, lines=False)
     assert gate.waiting() == 0
     assert Gate(path, lines=True).waiting() == 0
+
+
+def test_counting_while_another_thread_enters_does_not_keep_the_gate_shut(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, other = Gate(path), Gate(path)
+    path.touch(0o600)
+    opened = os.open
+
+    def open_late(*arguments: Any) -> int:
+        monkeypatch.setattr(os, "open", opened)
+        descriptor = opened(*arguments)
+        gate.acquire(0)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_late)
+    assert gate.waiting() == 0
+    assert gate.held
+    gate.release()
+    assert other.acquire(0) == 0.0
 
 
 def test_an_interrupt_leaves_the_gate_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ PATIENCE = 0.25
 
 
 class Gate:
-    """Used by one thread at a time (``Turns`` sees to it); two gates of one process exclude each other too."""
+    """Used by one thread at a time (``Turns`` sees to it), but for ``waiting``; two gates of one process exclude each other too."""
 
     def __init__(self, path: Path, *, lines: bool = LINES) -> None:
         self.path = path
@@ -58,13 +58,20 @@ class Gate:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def waiting(self) -> int:
-        """How many wait in the line now, in all processes; 0 where there is no line."""
-        count = place = 0
-        if self._lines:
-            descriptor = self._descriptor if self._descriptor >= 0 else self._open()
+        """How many wait in the line now, in all processes; 0 where there is no line. For any thread, at any time."""
+        if not self._lines:
+            return 0
+        try:  # a descriptor of its own: the gate's is for the owner of the turn, who opens and closes it
+            descriptor = os.open(self.path, _FLAGS)
+        except OSError:
+            return 0  # there is no file yet, or none that can be waited at
+        try:
+            count = place = 0
             while place := _first_in_line(descriptor, place + 1):
                 count += 1
-        return count
+            return count
+        finally:
+            os.close(descriptor)
 
     def close(self) -> None:
         """Give back the file; the gate opens itself again when it is needed again."""
@@ -74,7 +81,7 @@ class Gate:
 
     def _open(self) -> int:
         try:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+            self._descriptor = os.open(self.path, _FLAGS | os.O_CREAT, PRIVATE_FILE)
         except OSError as error:
             raise refused(self.path, error) from error
         return self._descriptor
@@ -108,6 +115,7 @@ def _pause(stuck: float, ahead: int) -> float:
     return min(max(SHORTEST_SLEEP * (1 + 2 * ahead), stuck / 8), LONGEST_SLEEP)
 
 
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
