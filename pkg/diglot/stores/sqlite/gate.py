@@ -26,7 +26,7 @@ PATIENCE = 0.25
 
 
 class Gate:
-    """Used by one thread at a time (``Turns`` sees to it), but for ``waiting``; two of one process exclude each other."""
+    """For one thread at a time (``Turns`` sees to it), but for ``waiting``; two of one process exclude each other."""
 
     def __init__(self, path: Path, *, lines: bool = LINES) -> None:
         self.path = path
