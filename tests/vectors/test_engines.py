@@ -25,6 +25,7 @@ from diglot.sql.loader import load_text
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 from diglot.vectors import Match, Record, VectorSettings, open_vectors
+from diglot.vectors import pgvector as pgvector_engine
 from diglot.vectors import redis as redis_engine
 from diglot.vectors.pgvector import Collection, PgvectorEngine
 from diglot.vectors.store import VectorStore
@@ -84,9 +85,9 @@ def test_a_collection_without_an_index_is_searched_exactly_and_gets_one_later(po
     with pgvector(postgres_url, options={"index": "none"}) as docs:
         docs.upsert([Record("a", [1, 0, 0]), Record("b", [0, 1, 0])])
         assert [match.id for match in docs.search([0, 1, 0.1], top_k=1)] == ["b"]
-        assert not engine(docs).queries.has_index(engine(docs).store, collection="docs")
+        assert engine(docs)._index_method() is None
     with pgvector(postgres_url) as docs:
-        assert engine(docs).queries.has_index(engine(docs).store, collection="docs")
+        assert engine(docs)._index_method() == "hnsw"
         assert [match.id for match in docs.search([0, 1, 0.1], top_k=1)] == ["b"]
 
 
@@ -112,7 +113,10 @@ def test_an_older_pgvector_is_refused(postgres_url: str) -> None:
         found.queries = queries
 
 
-def test_a_walk_through_the_index_that_ends_early_is_made_good(postgres_url: str) -> None:
+def test_a_walk_through_the_index_that_ends_early_is_made_good(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pgvector_engine, "FEW", 0)
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         # The index is taken, though the table is small, and a search by it gives up at once.
         for setting in ("hnsw.max_scan_tuples = 1", "enable_sort = off"):

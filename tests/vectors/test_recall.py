@@ -29,7 +29,7 @@ def test_recall_at_ten_is_at_least_95_percent(approximate: Opener) -> None:
     hits = sum(len(got & {f"p{i}" for i in best}) for got, best in zip(found, exact, strict=True))
     assert hits / (QUERIES * NEAREST) >= 0.95
     if isinstance(docs._engine, PgvectorEngine):
-        assert "ix_vectors_" in plan(docs._engine, asked[0].tolist())
+        assert "ix_embedding_" in plan(docs._engine, asked[0].tolist())
 
 
 def plan(engine: PgvectorEngine, vector: list[float]) -> str:
@@ -38,5 +38,7 @@ def plan(engine: PgvectorEngine, vector: list[float]) -> str:
     statement, values = engine.queries.search_cosine.call(**asked)
     explain = msgspec.structs.replace(statement, text=f"explain {statement.text}")
     with engine.store.transaction() as session:
-        engine.queries.tune_search(session, ef_search="100", indexed="on")
+        engine.queries.tune_search(
+            session, collection=engine.settings.id, few=1000, ef_search="100", probes="20", indexed=True
+        )
         return "\n".join(line for (line,) in session.rows(explain, values))

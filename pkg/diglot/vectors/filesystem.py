@@ -6,6 +6,7 @@ the others have added. Memory holds all of it, so this is for up to some hundred
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 import numpy as np
 
-from diglot.errors import ConfigurationError, DatabaseDamaged, StoreClosed
+from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, StoreClosed
 from diglot.vectors.checks import Checked
 from diglot.vectors.log import Log
-from diglot.vectors.matching import Tokens, Wanted, matches, tokens
+from diglot.vectors.matching import Tokens, Wanted, tokens
 from diglot.vectors.records import Match
 from diglot.vectors.settings import FilesystemOptions, Metric, VectorSettings
 from diglot.vectors.store import l2_score
@@ -30,6 +31,7 @@ DEFAULT_FOLDER = "./data/vectors"
 COMPACT_FROM = 1 << 20
 """Bytes: a smaller file is left as it is. A larger one is compacted when more than half of it is of no use any more."""
 _BATCH = 1_000
+_BATCH_BYTES = 1 << 24
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -78,7 +80,8 @@ class FilesystemEngine:
         self._lock = RLock()
         self._closed = False
         self._rows = Rows(begin.dimension)
-        self._useful = 0
+        self._process = os.getpid()
+        self._compact_beyond = 0
 
     def upsert(self, records: list[Checked]) -> None:
         kept = [Kept(r.id, r.vector.tobytes(), r.text, r.metadata) for r in records]
@@ -121,17 +124,34 @@ class FilesystemEngine:
     def _change(self, change: Upsert | Delete) -> None:
         self._log.append(_encode(change))
         self._apply(change)
-        if self._log.size > COMPACT_FROM and self._log.size > 2 * self._rows.bytes:
-            self._log.compact(self._everything())
+        size = self._log.size
+        if size > max(COMPACT_FROM, 2 * self._rows.bytes, self._compact_beyond):
+            try:
+                self._log.compact(self._everything())
+            except (DatabaseFull, DatabaseUnavailable):
+                # The change itself is on the disk. There is time for the rest: a file that is full won't soon be less.
+                self._compact_beyond = size + size // 2
 
     def _everything(self) -> Iterator[bytes]:
         rows = self._rows
-        for start in range(0, len(rows.ids), _BATCH):
-            yield _encode(Upsert([rows.kept(place) for place in range(start, min(start + _BATCH, len(rows.ids)))]))
+        batch: list[Kept] = []
+        size = 0
+        for place in range(len(rows.ids)):
+            batch.append(rows.kept(place))
+            size += rows.size(place)
+            if len(batch) == _BATCH or size > _BATCH_BYTES:
+                yield _encode(Upsert(batch))
+                batch, size = [], 0
+        if batch:
+            yield _encode(Upsert(batch))
 
     @contextmanager
     def _current(self, *, write: bool = False) -> Iterator[None]:
         """With the locks, and with all that other processes have written."""
+        if self._process != os.getpid():
+            # A fork's child has its parent's descriptors, and so its parent's lock: it opens its own.
+            self._process, self._lock = os.getpid(), RLock()
+            self._log.open_again()
         with self._lock:
             if self._closed:
                 raise StoreClosed
@@ -165,7 +185,8 @@ class FilesystemEngine:
 
     def _scores(self, vectors: Any, vector: Vector) -> Any:
         if self._begin.metric == "l2":
-            return l2_score(np.linalg.norm(vectors - vector, axis=1))
+            apart = vectors - vector  # not |a|² + |b|² - 2ab: that loses what is near
+            return l2_score(np.sqrt(np.einsum("ij,ij->i", apart, apart)))
         return vectors @ vector
 
 
@@ -179,52 +200,74 @@ class Rows:
         self.bytes = 0
         self._texts: list[str] = []
         self._metadata: list[dict[str, Any]] = []
-        self._tokens: list[dict[str, frozenset[str]]] = []
         self._sizes: list[int] = []
+        self._having: dict[tuple[str, str], set[int]] = {}
+        """The places of the records that have this token under this name."""
 
     def put(self, record: Kept) -> None:
+        size = len(_encode(record))
         place = self.places.get(record.id)
         if place is None:
-            place = len(self.ids)
-            self.places[record.id] = place
+            place = self.places[record.id] = len(self.ids)
             if place == len(self.vectors):
                 self.vectors = np.concatenate([self.vectors, np.empty_like(self.vectors)])
             self.ids.append(record.id)
-            for column in (self._texts, self._metadata, self._tokens, self._sizes):
-                cast(list[Any], column).append(None)
+            self._texts.append(record.text)
+            self._metadata.append(record.metadata)
+            self._sizes.append(size)
         else:
             self.bytes -= self._sizes[place]
+            self._unlist(place)
+            self._texts[place], self._metadata[place], self._sizes[place] = record.text, record.metadata, size
         self.vectors[place] = np.frombuffer(record.vector, np.float32)
-        self._texts[place] = record.text
-        self._metadata[place] = record.metadata
-        self._tokens[place] = _sets(tokens(record.metadata))
-        self._sizes[place] = len(_encode(record))
-        self.bytes += self._sizes[place]
+        self._list(place)
+        self.bytes += size
 
     def remove(self, id: str) -> None:
         place = self.places.pop(id)
         self.bytes -= self._sizes[place]
+        self._unlist(place)
         last = len(self.ids) - 1
-        self.vectors[place] = self.vectors[last]
-        for column in (self.ids, self._texts, self._metadata, self._tokens, self._sizes):
+        if place != last:
+            self._unlist(last)
+            self.vectors[place] = self.vectors[last]
+            self.places[self.ids[last]] = place
+        for column in (self.ids, self._texts, self._metadata, self._sizes):
             values = cast(list[Any], column)
             values[place] = values[last]
             values.pop()
         if place != last:
-            self.places[self.ids[place]] = place
+            self._list(place)
 
     def matching(self, wanted: Tokens) -> Any:
-        return np.array([place for place, has in enumerate(self._tokens) if matches(has, wanted)], np.intp)
+        """The places of those that have, under each name, one of its tokens."""
+        found = [
+            set().union(*(self._having.get((name, token), ()) for token in values)) for name, values in wanted.items()
+        ]
+        return np.array(sorted(set.intersection(*found)), np.intp)
 
     def match(self, place: int, score: float) -> Match:
-        return Match(self.ids[place], self._texts[place], dict(self._metadata[place]), score)
+        metadata = {name: value[:] if type(value) is list else value for name, value in self._metadata[place].items()}
+        return Match(self.ids[place], self._texts[place], metadata, score)
 
     def kept(self, place: int) -> Kept:
         return Kept(self.ids[place], self.vectors[place].tobytes(), self._texts[place], self._metadata[place])
 
+    def size(self, place: int) -> int:
+        return self._sizes[place]
 
-def _sets(values: Tokens) -> dict[str, frozenset[str]]:
-    return {name: frozenset(items) for name, items in values.items()}
+    def _list(self, place: int) -> None:
+        for name, values in tokens(self._metadata[place]).items():
+            for token in values:
+                self._having.setdefault((name, token), set()).add(place)
+
+    def _unlist(self, place: int) -> None:
+        for name, values in tokens(self._metadata[place]).items():
+            for token in set(values):
+                having = self._having[name, token]
+                having.remove(place)
+                if not having:
+                    del self._having[name, token]
 
 
 def _largest(scores: Any, top_k: int) -> list[int]:

@@ -17,8 +17,9 @@ import stat
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, LockTimeout
@@ -39,7 +40,7 @@ class Log:
         self._file = -1
         self._position = 0
         _make_folder(path.parent)
-        self._lock_file = _open(path.with_name(f"{path.name}-lock"), os.O_RDWR | os.O_CREAT)
+        self._lock_file = self._open_lock()
 
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:
@@ -65,7 +66,7 @@ class Log:
         """Open what is at the path now, made where nothing is (so: in the write lock); read from its start."""
         self._forget()
         if not self.path.exists():
-            self._replace(iter([self.begin]))
+            self._replace([self.begin])
         self._file = _open(self.path, os.O_RDWR | os.O_APPEND)
         self._position = 0
 
@@ -112,7 +113,7 @@ class Log:
 
     def compact(self, contents: Iterator[bytes]) -> None:
         """Replace the file by one with these frames alone, at once: who is killed in between leaves the old one."""
-        self._replace(iter([self.begin, *contents]))
+        self._replace(chain([self.begin], contents))
         self.reopen()
         for _ in self.frames():
             pass
@@ -121,16 +122,24 @@ class Log:
     def size(self) -> int:
         return self._position
 
+    def open_again(self) -> None:
+        """In a fork's child: with descriptors and so locks of its own, from the start."""
+        self.close()
+        self._lock_file = self._open_lock()
+
     def close(self) -> None:
         self._forget()
         if self._lock_file >= 0:
             os.close(self._lock_file)
             self._lock_file = -1
 
-    def _replace(self, contents: Iterator[bytes]) -> None:
+    def _open_lock(self) -> int:
+        return _open(self.path.with_name(f"{self.path.name}-lock"), os.O_RDWR | os.O_CREAT)
+
+    def _replace(self, contents: Iterable[bytes]) -> None:
         new = self.path.with_name(f"{self.path.name}-new")
-        new.unlink(missing_ok=True)
         try:
+            new.unlink(missing_ok=True)
             file = _open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 for content in contents:
@@ -141,7 +150,8 @@ class Log:
             new.replace(self.path)
             _sync_folder(self.path.parent)
         except OSError as error:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
             raise _refused(error, self.path) from error
 
     def _acquire(self, how: int) -> None:
@@ -156,6 +166,8 @@ class Log:
                         "nothing was changed"
                     ) from None
                 time.sleep(_SLEEP)
+            except OSError as error:
+                raise _refused(error, self.path) from error
             else:
                 return
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import msgspec
@@ -29,11 +30,12 @@ Tokens = dict[str, list[str]]
 MAX_NAMES = 64
 MAX_VALUES = 256
 MAX_VALUE = 4_096
+MAX_METADATA = 1_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 
 
-def check_metadata(value: Any, path: str) -> dict[str, Any]:
-    """A copy that every engine keeps as it is; InvalidValue with the path otherwise."""
+def check_metadata(value: Any, path: str) -> tuple[dict[str, Any], int]:
+    """A copy that every engine keeps as it is, and its size in bytes; InvalidValue with the path otherwise."""
     checked: dict[str, Any] = {}
     for name, item in _entries(value, path):
         where = f"{path}.{name}"
@@ -42,7 +44,10 @@ def check_metadata(value: Any, path: str) -> dict[str, Any]:
             checked[name] = [_scalar(one, f"{where}[{number}]") for number, one in enumerate(item)]
         else:
             checked[name] = _scalar(item, where)
-    return checked
+    size = len(msgspec.json.encode(checked)) if checked else 0
+    if size > MAX_METADATA:
+        raise InvalidValue(path, f"at most {MAX_METADATA} bytes, not {size}: a long text is the record's text")
+    return checked, size
 
 
 def check_filters(value: Any) -> Wanted:
@@ -74,11 +79,6 @@ def token(value: Scalar) -> str:
     return f"s{value}" if isinstance(value, str) else f"n{float(value)!r}"
 
 
-def matches(record: Mapping[str, frozenset[str]], wanted: Tokens) -> bool:
-    """``record``: the tokens of its metadata, as sets."""
-    return all(not record.get(name, _NOTHING).isdisjoint(values) for name, values in wanted.items())
-
-
 def json_path(wanted: Wanted) -> str:
     """The filter as SQL/JSON path: ``($."tags" == "law" || $."tags" == "tax") && ($."year" == 2024)``.
 
@@ -89,9 +89,6 @@ def json_path(wanted: Wanted) -> str:
         "(" + " || ".join(f'$."{name}" == {msgspec.json.encode(value).decode()}' for value in values) + ")"
         for name, values in wanted.items()
     )
-
-
-_NOTHING: frozenset[str] = frozenset()
 
 
 def _entries(value: Any, path: str) -> list[tuple[str, Any]]:
@@ -111,6 +108,7 @@ def _few(values: Any, path: str) -> None:
 
 
 def _scalar(value: Any, path: str) -> Scalar:
+    """As a plain value: an engine gives back no enumeration's member, and no number of numpy."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -119,11 +117,13 @@ def _scalar(value: Any, path: str) -> Scalar:
                 path, f"at most {MAX_VALUE} characters, not {len(value)}: a long text is the record's text"
             )
         check_text(value, path)
-        return value
-    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
-        return value
-    if isinstance(value, float) and value - value == 0.0:
-        return value or 0.0
-    if isinstance(value, int | float):
+        return str.__str__(value)
+    if isinstance(value, int | Integral) and abs(value) <= MAX_INTEGER:
+        return int(value)
+    if isinstance(value, float | Real) and not isinstance(value, Integral) and value - value == 0:
+        return float(value) or 0.0
+    if isinstance(value, float | Real):
         raise InvalidValue(path, "a finite number within ±(2^53 - 1) is needed: send others as text")
-    raise InvalidValue(path, f"text, a number, a boolean or a list of them is needed, not {type(value).__name__}")
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    raise InvalidValue(path, f"text, a number, a boolean or a list of them is needed, not {name}")

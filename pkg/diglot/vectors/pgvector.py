@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NEEDED = (0, 8)
 """Since then an index is read on until there are rows enough."""
+FEW = 1_000
+"""Among fewer records a search is exact."""
 _BATCH = 500
 
 
@@ -60,6 +62,7 @@ class PgvectorEngine:
         self.store = store
         self.settings = settings
         self._options = cast(PgvectorOptions, settings.typed_options())
+        self._indexed = self._options.index != "none"
         tree = resources.files("diglot.queries") / "postgres" / "vectors"
         self.queries: Any = load_queries(tree, "postgres", {"Match": Match, "Collection": Collection}).vectors
         self._search = getattr(self.queries, f"search_{settings.metric}")
@@ -85,7 +88,7 @@ class PgvectorEngine:
                 f"metric {found.metric!r}, not {self.settings.dimension} and {self.settings.metric!r}: set those, or "
                 "choose another id"
             )
-        if self._options.index == "hnsw" and not self.queries.has_index(self.store, collection=self.settings.id):
+        if self._indexed and self._index_method() != self._options.index:
             self._create_index()
 
     def upsert(self, records: list[Checked]) -> None:
@@ -104,10 +107,10 @@ class PgvectorEngine:
                 self.queries.upsert_vector(session, rows[start : start + _BATCH])
 
     def search(self, vector: Vector, top_k: int, wanted: Wanted) -> list[Match]:
-        found = self._nearest(vector, top_k, wanted, indexed=self._options.index == "hnsw")
-        if len(found) < top_k and self._options.index == "hnsw":
+        found, exact = self._nearest(vector, top_k, wanted, indexed=self._indexed)
+        if len(found) < top_k and not exact:
             # A walk through the index ends early now and then: whether these are all, only the table can tell.
-            found = self._nearest(vector, top_k, wanted, indexed=False)
+            found, _ = self._nearest(vector, top_k, wanted, indexed=False)
         return found
 
     def delete_ids(self, ids: list[str]) -> int:
@@ -125,11 +128,18 @@ class PgvectorEngine:
     def close(self) -> None:
         self.store.close()
 
-    def _nearest(self, vector: Vector, top_k: int, wanted: Wanted, *, indexed: bool) -> list[Match]:
-        ef_search = max(self._options.ef_search, top_k)
-        _, found = together(
+    def _nearest(self, vector: Vector, top_k: int, wanted: Wanted, *, indexed: bool) -> tuple[list[Match], bool]:
+        """The matches, and whether they were sought without the index."""
+        tuned, found = together(
             self.store,
-            call(self.queries.tune_search, ef_search=str(ef_search), indexed="on" if indexed else "off"),
+            call(
+                self.queries.tune_search,
+                collection=self.settings.id,
+                few=FEW,
+                ef_search=str(max(self._options.ef_search, top_k)),
+                probes=str(self._options.probes),
+                indexed=indexed,
+            ),
             call(
                 self._search,
                 collection=self.settings.id,
@@ -140,7 +150,7 @@ class PgvectorEngine:
             ),
         )
         matches: list[Match] = found
-        return matches
+        return matches, tuned.endswith(" off")
 
     def _create(self) -> None:
         try:
@@ -163,8 +173,14 @@ class PgvectorEngine:
             added: Collection = self.queries.get_collection(session, collection=settings.id)
         return added
 
+    def _index_method(self) -> str | None:
+        found: str | None = self.queries.index_method(self.store, collection=self.settings.id)
+        return found
+
     def _create_index(self) -> None:
         settings, options = self.settings, self._options
+        if options.index == "ivfflat" and not self.queries.has_as_many(self.store, collection=settings.id, few=FEW):
+            return  # its lists are made of what is there
         with self.store.transaction() as session:
             self.queries.lock_collections(session)
             self.queries.create_index(
@@ -172,6 +188,8 @@ class PgvectorEngine:
                 collection=settings.id,
                 dimension=settings.dimension,
                 metric=settings.metric,
+                method=options.index,
                 m=options.m,
                 ef_construction=options.ef_construction,
+                lists=options.lists,
             )

@@ -6,18 +6,22 @@ the payload carries the metadata as tokens too (matching.py).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from json import JSONDecodeError
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid5
 
+from httpx import TimeoutException
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
-from diglot.vectors.checks import Checked
+from diglot.errors import ConfigurationError, DatabaseError, DatabaseFull, DatabaseTimeout, DatabaseUnavailable
+from diglot.vectors.checks import Checked, in_batches
 from diglot.vectors.matching import Wanted, tokens
 from diglot.vectors.records import Match
 from diglot.vectors.settings import Metric, QdrantOptions, VectorSettings
@@ -71,6 +75,7 @@ class QdrantEngine:
         self._settings = settings
         self._client = client
         self._name = settings.id
+        self._where = f"qdrant at {settings.shown_url() or settings.path}"
         # The client's own storage is not made for threads; a server is.
         self._lock = nullcontext() if settings.url is not None else RLock()
 
@@ -89,7 +94,7 @@ class QdrantEngine:
             )
 
     def upsert(self, records: list[Checked]) -> None:
-        for start in range(0, len(records), _BATCH):
+        for batch in in_batches(records, _BATCH):
             points = [
                 models.PointStruct(
                     id=_point(record.id),
@@ -101,7 +106,7 @@ class QdrantEngine:
                         "tokens": tokens(record.metadata),
                     },
                 )
-                for record in records[start : start + _BATCH]
+                for record in batch
             ]
             with self._errors():
                 self._client.upsert(self._name, points, wait=True)
@@ -148,10 +153,20 @@ class QdrantEngine:
             try:
                 yield
             except ResponseHandlingException as error:
-                raise DatabaseUnavailable(f"qdrant at {self._settings.shown_url()} can't be reached") from error
-            except ApiException as error:
-                status = getattr(error, "status_code", None)
-                raise DatabaseError(f"qdrant refused (HTTP status {status})") from error
+                if isinstance(error.source, TimeoutException):
+                    raise DatabaseTimeout(f"{self._where} did not answer in time (options.timeout)") from error
+                raise DatabaseUnavailable(f"{self._where} can't be reached") from error
+            except UnexpectedResponse as error:
+                if error.status_code in (401, 403):
+                    raise DatabaseUnavailable(f"{self._where} refuses the key: set options.api_key") from error
+                raise DatabaseError(f"{self._where} refused (HTTP status {error.status_code})") from error
+            except (ApiException, QdrantException) as error:
+                raise DatabaseUnavailable(f"{self._where} is too busy") from error
+            except JSONDecodeError as error:
+                raise DatabaseError(f"{self._where} does not answer as Qdrant does: is it another service?") from error
+            except (sqlite3.Error, OSError) as error:
+                full = "full" in str(error) or "I/O" in str(error)
+                raise (DatabaseFull if full else DatabaseError)(f"{self._where} can't be written or read") from error
 
 
 def _point(id: str) -> str:

@@ -6,6 +6,7 @@ as tokens (matching.py), a list for each name, that are only ever asked for by `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -13,10 +14,26 @@ from urllib.parse import quote
 
 import msgspec
 import redis
-from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 
-from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable
-from diglot.vectors.checks import Checked
+from diglot.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseTimeout,
+    DatabaseUnavailable,
+)
+from diglot.vectors.checks import Checked, in_batches
 from diglot.vectors.matching import Wanted, tokens
 from diglot.vectors.records import Match
 from diglot.vectors.settings import RedisOptions, VectorSettings
@@ -70,6 +87,7 @@ class RedisEngine:
         self._client = client
         self._key = options.key or f"diglot:vectors:{settings.id}"
         self._quantization, self._stored_as = _QUANTIZATION[options.quantization]
+        self._m = options.m
 
     def prepare(self) -> None:
         with self._errors():
@@ -89,14 +107,15 @@ class RedisEngine:
                 f"the vector set {self._key!r} has dimension {dimension} and holds {stored_as.decode()}, not "
                 f"{self._settings.dimension} and {self._stored_as.decode()}: set those, or choose another key"
             )
+        self._m = found[b"hnsw-m"]  # it keeps what it was made with, and refuses another
 
     def upsert(self, records: list[Checked]) -> None:
-        for start in range(0, len(records), _BATCH):
+        for batch in in_batches(records, _BATCH):
             with self._errors(), self._client.pipeline(transaction=True) as pipeline:
-                for record in records[start : start + _BATCH]:
+                for record in batch:
                     pipeline.execute_command(
                         *("VADD", self._key, "FP32", record.vector.tobytes(), record.id, self._quantization),
-                        *("EF", self._options.ef_construction, "SETATTR", _encoded(record), "M", self._options.m),
+                        *("EF", self._options.ef_construction, "SETATTR", _encoded(record), "M", self._m),
                     )
                 pipeline.execute()
 
@@ -145,14 +164,23 @@ class RedisEngine:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
+        where = self._settings.shown_url()
         try:
             yield
         except TimeoutError as error:
             raise DatabaseTimeout(f"redis did not answer within {self._options.timeout:g} s") from error
+        except (AuthenticationError, AuthorizationError) as error:
+            raise DatabaseUnavailable(f"redis at {where} refuses the user or the password of the url") from error
         except ConnectionError as error:
-            raise DatabaseUnavailable(f"redis at {self._settings.shown_url()} can't be reached") from error
+            raise DatabaseUnavailable(f"redis at {where} can't be reached") from error
+        except OutOfMemoryError as error:
+            raise DatabaseFull(f"redis at {where} is full: raise its maxmemory") from error
+        except ReadOnlyError as error:
+            raise DatabaseReadOnly(f"redis at {where} is a replica: give the address of its primary") from error
         except RedisError as error:
-            raise DatabaseError(f"redis refused: {error}") from error
+            # Of a pipeline it repeats the command too, so a record's text and vector.
+            said = re.sub(r"(?s)^Command # .* of pipeline caused error: ", "", str(error))
+            raise DatabaseError(f"redis refused: {said}") from error
 
 
 def _encoded(record: Checked) -> bytes:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from diglot.errors import ConfigurationError
+from diglot.stores.url import parse_url
 
 Provider = Literal["pgvector", "qdrant", "redis", "filesystem"]
 Metric = Literal["cosine", "l2", "ip"]
@@ -43,14 +44,19 @@ _ADDRESS: dict[Provider, str] = {
     "redis": "redis://HOST:6379/0 or unix:///PATH/redis.sock",
 }
 
+_REDIS_PARAMETERS = frozenset({"db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+
 
 class PgvectorOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``index = "none"`` is exact search. The others are pgvector's own, with its defaults but for ``ef_search``."""
+    """``index = "none"`` is exact search. ``m``, ``ef_construction`` and ``ef_search`` are of hnsw, ``lists`` and
+    ``probes`` of ivfflat."""
 
-    index: Literal["hnsw", "none"] = "hnsw"
+    index: Literal["hnsw", "ivfflat", "none"] = "hnsw"
     m: Annotated[int, Meta(ge=2, le=100)] = 16
     ef_construction: Annotated[int, Meta(ge=4, le=1000)] = 64
     ef_search: Annotated[int, Meta(ge=1, le=1000)] = 100
+    lists: Annotated[int, Meta(ge=1, le=32_768)] = 100
+    probes: Annotated[int, Meta(ge=1, le=32_768)] = 20
 
 
 class QdrantOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -112,7 +118,7 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             )
         self._check_place(key)
         options = self.typed_options(key)
-        if isinstance(options, PgvectorOptions) and options.index == "hnsw" and self.dimension > MAX_INDEXED_DIMENSION:
+        if isinstance(options, PgvectorOptions) and options.index != "none" and self.dimension > MAX_INDEXED_DIMENSION:
             raise ConfigurationError(
                 f"{key}.dimension: pgvector can index at most {MAX_INDEXED_DIMENSION}: use fewer, or "
                 f'{key}.options.index = "none" for exact search'
@@ -158,6 +164,29 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             )
         if self.url is not None and self.url.partition("://")[0] not in _SCHEMES[self.provider]:
             raise ConfigurationError(f"{key}.url: this is no address of {self.provider}: use {_ADDRESS[self.provider]}")
+        if self.url is not None:
+            self._check_address(self.url, key)
+
+    def _check_address(self, url: str, key: str) -> None:
+        """What the library of the provider would stumble over, before it is asked; never repeated."""
+        if self.provider == "pgvector":
+            try:
+                parse_url(url)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{key}.url: {error}") from None
+            return
+        try:
+            parts = urlsplit(url)
+            readable = parts.port != 0 and (self.provider == "redis" or bool(parts.hostname))
+        except ValueError:
+            readable = False
+        if not readable:
+            raise ConfigurationError(f"{key}.url: this address can't be read: use {_ADDRESS[self.provider]}")
+        if self.provider == "redis" and not _REDIS_PARAMETERS.issuperset(name for name, _ in parse_qsl(parts.query)):
+            raise ConfigurationError(
+                f"{key}.url: of the parameters of an address of redis only {', '.join(sorted(_REDIS_PARAMETERS))} are "
+                "used: leave the others out"
+            )
 
     def __repr__(self) -> str:
         return (

@@ -77,7 +77,7 @@ class VectorStore:
         limit = check_top_k(top_k)
         least = None if min_score is None else check_min_score(min_score)
         wanted = check_filters({} if filters is None else filters)
-        found = engine.search(asked, limit, wanted)
+        found = [self._scored(match) for match in engine.search(asked, limit, wanted)]
         if least is not None:
             found = [match for match in found if match.score >= least]
         return sorted(found, key=lambda match: (-match.score, match.id))[:limit]
@@ -106,6 +106,11 @@ class VectorStore:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
+
+    def _scored(self, match: Match) -> Match:
+        """To six digits, all that is not noise: so equal vectors have equal scores, and a vector's own cosine is 1."""
+        score = max(-1.0, min(1.0, round(match.score, 6))) if self._directed else float(f"{match.score:.6g}")
+        return Match(match.id, match.text, match.metadata, score + 0.0)
 
     def _open(self) -> Engine:
         if self._engine is None:

@@ -36,22 +36,33 @@ create table if not exists vectors (
 create index if not exists ix_vectors_metadata
 on vectors using gin (metadata jsonb_path_ops);
 
--- An index can't take its dimension from a parameter, so it is put together here, of a number and quoted names.
+-- An index can't take its dimension from a parameter, so it is put together here, of numbers and quoted names. One of
+-- another method, which the collection had before, makes room for it.
 create or replace function create_vector_index(
     collection text,
     dimension bigint,
     metric text,
+    kind text,
     m bigint,
-    ef_construction bigint
+    ef_construction bigint,
+    lists bigint
 )
 returns boolean
 language plpgsql
 as $$
 begin
+    execute format('drop index if exists %I', 'ix_embedding_' || collection);
     execute format(
-        'create index if not exists %I on vectors using hnsw ((embedding::vector(%s)) %I)'
-        ' with (m = %s, ef_construction = %s) where collection = %L',
-        'ix_vectors_' || collection, dimension, 'vector_' || metric || '_ops', m, ef_construction, collection
+        'create index %I on vectors using %I ((embedding::vector(%s)) %I) with (%s) where collection = %L',
+        'ix_embedding_' || collection,
+        kind,
+        dimension,
+        'vector_' || metric || '_ops',
+        case kind
+            when 'ivfflat' then format('lists = %s', lists)
+            else format('m = %s, ef_construction = %s', m, ef_construction)
+        end,
+        collection
     );
     return true;
 end
@@ -93,23 +104,33 @@ select
 from vector_collections
 where collection = :collection;
 
--- name: has_index(collection)$
+-- name: index_method(collection)$
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
--- returns: bool
--- Whether a collection has its index; one that was made without gets it when it is opened with one.
-select to_regclass(quote_ident('ix_vectors_' || :collection)) is not null;
+-- returns: text?
+-- The method of a collection's index, hnsw or ivfflat; none where it has no index.
+with found as (
+    select relam
+    from pg_class
+    where oid = to_regclass(quote_ident('ix_embedding_' || :collection))
+)
 
--- name: create_index(collection, dimension, metric, m, ef_construction)$
+select pg_am.amname
+from pg_am
+inner join found on pg_am.oid = found.relam;
+
+-- name: create_index(collection, dimension, metric, method, m, ef_construction, lists)$
 -- param: collection text
 -- param: dimension int
 -- param: metric text
+-- param: method text
 -- param: m int
 -- param: ef_construction int
+-- param: lists int
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: bool
--- The HNSW index of a collection, where it is not there yet.
-select create_vector_index(:collection, :dimension, :metric, :m, :ef_construction);
+-- The index of a collection.
+select create_vector_index(:collection, :dimension, :metric, :method, :m, :ef_construction, :lists);
 
 -- name: upsert_vector(collection, id, embedding, text, metadata)*!
 -- param: collection text
@@ -119,7 +140,8 @@ select create_vector_index(:collection, :dimension, :metric, :m, :ef_constructio
 -- param: metadata json
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- idempotent: the same values again
--- Write records over those of the same ids.
+-- Write records over those of the same ids. What is the same already is left alone: a dead row stays in the index until
+-- it is vacuumed.
 insert into vectors (
     collection,
     id,
@@ -138,24 +160,58 @@ on conflict (collection, id) do update
 set
     embedding = excluded.embedding,
     text = excluded.text,
-    metadata = excluded.metadata;
+    metadata = excluded.metadata
+where
+    (vectors.embedding, vectors.text, vectors.metadata)
+    is distinct from (excluded.embedding, excluded.text, excluded.metadata);
 
--- name: tune_search(ef_search, indexed)$
+-- name: has_as_many(collection, few)$
+-- param: collection text
+-- param: few int
+-- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
+-- returns: bool
+-- Whether a collection has so many records.
+with first_ones as (
+    select id
+    from vectors
+    where collection = :collection
+    order by id
+    limit :few
+)
+
+select count(*) = :few
+from first_ones;
+
+-- name: tune_search(collection, few, ef_search, probes, indexed)$
+-- param: collection text
+-- param: few int
 -- param: ef_search text
--- param: indexed text
+-- param: probes text
+-- param: indexed bool
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: text
 -- For the search behind it in the same transaction. The plan is made for its very parameters, else the collection's index
 -- would not fit; the index is read until there are rows enough, also where a filter lets few through. Without
--- index scans the search is exact.
+-- index scans the search is exact, and so it is among few: there it costs nothing, and dead rows can't be in the way.
+with first_ones as (
+    select id
+    from vectors
+    where collection = :collection
+    order by id
+    limit :few
+)
+
 select
     concat_ws(
         ' ',
         set_config('plan_cache_mode', 'force_custom_plan', true),
         set_config('hnsw.ef_search', :ef_search, true),
         set_config('hnsw.iterative_scan', 'strict_order', true),
-        set_config('enable_indexscan', :indexed, true)
-    );
+        set_config('ivfflat.probes', :probes, true),
+        set_config('ivfflat.iterative_scan', 'relaxed_order', true),
+        set_config('enable_indexscan', case when :indexed and count(*) = :few then 'on' else 'off' end, true)
+    )
+from first_ones;
 
 -- name: search_cosine(collection, dimension, embedding, path, limit)
 -- param: collection text
