@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -16,10 +17,22 @@ from typing import Any
 import pytest
 
 from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, LockTimeout
-from diglot.vectors import Record, VectorSettings, filesystem, open_vectors
+from diglot.vectors import Record, VectorSettings, filesystem, log, open_vectors
+from diglot.vectors.log import Log
 from diglot.vectors.store import VectorStore
 
 A, B, C = Record("a", [1, 0, 0], text="first"), Record("b", [0, 1, 0]), Record("c", [0, 0, 1])
+
+
+WRITER = """
+import os, sys
+from diglot.vectors import Record, VectorSettings, filesystem, open_vectors
+filesystem.COMPACT_FROM = 5_000
+docs = open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3, path=sys.argv[1]))
+for number in range(100_000):
+    docs.upsert([Record(f"r{number % 10}", [1, number, 0], text=str(number) + "x" * 100)])
+    print(number, flush=True)
+"""
 
 
 @pytest.fixture
@@ -96,24 +109,110 @@ def test_a_file_of_something_else_is_not_touched(file: Path) -> None:
     assert file.read_text().startswith("dear diary")
 
 
-def test_what_was_acknowledged_is_there_after_kill_9(file: Path) -> None:
-    program = f"""
-from diglot.vectors import Record, VectorSettings, open_vectors
-docs = open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3, path={str(file)!r}))
-for number in range(100_000):
-    docs.upsert([Record(f"r{{number}}", [1, number, 0])])
-    print(number, flush=True)
-"""
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        while int(writer.stdout.readline()) < 50:
-            pass
-        os.kill(writer.pid, signal.SIGKILL)
-        acknowledged = 50 + len(writer.stdout.read().split())
+def test_kill_9_between_compactions_loses_nothing_that_was_acknowledged(file: Path) -> None:
+    """About every tenth write is a compaction; some deaths are in the midst of one."""
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            while (line := writer.stdout.readline()) and int(line) < 60:
+                pass
+            os.kill(writer.pid, signal.SIGKILL)
+            last = 60 + len(writer.stdout.read().split())
+        with opened(file) as docs:
+            found = {match.id: int(match.text.rstrip("x")) for match in docs.search([1, 1, 0], top_k=20)}
+        newest = max(found.values())
+        assert last <= newest <= last + 1
+        assert found == {f"r{number % 10}": number for number in range(newest - 9, newest + 1)}
+        assert file.stat().st_size < 10_000
+
+
+def test_a_forked_child_writes_beside_its_parent(file: Path) -> None:
+    """The child has its parent's descriptors; with them it would have its lock, and write into its frames."""
     with opened(file) as docs:
-        assert acknowledged + 1 <= docs.count() <= acknowledged + 2
         docs.upsert([A])
-        assert docs.search([1, 0, 0], top_k=1, filters=None)[0].score == pytest.approx(1)
+        ready, go = os.pipe()
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                os.read(ready, 1)
+                for number in range(100):
+                    docs.upsert([Record(f"child-{number}", [1, number, 0], text="x" * 500)])
+                status = 0 if docs.count() >= 101 else 2
+            finally:
+                os._exit(status)
+        os.write(go, b"!")
+        for number in range(100):
+            docs.upsert([Record(f"parent-{number}", [0, number, 1], text="y" * 500)])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        os.close(ready)
+        os.close(go)
+        assert docs.count() == 201
+    assert len(ids(file)) == 10
+
+
+def test_in_a_forked_child_the_parents_lock_is_not_its_own(file: Path) -> None:
+    with opened(file, lock_timeout=0.05) as docs:
+        docs.upsert([A])
+        with docs._engine._current(write=True):  # type: ignore[union-attr]
+            child = os.fork()
+            if not child:
+                status = 1
+                try:
+                    docs.count()
+                except LockTimeout:
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_disk_that_is_full_keeps_what_was_there(file: Path) -> None:
+    """A write that stops in its midst, as the limit of a file's size makes it."""
+    with opened(file) as docs:
+        docs.upsert([A])
+        size = file.stat().st_size
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 500, limits[1]))
+        try:
+            with pytest.raises(DatabaseFull, match="can't be written: file too large"):
+                docs.upsert([Record("big", [1, 0, 0], text="x" * 1_000)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (file.stat().st_size, docs.count()) == (size, 1)
+        docs.upsert([B])
+    assert ids(file) == {"a", "b"}
+
+
+def test_a_compaction_that_fails_fails_no_write(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
+    tried = []
+    with opened(file) as docs:
+        with monkeypatch.context() as full:
+
+            def refuse(self: Log, contents: Any) -> None:
+                tried.append(file.stat().st_size)
+                raise DatabaseFull("no space left on device")
+
+            full.setattr(Log, "compact", refuse)
+            for number in range(100):
+                docs.upsert([Record("c", [0, 1, 1], text=f"version {number}")])
+        assert 2 <= len(tried) < 10  # not at each write: it has to write the whole file
+        assert docs.search([0, 1, 1])[0].text == "version 99"
+        while file.stat().st_size > 2_000:
+            docs.upsert([A])
+    assert ids(file) == {"a", "c"}
+
+
+def test_a_compaction_writes_frames_that_can_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "COMPACT_FROM", 10_000)
+    monkeypatch.setattr(filesystem, "_BATCH_BYTES", 3_000)
+    monkeypatch.setattr(log, "MAX_FRAME", 8_000)
+    with opened(file) as docs:
+        for number in range(30):
+            docs.upsert([Record(f"r{number % 15}", [1, number, 0], text=f"{number}" + "x" * 1_000)])
+    with opened(file) as docs:
+        assert {int(match.text.rstrip("x")) for match in docs.search([1, 1, 0], top_k=20)} == set(range(15, 30))
 
 
 def test_processes_see_what_the_others_write(file: Path) -> None:

@@ -1,7 +1,8 @@
 """Vectors in Redis 8, as a vector set: HNSW in memory, by the cosine, with a filter on each element's attributes.
 
 The filter language takes true for 1 and knows no nested lists, so an element carries its metadata twice: as it is, and
-as tokens (matching.py), a list for each name, that are only ever asked for by ``"token" in .t_name``.
+as one list of tokens (matching.py) with their names, which is only ever asked ``"name token" in .t``. It is short and
+comes first: a filter reads an element's attributes from the start for each of its values.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _BATCH = 200
 """Records of one MULTI: other clients wait for so long."""
+_LONG = 64
 _EFFORT = 1_000_000
 """How many elements a filtered search looks at before it gives up."""
 _QUANTIZATION = {"none": ("NOQUANT", b"f32"), "int8": ("Q8", b"int8"), "binary": ("BIN", b"bin")}
@@ -184,17 +187,19 @@ class RedisEngine:
 
 
 def _encoded(record: Checked) -> bytes:
-    flat = {f"t_{name}": [_safe(token) for token in values] for name, values in tokens(record.metadata).items()}
-    return msgspec.json.encode({"text": record.text, "metadata": record.metadata, **flat})
+    held = [_held(name, token) for name, values in tokens(record.metadata).items() for token in values]
+    return msgspec.json.encode({"t": held, "text": record.text, "metadata": record.metadata})
 
 
 def _filter(wanted: Wanted) -> str:
-    """All names, and of each name any token. A token has no quotes and no backslashes in it."""
+    """All names, and of each name any token."""
     return " and ".join(
-        "(" + " or ".join(f'"{_safe(token)}" in .t_{name}' for token in values) + ")"
+        "(" + " or ".join(f'"{_held(name, token)}" in .t' for token in values) + ")"
         for name, values in tokens(wanted).items()
     )
 
 
-def _safe(token: str) -> str:
-    return quote(token, safe=" ")
+def _held(name: str, token: str) -> str:
+    """Without quotes and backslashes, whatever the token; a long one by its digest."""
+    safe = quote(token, safe=" ")
+    return f"{name} {safe if len(safe) <= _LONG else f'#{sha256(token.encode()).hexdigest()}'}"
