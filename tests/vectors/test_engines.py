@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -20,7 +21,15 @@ from diglot.check.parity import check_parity
 from diglot.check.plans import check_plans
 from diglot.check.prepare import check_prepare
 from diglot.check.project import Project
-from diglot.errors import ConfigurationError, DatabaseError, DatabaseTimeout, DatabaseUnavailable, SchemaMismatch
+from diglot.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseTimeout,
+    DatabaseUnavailable,
+    SchemaMismatch,
+)
 from diglot.sql.loader import load_text
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
@@ -173,6 +182,35 @@ def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     assert CANARY not in str(refused.value)
 
 
+def test_a_collection_of_any_name_has_its_index(postgres_url: str) -> None:
+    for name in ("metadata", "collection", "a-b", "a_b", "x" * 48):
+        with pgvector(postgres_url, id=name) as docs:
+            assert engine(docs)._index_method() == "hnsw"
+            docs.upsert([Record(name, [1, 0, 0])])
+    with pgvector(postgres_url, id="a-b") as docs:
+        assert [match.id for match in docs.search([1, 0, 0])] == ["a-b"]
+
+
+def test_rows_that_were_written_over_do_not_hide_the_nearest(postgres_url: str) -> None:
+    """Until they are vacuumed, they are in the index, and a search of it may end among them."""
+    with pgvector(postgres_url, options={"ef_search": 1, "m": 2, "ef_construction": 4}) as docs:
+        for turn in range(20):  # with so much text that the planner takes the index, if it may
+            docs.upsert([Record(f"p{i}", [1, 0, turn % 2], text=f"{turn}" + "x" * 1_900) for i in range(20)])
+        docs.upsert([Record("p7", [0, 0, 1])])
+        assert [match.id for match in docs.search([0, 0, 1], top_k=1)] == ["p7"]
+
+
+def test_writing_the_same_again_leaves_no_dead_rows(postgres_url: str) -> None:
+    records = [Record(f"p{i}", [1, i, 0], text="text", metadata={"n": i}) for i in range(5)]
+    with pgvector(postgres_url) as docs, psycopg.connect(postgres_url, autocommit=True) as connection:
+        docs.upsert(records)
+        before = connection.execute("select array_agg(ctid order by id) from vectors").fetchone()
+        assert docs.upsert(records) == 5
+        assert connection.execute("select array_agg(ctid order by id) from vectors").fetchone() == before
+        docs.upsert([Record("p0", [1, 0, 0], text="text", metadata={"n": 0.5})])
+        assert docs.search([1, 0, 0], top_k=1)[0].metadata == {"n": 0.5}
+
+
 # --- Redis -------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +263,49 @@ def test_a_smaller_form_keeps_its_kind(redis_url: str, quantization: str) -> Non
         vector_set(redis_url, key=key)
 
 
+def test_redis_that_is_full_or_a_replica_says_so(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client, vector_set(redis_url, key="diglot-full") as docs:
+        docs.upsert([Record("a", [1, 0, 0])])
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(DatabaseFull, match=r"redis at unix:///.* is full: raise its maxmemory") as refused:
+                docs.upsert([Record("b", [0, 1, 0], text=CANARY)])
+        finally:
+            client.config_set("maxmemory", 0)
+        assert CANARY not in str(refused.value)
+        client.replicaof("127.0.0.1", 9)
+        try:
+            with pytest.raises(DatabaseReadOnly, match="is a replica: give the address of its primary"):
+                docs.upsert([Record("b", [0, 1, 0])])
+        finally:
+            client.replicaof("no", "one")
+        assert docs.count() == 1
+
+
+def test_an_error_of_redis_never_repeats_a_record(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client, vector_set(redis_url, key="diglot-echo") as docs:
+        client.set("diglot-echo", "text")
+        with pytest.raises(DatabaseError, match="^redis refused: .{1,100}$") as refused:
+            docs.upsert([Record(CANARY, [1, 0, 0], text=CANARY)])
+    assert CANARY not in str(refused.value)
+
+
+def test_a_vector_set_keeps_the_m_that_it_was_made_with(redis_url: str) -> None:
+    with vector_set(redis_url, key="diglot-m", m=8) as docs:
+        docs.upsert([Record("a", [1, 0, 0])])
+    with vector_set(redis_url, key="diglot-m") as docs:
+        docs.upsert([Record("b", [0, 1, 0])])
+        assert docs.count() == 2
+
+
+def test_a_wrong_password_of_redis_is_no_missing_server(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser("somebody", enabled=True, passwords=["+right"], categories=["+@all"], keys=["*"])
+    with pytest.raises(DatabaseUnavailable, match="refuses the user or the password of the url") as refused:
+        vector_set(redis_url.replace("unix://", f"unix://somebody:{CANARY}@"))
+    assert CANARY not in str(refused.value)
+
+
 # --- Qdrant ------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +320,57 @@ def test_a_qdrant_server_that_is_not_there_is_unavailable() -> None:
     settings = VectorSettings(id="docs", provider="qdrant", dimension=3, url="http://127.0.0.1:9")
     with pytest.raises(DatabaseUnavailable, match=r"qdrant at http://127\.0\.0\.1:9 can't be reached"):
         open_vectors(settings)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "text"),
+    [
+        (200, "<html>", DatabaseError, r"does not answer as Qdrant does: is it another service\?"),
+        (200, "{}", DatabaseError, r"does not answer as Qdrant does: is it another service\?"),
+        (200, '{"result": 3}', DatabaseError, r"does not answer as Qdrant does: is it another service\?"),
+        (401, "{}", DatabaseUnavailable, "refuses the key: set options.api_key"),
+        (429, "{}", DatabaseUnavailable, "is too busy"),
+        (500, "{}", DatabaseError, r"refused \(HTTP status 500\)"),
+        (None, "", DatabaseTimeout, r"did not answer in time \(options.timeout\)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+def test_a_qdrant_server_that_answers_anything_is_one_line(
+    status: int | None, body: str, error: type[Exception], text: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        settings = VectorSettings(
+            id="docs", provider="qdrant", dimension=3, url=url, options={"api_key": CANARY, "timeout": 1}
+        )
+        answering = thread.submit(answer, listening, status, body) if status else None
+        with pytest.raises(error, match=f"^qdrant at {url} {text}$") as refused:
+            open_vectors(settings)
+        if answering:
+            answering.result(5)
+    assert CANARY not in str(refused.value)
+
+
+def answer(listening: socket.socket, status: int, body: str) -> None:
+    """One request, with this."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65_536)
+        lines = [f"HTTP/1.1 {status} Any", "Retry-After: 1", f"Content-Length: {len(body)}", "Connection: close"]
+        connection.sendall("\r\n".join([*lines, "", body]).encode())
+
+
+def test_a_folder_of_qdrant_that_can_not_be_written_is_an_error_of_the_database(tmp_path: Path) -> None:
+    settings = VectorSettings(id="docs", provider="qdrant", dimension=3, path=str(tmp_path / "q"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with open_vectors(settings) as docs:
+        docs.upsert([Record("a", [1, 0, 0])])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+        try:
+            with pytest.raises(DatabaseFull, match="can't be written or read"):
+                docs.upsert([Record("b", [1, 0, 0], text="x" * 100_000)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 # --- the extra ---------------------------------------------------------------------------------------------

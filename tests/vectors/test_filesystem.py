@@ -209,10 +209,11 @@ def test_a_compaction_writes_frames_that_can_be_read(file: Path, monkeypatch: py
     monkeypatch.setattr(filesystem, "_BATCH_BYTES", 3_000)
     monkeypatch.setattr(log, "MAX_FRAME", 8_000)
     with opened(file) as docs:
-        for number in range(30):
+        for number in range(60):
             docs.upsert([Record(f"r{number % 15}", [1, number, 0], text=f"{number}" + "x" * 1_000)])
+            assert file.stat().st_size < 40_000
     with opened(file) as docs:
-        assert {int(match.text.rstrip("x")) for match in docs.search([1, 1, 0], top_k=20)} == set(range(15, 30))
+        assert {int(match.text.rstrip("x")) for match in docs.search([1, 1, 0], top_k=20)} == set(range(45, 60))
 
 
 def test_processes_see_what_the_others_write(file: Path) -> None:

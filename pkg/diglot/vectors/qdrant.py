@@ -155,6 +155,8 @@ class QdrantEngine:
             except ResponseHandlingException as error:
                 if isinstance(error.source, TimeoutException):
                     raise DatabaseTimeout(f"{self._where} did not answer in time (options.timeout)") from error
+                if isinstance(error.source, ValueError):
+                    raise self._another_service() from error
                 raise DatabaseUnavailable(f"{self._where} can't be reached") from error
             except UnexpectedResponse as error:
                 if error.status_code in (401, 403):
@@ -162,11 +164,14 @@ class QdrantEngine:
                 raise DatabaseError(f"{self._where} refused (HTTP status {error.status_code})") from error
             except (ApiException, QdrantException) as error:
                 raise DatabaseUnavailable(f"{self._where} is too busy") from error
-            except JSONDecodeError as error:
-                raise DatabaseError(f"{self._where} does not answer as Qdrant does: is it another service?") from error
+            except (JSONDecodeError, AssertionError) as error:  # the client asserts that an answer is whole
+                raise self._another_service() from error
             except (sqlite3.Error, OSError) as error:
                 full = "full" in str(error) or "I/O" in str(error)
                 raise (DatabaseFull if full else DatabaseError)(f"{self._where} can't be written or read") from error
+
+    def _another_service(self) -> DatabaseError:
+        return DatabaseError(f"{self._where} does not answer as Qdrant does: is it another service?")
 
 
 def _point(id: str) -> str:
