@@ -28,12 +28,12 @@ TOP_K = 10
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--records", default=10_000, show_default=True, type=click.IntRange(BATCH))
 @click.option("--dimension", default=128, show_default=True, type=click.IntRange(1, 2_000))
-@click.option("--searches", default=200, show_default=True, type=click.IntRange(2), help="Of each kind.")
+@click.option("--searches", default=100, show_default=True, type=click.IntRange(2), help="Of each kind.")
 def main(records: int, dimension: int, searches: int) -> None:
     """Write random vectors in batches of 500 and one by one, and search them with and without a filter.
 
-    Each engine is real and local: pgvector in an embedded PostgreSQL, Redis on a unix socket, Qdrant's client in a
-    folder (a Qdrant server is not measured), and a file.
+    Each engine is real and local: pgvector in an embedded PostgreSQL, Redis on a unix socket, Qdrant's client in
+    memory (a Qdrant server is not measured), and a file.
     """
     console = Console(width=None if Console().is_terminal else 200)
     random = np.random.default_rng(1)
@@ -107,7 +107,7 @@ def engines() -> Iterator[list[tuple[str, Settings]]]:
             ("pgvector, hnsw", settings("pgvector", "hnsw", url=url)),
             ("pgvector, exact", settings("pgvector", "exact", url=url, options={"index": "none"})),
             ("redis", settings("redis", "docs", url=redis)),
-            ("qdrant, a folder", settings("qdrant", "docs", path=str(folder / "qdrant"))),
+            ("qdrant, :memory:", settings("qdrant", "docs", path=":memory:")),
             ("filesystem", settings("filesystem", "docs", path=str(folder / "docs.vectors"))),
         ]
 

@@ -19,7 +19,7 @@ from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
-from diglot.vectors.checks import Checked
+from diglot.vectors.checks import Checked, in_batches
 from diglot.vectors.matching import Wanted, json_path
 from diglot.vectors.records import Match
 from diglot.vectors.settings import PgvectorOptions, VectorSettings
@@ -32,6 +32,11 @@ NEEDED = (0, 8)
 FEW = 1_000
 """Among fewer records a search is exact."""
 _BATCH = 500
+
+
+def _text(value: Any) -> str:
+    """As JSON, which is also how a vector is written."""
+    return msgspec.json.encode(value).decode()
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -92,19 +97,17 @@ class PgvectorEngine:
             self._create_index()
 
     def upsert(self, records: list[Checked]) -> None:
-        rows = [
-            {
-                "collection": self.settings.id,
-                "id": record.id,
-                "embedding": record.vector.tolist(),
-                "text": record.text,
-                "metadata": record.metadata,
-            }
-            for record in sorted(records, key=lambda record: record.id)  # in one order, so that no two wait in a circle
-        ]
+        records = sorted(records, key=lambda record: record.id)  # in one order, so that no two wait in a circle
         with self.store.transaction() as session:
-            for start in range(0, len(rows), _BATCH):
-                self.queries.upsert_vector(session, rows[start : start + _BATCH])
+            for batch in in_batches(records, _BATCH):
+                self.queries.upsert_vectors(
+                    session,
+                    collection=self.settings.id,
+                    ids=[record.id for record in batch],
+                    embeddings=[_text(record.vector.tolist()) for record in batch],
+                    texts=[record.text for record in batch],
+                    metadata=[_text(record.metadata) for record in batch],
+                )
 
     def search(self, vector: Vector, top_k: int, wanted: Wanted) -> list[Match]:
         found, exact = self._nearest(vector, top_k, wanted, indexed=self._indexed)

@@ -132,12 +132,12 @@ inner join found on pg_am.oid = found.relam;
 -- The index of a collection.
 select create_vector_index(:collection, :dimension, :metric, :method, :m, :ef_construction, :lists);
 
--- name: upsert_vector(collection, id, embedding, text, metadata)*!
+-- name: upsert_vectors(collection, ids, embeddings, texts, metadata)!
 -- param: collection text
--- param: id text
--- param: embedding float[]
--- param: text text
--- param: metadata json
+-- param: ids text[]
+-- param: embeddings text[]
+-- param: texts text[]
+-- param: metadata text[]
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- idempotent: the same values again
 -- Write records over those of the same ids. What is the same already is left alone: a dead row stays in the index until
@@ -149,13 +149,16 @@ insert into vectors (
     text,
     metadata
 )
-values (
+select
     :collection,
-    :id,
-    cast(cast(:embedding as float8[]) as vector),
-    :text,
-    :metadata
-)
+    given.id,
+    cast(given.embedding as vector) as embedding,
+    given.text,
+    cast(given.metadata as jsonb) as metadata
+from
+    unnest(
+        cast(:ids as text[]), cast(:embeddings as text[]), cast(:texts as text[]), cast(:metadata as text[])
+    ) as given (id, embedding, text, metadata)
 on conflict (collection, id) do update
 set
     embedding = excluded.embedding,
