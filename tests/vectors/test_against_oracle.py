@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -17,16 +16,69 @@ from diglot.vectors.store import VectorStore
 from tests.vectors.conftest import ONE_EACH, opener
 
 VALUES: list[Any] = [
-    *("", "a", "A", "1", "true", "null", "n1.0", "sa", "b1", "%", "_", '"', "'", "\\", "\\u0061", '") or ("', "$.a", "]"),
-    *("é", "e\u0301", "日本", "\U0001f600", "\u2028", "\x7f\x01", "a\nb\tc", " ", " a ", "x" * 300, "%61", "+", "\ufeff"),
+    *(
+        "",
+        "a",
+        "A",
+        "1",
+        "true",
+        "null",
+        "n1.0",
+        "sa",
+        "b1",
+        "%",
+        "_",
+        '"',
+        "'",
+        "\\",
+        "\\u0061",
+        '") or ("',
+        "$.a",
+        "]",
+    ),
+    *(
+        "é",
+        "e\u0301",
+        "日本",
+        "\U0001f600",
+        "\u2028",
+        "\x7f\x01",
+        "a\nb\tc",
+        " ",
+        " a ",
+        "x" * 300,
+        "%61",
+        "+",
+        "\ufeff",
+    ),
     *(0, 1, -1, 2, 2**53 - 1, -(2**53 - 1), 2**53 - 2, 10**15),
     *(1.0, 0.5, -0.0, -0.5, 0.1, 0.30000000000000004, 0.3, 1e300, -1e300, 5e-324, 1e15, 4.99e16, 9007199254740992.0),
     *(True, False),
 ]
 NAMES = ["a", "A", "t_a", "t_t_a", "in", "and", "metadata", "text", "id", "_", "true", "tokens", "x" * 63]
-IDS = ["a", "A", "é", "e\u0301", " ", "a b", '"', "'; --", "\\", "%", "日本", "\U0001f600", "../a", "0", "00", "{}", "x" * 255]
+IDS = [
+    "a",
+    "A",
+    "é",
+    "e\u0301",
+    " ",
+    "a b",
+    '"',
+    "'; --",
+    "\\",
+    "%",
+    "日本",
+    "\U0001f600",
+    "../a",
+    "0",
+    "00",
+    "{}",
+    "x" * 255,
+]
 
-scalars = st.sampled_from(VALUES) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+scalars = st.sampled_from(VALUES) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6
+)
 names = st.sampled_from(NAMES)
 metadata = st.dictionaries(names, scalars | st.lists(scalars, max_size=3), max_size=4)
 filters = st.dictionaries(names, scalars | st.lists(scalars, min_size=1, max_size=3), min_size=1, max_size=2)
@@ -44,7 +96,7 @@ calls = st.one_of(
 )
 sequences = st.tuples(batches, st.lists(calls, max_size=8), filters)
 CHEAP = settings(
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,
@@ -84,7 +136,9 @@ class Oracle:
 
 def matches(metadata: Any, wanted: dict[str, Any]) -> bool:
     return all(
-        any(alike(one, other) for one in listed(metadata[name]) for other in listed(value)) if name in metadata else False
+        any(alike(one, other) for one in listed(metadata[name]) for other in listed(value))
+        if name in metadata
+        else False
         for name, value in wanted.items()
     )
 
@@ -99,7 +153,9 @@ def alike(one: Any, other: Any) -> bool:
 
 
 @pytest.fixture(scope="module", params=ONE_EACH)
-def collections(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[VectorStore]]:
+def collections(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[VectorStore]]:
     """An empty collection for each metric."""
     for opened in opener(request, request.param, tmp_path_factory.mktemp("oracle")):
         yield [opened(metric=metric) for metric in opened.metrics]
@@ -112,7 +168,12 @@ def test_any_sequence_of_calls(collections: list[VectorStore], sequence: Any, da
     docs = data.draw(st.sampled_from(collections))
     docs.delete(IDS)
     oracle = Oracle(docs.settings.metric)
-    for name, *arguments in [("upsert", first), *then, ("search", [1, 0, 0], 20, None, last), ("search", [0, 1, 0], 20, None, None)]:
+    for name, *arguments in [
+        ("upsert", first),
+        *then,
+        ("search", [1, 0, 0], 20, None, last),
+        ("search", [0, 1, 0], 20, None, None),
+    ]:
         if name == "search":
             check_search(docs, oracle, *arguments)
         elif name == "delete_matching":

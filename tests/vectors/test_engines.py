@@ -285,7 +285,7 @@ def test_redis_that_is_full_or_a_replica_says_so(redis_url: str) -> None:
 def test_an_error_of_redis_never_repeats_a_record(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client, vector_set(redis_url, key="diglot-echo") as docs:
         client.set("diglot-echo", "text")
-        with pytest.raises(DatabaseError, match="^redis refused: .{1,100}$") as refused:
+        with pytest.raises(DatabaseError, match=r"^redis refused: .{1,100}$") as refused:
             docs.upsert([Record(CANARY, [1, 0, 0], text=CANARY)])
     assert CANARY not in str(refused.value)
 

@@ -34,7 +34,7 @@ def test_all_are_opened_by_their_ids_and_closed_together() -> None:
         docs, notes = knowledge["docs"], knowledge["notes"]
         docs.upsert([Record("a", [1, 0])])
         notes.upsert([Record("b", [1, 0, 0])])
-        with pytest.raises(ConfigurationError, match="knowledge.vector_dbs has no 'laws': there is 'docs', 'notes'"):
+        with pytest.raises(ConfigurationError, match=r"knowledge\.vector_dbs has no 'laws': there is 'docs', 'notes'"):
             knowledge["laws"]
     for store in (docs, notes):
         with pytest.raises(StoreClosed):
@@ -53,13 +53,15 @@ def test_pgvector_without_an_address_is_in_the_database_of_the_state_store(postg
 def test_knowledge_that_is_off_opens_nothing() -> None:
     with open_knowledge(configured(DOCS, GONE, enabled="false")) as knowledge:
         assert len(knowledge) == 0
-        with pytest.raises(ConfigurationError, match="knowledge is off: set knowledge.enabled = true"):
+        with pytest.raises(ConfigurationError, match=r"knowledge is off: set knowledge\.enabled = true"):
             knowledge["docs"]
     assert not Path("data").exists()
 
 
 def test_what_can_not_be_opened_is_named_and_the_others_are_closed() -> None:
-    with pytest.raises(DatabaseUnavailable, match=r"^knowledge.vector_dbs\[1\] \('gone'\): redis at unix://") as refused:
+    with pytest.raises(
+        DatabaseUnavailable, match=r"^knowledge.vector_dbs\[1\] \('gone'\): redis at unix://"
+    ) as refused:
         open_knowledge(configured(DOCS, GONE))
     assert "geheim" not in str(refused.value)
     with pytest.raises(ConfigurationError, match=r"^knowledge.vector_dbs\[0\] \('docs'\): .* dimension 2 and metric"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -133,13 +133,13 @@ def check_id(value: Any, path: str) -> str:
 
 
 def check_top_k(value: Any) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= value <= MAX_TOP_K:
+    if isinstance(value, bool) or not isinstance(value, int | Integral) or not 1 <= int(value) <= MAX_TOP_K:
         raise InvalidValue("top_k", f"use a whole number from 1 to {MAX_TOP_K}")
     return int(value)
 
 
 def check_min_score(value: Any) -> float:
-    if not isinstance(value, Real) or isinstance(value, bool) or not abs(value) <= MAX_SCORE:
+    if isinstance(value, bool) or not isinstance(value, float | Real) or not abs(cast(float, value)) <= MAX_SCORE:
         raise InvalidValue("min_score", "use a finite number")
     return float(value)
 

@@ -118,7 +118,7 @@ def _scalar(value: Any, path: str) -> Scalar:
             )
         check_text(value, path)
         return str.__str__(value)
-    if isinstance(value, int | Integral) and abs(value) <= MAX_INTEGER:
+    if isinstance(value, int | Integral) and abs(int(value)) <= MAX_INTEGER:
         return int(value)
     if isinstance(value, float | Real) and not isinstance(value, Integral) and value - value == 0:
         return float(value) or 0.0

@@ -68,6 +68,7 @@ class PgvectorEngine:
         self.settings = settings
         self._options = cast(PgvectorOptions, settings.typed_options())
         self._indexed = self._options.index != "none"
+        self._few = FEW
         tree = resources.files("diglot.queries") / "postgres" / "vectors"
         self.queries: Any = load_queries(tree, "postgres", {"Match": Match, "Collection": Collection}).vectors
         self._search = getattr(self.queries, f"search_{settings.metric}")
@@ -117,10 +118,12 @@ class PgvectorEngine:
         return found
 
     def delete_ids(self, ids: list[str]) -> int:
+        self._few = FEW
         deleted: int = self.queries.delete_vectors(self.store, collection=self.settings.id, ids=ids)
         return deleted
 
     def delete_matching(self, wanted: Wanted) -> int:
+        self._few = FEW
         deleted: int = self.queries.delete_matching(self.store, collection=self.settings.id, path=json_path(wanted))
         return deleted
 
@@ -138,7 +141,7 @@ class PgvectorEngine:
             call(
                 self.queries.tune_search,
                 collection=self.settings.id,
-                few=FEW,
+                few=self._few,
                 ef_search=str(max(self._options.ef_search, top_k)),
                 probes=str(self._options.probes),
                 indexed=indexed,
@@ -153,7 +156,10 @@ class PgvectorEngine:
             ),
         )
         matches: list[Match] = found
-        return matches, tuned.endswith(" off")
+        exact = tuned.endswith(" off")
+        if not exact:
+            self._few = 0  # there are many: no need to count them again, until some are deleted
+        return matches, exact
 
     def _create(self) -> None:
         try:
