@@ -19,6 +19,10 @@ def test_the_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.chdir(tmp_path)
     (toml,) = [text for kind, text in BLOCKS if kind == "toml"]
     Path("diglot.toml").write_text(toml, "utf-8")
+    check_knowledge(load())
+    assert [db.id for db in load().knowledge.vector_dbs] == ["laws", "notes"]
+    here = toml.replace('url = "https://qdrant.example.org:6333"', 'path = ":memory:"')  # there is no such server
+    Path("diglot.toml").write_text(here, "utf-8")
     for kind, text in BLOCKS:
         if kind == "python":
             exec(compile(text, "docs/vectors.md", "exec"), {})  # noqa: S102
@@ -26,9 +30,9 @@ def test_the_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         "b 1.0 Steuerrecht {'lang': 'de', 'tags': ['law']}",
         "a 0.995 Tax law {'lang': 'en', 'tags': ['law', 'tax'], 'year': 2024}",
         "0",
+        "laws 0",
+        "notes 0",
     ]
-    check_knowledge(load())
-    assert [db.id for db in load().knowledge.vector_dbs] == ["docs", "notes"]
 
 
 @pytest.mark.parametrize("options", [FilesystemOptions, PgvectorOptions, QdrantOptions, RedisOptions])

@@ -54,7 +54,7 @@ class PgvectorOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     index: Literal["hnsw", "ivfflat", "none"] = "hnsw"
     m: Annotated[int, Meta(ge=2, le=100)] = 16
     ef_construction: Annotated[int, Meta(ge=4, le=1000)] = 64
-    ef_search: Annotated[int, Meta(ge=1, le=1000)] = 100
+    ef_search: Annotated[int, Meta(ge=1, le=1000)] = 250
     lists: Annotated[int, Meta(ge=1, le=32_768)] = 100
     probes: Annotated[int, Meta(ge=1, le=32_768)] = 20
 
@@ -71,7 +71,7 @@ class RedisOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     quantization: Literal["none", "int8", "binary"] = "none"
     m: Annotated[int, Meta(ge=4, le=4096)] = 16
     ef_construction: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
-    ef_search: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
+    ef_search: Annotated[int, Meta(ge=1, le=1_000_000)] = 300
     timeout: Seconds = 5.0
 
 
