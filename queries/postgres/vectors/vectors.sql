@@ -196,6 +196,7 @@ from first_ones;
 -- For the search behind it in the same transaction. The plan is made for its very parameters, else the collection's index
 -- would not fit; the index is read until there are rows enough, also where a filter lets few through. Without
 -- index scans the search is exact, and so it is among few: there it costs nothing, and dead rows can't be in the way.
+-- What is switched off counts as very dear, which is no reason to compile the statement.
 with first_ones as (
     select id
     from vectors
@@ -208,6 +209,7 @@ select
     concat_ws(
         ' ',
         set_config('plan_cache_mode', 'force_custom_plan', true),
+        set_config('jit', 'off', true),
         set_config('hnsw.ef_search', :ef_search, true),
         set_config('hnsw.iterative_scan', 'strict_order', true),
         set_config('ivfflat.probes', :probes, true),
