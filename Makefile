@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 INPUTS := setup.cfg pyproject.toml
-WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint check format bench clean

@@ -62,7 +62,9 @@ def _run(library: str, part: str, arguments: list[str], folder: Path, coverage: 
         # Read by coverage's own start-up file in each Python process, whatever its working directory.
         environment["COVERAGE_PROCESS_START"] = str(PROJECT / "pyproject.toml")
         environment["COVERAGE_FILE"] = str(folder / "coverage")
-    parallel = ["-n", os.environ.get("WORKERS", "logical").replace("auto", "logical"), "--dist", "worksteal"]
+    # One more than there are processors: tests wait for servers and disks a third of their time.
+    workers = os.environ.get("WORKERS") or str((os.cpu_count() or 1) + 1)
+    parallel = ["-n", workers, "--dist", "worksteal"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.run", *parallel, *arguments]
     done = subprocess.run(command, cwd=PROJECT, env=environment)
     counts = json.loads(summary.read_text()) if summary.exists() else {}
