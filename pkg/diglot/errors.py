@@ -145,6 +145,10 @@ class WrongType(ConstraintViolation):
     """a value has a type that its column does not take"""
 
 
+class TooLarge(WrongType):
+    """a value is larger than the database takes"""
+
+
 class DatabaseReadOnly(DatabaseError):
     """the database can't be written"""
 

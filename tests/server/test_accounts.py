@@ -1,5 +1,7 @@
 """Who may come in, what keys and users can do, and what a client that guesses gets."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +10,11 @@ from litestar.testing import TestClient
 
 from diglot.database import Database
 from diglot.repositories import key_format
+from diglot.repositories.api_keys import ApiKeyRepository
+from diglot.server import uses
 from diglot.server.attempts import KEPT, Failures
 from tests.server.client import Client, key_of, problem, serving
+from tests.server.service import until
 
 KEY = key_format.make_key(bytes(32))
 
@@ -50,12 +55,44 @@ def test_a_key_in_the_address_is_no_key(user: Client) -> None:
 
 
 def test_authentication_is_one_query(db: Database, user: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    user("GET", "/auth/me")  # notes the time of use, once a minute
+    """Also where the time of use is due: that is noted beside the request."""
     asked = []
-    rows = type(db.store).rows
-    monkeypatch.setattr(type(db.store), "rows", lambda *a: asked.append(a[1].query) or rows(*a))
+    for name in ("rows", "count"):
+        run = getattr(type(db.store), name)
+        monkeypatch.setattr(type(db.store), name, lambda *a, run=run: asked.append(a[1].query) or run(*a))
+    monkeypatch.setattr(uses.Uses, "note", lambda _, key: asked.append(key))
+    key = db.api_keys.list(user("GET", "/auth/me").json()["id"]).items[0]
+    assert asked[:2] == ["api_keys.find_api_key", key.id]
+    db.api_keys.note_use(key.id)
+    asked.clear()
     assert user("GET", "/auth/me").status_code == 200
     assert asked == ["api_keys.find_api_key"]
+
+
+def test_the_time_of_use_is_noted_and_nobody_waits_for_it(db: Database, user: Client) -> None:
+    with db.transaction() as tx:  # on SQLite nobody else can write now
+        owner = tx.users.get_by_email("ada@example.org").id
+        assert user("GET", "/auth/me").status_code == 200
+        assert tx.api_keys.list(owner).items[0].last_used is None or db.store.dialect == "postgres"
+    until(lambda: db.api_keys.list(owner).items[0].last_used)
+
+
+def test_uses_are_noted_once_at_a_time_and_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    go, noted = threading.Event(), []
+
+    def note_use(key: str) -> None:
+        noted.append(key)
+        go.wait(30)
+
+    monkeypatch.setattr(uses, "MOST", 2)
+    pending = uses.Uses(note_use)
+    for key in ("a", "a", "b", "c"):
+        pending.note(key)
+    go.set()
+    until(lambda: noted == ["a", "b"])
+    until(lambda: pending.note("c") or "c" in noted)
+    pending.close()
+    assert set(noted) == {"a", "b", "c"}
 
 
 def test_who_guesses_has_to_wait(db: Database) -> None:
@@ -68,6 +105,20 @@ def test_who_guesses_has_to_wait(db: Database) -> None:
             refused = ask("GET", "/auth/me", key=key)
             assert problem(refused) == (429, "too-many-failures", "")
             assert 1 <= int(refused.headers["retry-after"]) <= 20
+
+
+def test_guesses_at_once_are_no_more_than_one_after_another(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, identify = threading.Barrier(4), ApiKeyRepository.identify
+
+    def at_once(repository: ApiKeyRepository, secret: str) -> Any:
+        together.wait(30)
+        return identify(repository, secret)
+
+    monkeypatch.setattr(ApiKeyRepository, "identify", at_once)
+    with serving(db, failures_per_minute=2) as http, ThreadPoolExecutor(4) as clients:
+        ask = Client(http)
+        answers = list(clients.map(lambda _: ask("GET", "/auth/me", key=KEY).status_code, range(4)))
+    assert sorted(answers) == [401, 401, 429, 429]
 
 
 def test_good_keys_are_not_counted(db: Database) -> None:
@@ -161,5 +212,7 @@ def test_without_authentication_everybody_here_is_an_admin_and_no_other_page(db:
             {"Host": "evil.example"},
             {**here, "Origin": "https://evil.example"},
             {**here, "Origin": "null"},
+            {"Host": "[::1"},
+            {**here, "Origin": "http://[::1"},
         ):
             assert problem(ask("GET", "/users", headers=headers))[:2] == (403, "not-allowed")

@@ -1,5 +1,7 @@
 """/metrics, measured where statements pass, and the advice that the log gives."""
 
+import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,11 +10,12 @@ import structlog
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+import diglot
 from diglot.config import Config
 from diglot.database import Database
 from diglot.errors import DatabaseUnavailable
 from diglot.models import WorkflowState
-from diglot.server import advice
+from diglot.server import advice, health
 from diglot.server.measured import MeasuredStore
 from diglot.server.metrics import Metrics
 from diglot.server.settings import ServerSettings
@@ -95,12 +98,25 @@ def test_the_metrics_answer_while_the_database_does_not(db: Database, user: Clie
     assert "auth_attempts" in families
 
 
+def test_the_metrics_answer_in_time_whatever_the_database_does(
+    db: Database, user: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(type(db.store), "statistics", lambda _: go.wait(30))
+    families = read(user.http)
+    go.set()
+    assert "auth_attempts" in families
+    assert "database_connection_pool_active" not in families
+
+
 def test_figures_need_a_key_where_others_can_ask_for_them(db: Database) -> None:
-    with serving(db, host="0.0.0.0") as http:
-        for path in ("/metrics", "/health"):
-            assert problem(http.get(path))[0] == 401
-        for path in ("/healthz", "/readyz"):
-            assert http.get(path).status_code == 200
+    for reached in ({"host": "0.0.0.0"}, {"trusted_proxies": ("127.0.0.1",)}):
+        with serving(db, **reached) as http:
+            for path in ("/metrics", "/health"):
+                assert problem(http.get(path))[0] == 401
+            for path in ("/healthz", "/readyz"):
+                assert http.get(path).status_code == 200
 
 
 def test_a_session_that_is_measured_does_what_it_did(db: Database) -> None:
@@ -141,9 +157,20 @@ def test_more_than_ten_workflows_at_once_on_sqlite_is_told_once_an_hour(db: Data
     watch.look()
 
 
-def test_large_files_are_told(said: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    import diglot
+def test_a_file_that_can_not_be_looked_at_ends_no_watch(tmp_path: Path, said: list[Any]) -> None:
+    folder = tmp_path / "data"
+    with diglot.open(str(folder / "app.db")) as db:
+        folder.rename(tmp_path / "aside")
+        folder.touch()
+        with pytest.raises(NotADirectoryError):
+            db.store.statistics()
+        advice.Watch(db).look()
+        folder.unlink()
+        (tmp_path / "aside").rename(folder)
+    assert said == []
 
+
+def test_large_files_are_told(said: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     with diglot.open(str(tmp_path / "app.db")) as db:
         monkeypatch.setattr(advice, "LARGE_FILE", 1)
         monkeypatch.setattr(advice, "LARGE_LOG", 1)

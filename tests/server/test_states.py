@@ -1,10 +1,14 @@
 """Workflow executions and tasks over HTTP: conditions, pages, and words for what is not right."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from diglot.database import Database
+from diglot.errors import TooLarge
+from diglot.repositories.workflows import WorkflowRepository
+from diglot.server import bodies
 from tests.server.client import Client, problem
 
 COUNT = '"usage": [{"provider": "p", "model": "m", "prompt_tokens"'
@@ -140,12 +144,12 @@ def test_references_that_lead_nowhere_are_conflicts(user: Client) -> None:
 @pytest.mark.parametrize(
     ("body", "path"),
     [
-        ('{"workflow_id": "f", "status": "RUNNING", "more": 1}', ""),
+        ('{"workflow_id": "f", "status": "RUNNING", "more": 1}', "more"),
         ('{"workflow_id": "f", "status": "running"}', "status"),
         ('{"workflow_id": 1, "status": "RUNNING"}', "workflow_id"),
-        ('{"status": "RUNNING"}', ""),
+        ('{"status": "RUNNING"}', "workflow_id"),
         ('{"workflow_id": "f", "status": "RUNNING", "status": "RUNNING"}', ""),
-        ('{"workflow_id": "f", "status": "RUNNING", "usage": [{"provider": "p", "model": "m", "x": 1}]}', "usage[0]"),
+        ('{"workflow_id": "f", "status": "RUNNING", "usage": [{"provider": "p", "model": "m", "x": 1}]}', "usage[0].x"),
         (f'{{"workflow_id": "f", "status": "RUNNING", {COUNT}: -1}}]}}', "usage[0].prompt_tokens"),
         (f'{{"workflow_id": "f", "status": "RUNNING", {COUNT}: "1"}}]}}', "usage[0].prompt_tokens"),
         ('{"workflow_id": "f", "status": "RUNNING", "input": {"a": ["\\u0000"]}}', "input.a[0]"),
@@ -173,6 +177,8 @@ def test_a_body_that_is_not_right_is_told_with_its_path(memory: Client, body: st
         ("limit=x", "limit"),
         ("status=running", "status"),
         ("stauts=RUNNING", "stauts"),
+        ("limit=1&limit=2", "limit"),
+        ("ids=a&ids=b&status=RUNNING&status=FAILED", "status"),
         ("after=nonsense", "after"),
         ("created_from=yesterday", "created_from"),
         ("created_from=2020-01-01T00:00:00", "created_from"),
@@ -186,11 +192,39 @@ def test_a_parameter_that_is_not_right_is_told_with_its_name(memory: Client, que
 def test_a_body_that_is_too_large_or_no_json_is_refused(memory: Client) -> None:
     headers = {"Content-Type": "application/json"}
     large = b'{"workflow_id": "f", "status": "RUNNING", "input": {"a": "' + b"x" * 10_000_000 + b'"}}'
-    assert problem(memory("PUT", "/workflows/w1", content=large, headers=headers))[:2] == (413, "too-large")
+    refused = memory("PUT", "/workflows/w1", content=large, headers=headers)
+    assert problem(refused)[:2] == (413, "too-large")
+    assert refused.json()["detail"] == "a body has at most 10,000,000 bytes"
     parts = iter([large[:5_000_000], large[5_000_000:]])
     assert problem(memory("PUT", "/workflows/w1", content=parts, headers=headers))[:2] == (413, "too-large")
     for kind in ({}, {"Content-Type": "text/plain"}):
         assert problem(memory("PUT", "/workflows/w1", content=b"{}", headers=kind))[:2] == (415, "not-json")
+
+
+def test_what_the_database_does_not_take_is_too_large(user: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with more than 8 MiB on the standard library's SQLite."""
+
+    def refused(*_: object) -> None:
+        raise TooLarge("string or blob too big: canary")
+
+    monkeypatch.setattr(WorkflowRepository, "upsert", refused)
+    response = user.put_workflow()
+    assert problem(response)[:2] == (413, "too-large")
+    assert "canary" not in response.text
+
+
+def test_a_body_is_decoded_where_it_stops_nobody(user: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten megabytes take seconds: not in the thread of the event loop, which has to answer all the others."""
+    decode = bodies.decode
+
+    def watched(body: bytes, kind: type[Any]) -> Any:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return decode(body, kind)
+
+    monkeypatch.setattr(bodies, "decode", watched)
+    assert user.put_workflow().status_code == 201
+    assert user.put_task("t").status_code == 201
 
 
 def test_unknown_addresses_and_methods(memory: Client) -> None:

@@ -6,6 +6,7 @@ import hmac
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from diglot.errors import (
     ApiKeyNotFound,
@@ -30,6 +31,14 @@ _PREFIX_ATTEMPTS = 5
 _NO_HASH = bytes(32)
 
 log = logging.getLogger("diglot.api_keys")
+
+
+class KnownKey(NamedTuple):
+    """A good key: whose it is, and whether its time of use is due to be noted (once in ``TOUCH_INTERVAL``)."""
+
+    id: str
+    user: User
+    use_due: bool
 
 
 class ApiKeyRepository:
@@ -67,6 +76,13 @@ class ApiKeyRepository:
         InvalidApiKey, always the same, for a key that is malformed, unknown, revoked or expired. The time of use is
         noted at most once a minute; if that fails, the user comes in all the same.
         """
+        known = self.identify(secret)
+        if known.use_due:
+            self.note_use(known.id)
+        return known.user
+
+    def identify(self, secret: str) -> KnownKey:
+        """The same with one query and nothing written: for who notes the use elsewhere, with ``note_use``."""
         if not key_format.is_well_formed(secret):
             raise InvalidApiKey
         digest = key_format.hash_key(secret)
@@ -78,9 +94,20 @@ class ApiKeyRepository:
         expired = expires_at is not None and expires_at <= now
         if found is None or not matches or expired:
             raise InvalidApiKey
-        if found.last_used is None or now - found.last_used >= TOUCH_INTERVAL:
-            self._touch(found.key_id, now)
-        return found.user
+        use_due = found.last_used is None or now - found.last_used >= TOUCH_INTERVAL
+        return KnownKey(found.key_id, found.user, use_due)
+
+    def note_use(self, id: str) -> None:
+        """Note that a key is used now, unless that was done less than a minute ago; a failure is only logged."""
+        now = self._context.clock()
+        try:
+            if not self._session.in_transaction:
+                self._keys.touch_api_key(self._session, id=id, now=now, before=now - TOUCH_INTERVAL)
+                return
+            with self._session.transaction() as savepoint:
+                self._keys.touch_api_key(savepoint, id=id, now=now, before=now - TOUCH_INTERVAL)
+        except DatabaseError as error:
+            log.warning("the time of use of key %s could not be noted: %s", id, error)
 
     def get(self, id: str) -> ApiKey:
         """What is known of a key, else ApiKeyNotFound."""
@@ -123,16 +150,6 @@ class ApiKeyRepository:
                 if attempt == _PREFIX_ATTEMPTS:
                     raise
         raise AssertionError("unreachable")  # pragma: no cover
-
-    def _touch(self, key_id: str, now: datetime) -> None:
-        try:
-            if not self._session.in_transaction:
-                self._keys.touch_api_key(self._session, id=key_id, now=now, before=now - TOUCH_INTERVAL)
-                return
-            with self._session.transaction() as savepoint:
-                self._keys.touch_api_key(savepoint, id=key_id, now=now, before=now - TOUCH_INTERVAL)
-        except DatabaseError as error:
-            log.warning("the time of use of key %s could not be noted: %s", key_id, error)
 
 
 def _found(key: ApiKey | None, id: str) -> ApiKey:

@@ -12,7 +12,7 @@ from diglot.errors import ApiKeyNotFound
 from diglot.models import ApiKey, IssuedKey, Page, User
 from diglot.repositories.paging import DEFAULT_LIMIT
 from diglot.server.answers import paged
-from diglot.server.bodies import Body, KeyWanted, UserChanged, UserWanted
+from diglot.server.bodies import Body, KeyWanted, Sent, UserChanged, UserWanted
 from diglot.server.parameters import After, Limit, OpenDatabase
 from diglot.server.problems import responses
 from diglot.server.who import Me, admin
@@ -40,9 +40,10 @@ def list_keys(
 
 @post("/auth/keys", summary="Issue a key", tags=["Keys"], dto=Body[KeyWanted], return_dto=None,
       responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
-def issue_key(request: Me, data: JSONBody[KeyWanted], database: OpenDatabase) -> IssuedKey:
+def issue_key(request: Me, data: JSONBody[Sent[KeyWanted]], database: OpenDatabase) -> IssuedKey:
     """The secret is in this answer and nowhere else."""
-    return database.api_keys.issue(_owner(request, data.user_id), data.name, data.expires_at)
+    wanted = data.read()
+    return database.api_keys.issue(_owner(request, wanted.user_id), wanted.name, wanted.expires_at)
 
 
 @delete("/auth/keys/{id:str}", summary="Revoke a key", tags=["Keys"], responses=responses(404), sync_to_thread=True)
@@ -63,9 +64,10 @@ def list_users(
 
 @post("/users", summary="Create a user", tags=["Users"], guards=[admin], dto=Body[UserWanted], return_dto=None,
       responses=responses(409, 413, 415), sync_to_thread=True)  # fmt: skip
-def create_user(data: JSONBody[UserWanted], database: OpenDatabase) -> User:
+def create_user(data: JSONBody[Sent[UserWanted]], database: OpenDatabase) -> User:
     """A user without a key: issue one with POST /auth/keys. Only for admins."""
-    return database.users.create(data.email, data.role)
+    wanted = data.read()
+    return database.users.create(wanted.email, wanted.role)
 
 
 @get("/users/{id:str}", summary="Get a user", tags=["Users"], guards=[admin], responses=responses(404),
@@ -77,9 +79,10 @@ def get_user(id: FromPath[str], database: OpenDatabase) -> User:
 
 @patch("/users/{id:str}", summary="Change a user", tags=["Users"], guards=[admin], dto=Body[UserChanged],
        return_dto=None, responses=responses(404, 409, 413, 415), sync_to_thread=True)  # fmt: skip
-def change_user(id: FromPath[str], data: JSONBody[UserChanged], database: OpenDatabase) -> User:
+def change_user(id: FromPath[str], data: JSONBody[Sent[UserChanged]], database: OpenDatabase) -> User:
     """The e-mail address, the role, or both. The last admin stays one. Only for admins."""
-    return database.users.update(id, email=data.email, role=data.role)
+    changed = data.read()
+    return database.users.update(id, email=changed.email, role=changed.role)
 
 
 @delete("/users/{id:str}", summary="Delete a user", tags=["Users"], guards=[admin], responses=responses(404, 409),

@@ -22,6 +22,7 @@ from diglot.server.metrics import Metrics
 from diglot.server.parameters import refuse_unknown
 from diglot.server.requests import Requests
 from diglot.server.settings import ServerSettings, is_loopback
+from diglot.server.uses import Uses
 from diglot.server.who import Everybody, SignedIn
 
 
@@ -37,7 +38,8 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
         security=[{"key": []}] if settings.auth else [],
     )
 
-    open_to_all = settings.auth and is_loopback(settings.host)
+    # A proxy on this machine brings the whole world to a loopback address.
+    open_to_all = settings.auth and is_loopback(settings.host) and not settings.trusted_proxies
     figures = Router(
         "/",
         route_handlers=[health.report, health.figures],
@@ -49,6 +51,7 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.readiness = health.Probe(partial(health.look, database, deep=False), "readyz")
         app.state.wellbeing = health.Probe(partial(health.look, database, deep=True), "health")
+        app.state.uses = Uses(database.api_keys.note_use)
         watch = asyncio.create_task(Watch(database).keep_looking()) if database.store.dialect == "sqlite" else None
         try:
             yield
@@ -57,6 +60,7 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
                 watch.cancel()
             app.state.readiness.close()
             app.state.wellbeing.close()
+            await asyncio.to_thread(app.state.uses.close)
 
     app = Litestar(
         route_handlers=[health.alive, health.ready, figures, api],

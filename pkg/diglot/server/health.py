@@ -21,7 +21,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from diglot._version import __version__
 from diglot.database import Database
 from diglot.errors import DiglotError
-from diglot.server.metrics import CONTENT_TYPE
+from diglot.server.metrics import CONTENT_TYPE, Metrics
 from diglot.stores.session import Check, Health
 
 Anyone = Request[Any, Any, State]
@@ -146,4 +146,8 @@ async def report(request: Anyone) -> Response[Report]:
 @get("/metrics", tags=["Health"], summary="Figures for Prometheus", media_type=CONTENT_TYPE)
 async def figures(request: Anyone) -> bytes:
     """In the text format of Prometheus; without those of the database while it does not answer."""
-    return await asyncio.wait_for(asyncio.to_thread(request.app.state.metrics.text), PATIENCE)
+    metrics: Metrics = request.app.state.metrics
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(metrics.text), PATIENCE)
+    except TimeoutError:
+        return metrics.own_text()

@@ -51,6 +51,7 @@ class Metrics:
     def __init__(self, driver: Dialect) -> None:
         self.driver = driver
         self.registry = CollectorRegistry()
+        self._of_store = CollectorRegistry()
         query = ["driver", "operation", "query"]
         self._seconds = Histogram(
             "database_query_duration_seconds",
@@ -91,7 +92,7 @@ class Metrics:
 
     def watch(self, store: Store) -> None:
         """Ask this store for its gauges whenever somebody asks for the metrics."""
-        self.registry.register(_Gauges(store))
+        self._of_store.register(_Gauges(store))
 
     def query(self, name: str, operation: str, seconds: float, error: BaseException | None) -> None:
         """A query has ended."""
@@ -119,6 +120,10 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of them in the text format of Prometheus."""
+        return self.own_text() + generate_latest(self._of_store)
+
+    def own_text(self) -> bytes:
+        """Those that need no answer of the store."""
         return generate_latest(self.registry)
 
 

@@ -31,15 +31,15 @@ def open_database(config: Config, around: Callable[[Store], Store] | None = None
     log.info(
         "database initialized",
         driver=config.driver,
-        **_place(config),
+        **_place(config, database.store.location),
         version=database.store.server_version,
         duration_ms=round((time.perf_counter() - started) * 1000, 1),
     )
     return database
 
 
-def _place(config: Config) -> dict[str, Any]:
+def _place(config: Config, location: str) -> dict[str, Any]:
     database = config.database
     if isinstance(database, SQLiteSettings):
-        return {"path": database.path, "mode": "memory" if database.path == ":memory:" else "file"}
+        return {"path": location, "mode": "memory" if database.path == ":memory:" else "file"}
     return {"host": f"{database.host}:{database.port}", "dbname": database.dbname, "mode": "server"}

@@ -20,6 +20,7 @@ OpenDatabase = NamedDependency[Database]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many, at most.")]
 After = Annotated[str | None, QueryParameter(description="``next`` of the page before.")]
 
+_LISTS = {"ids"}
 _NOT_OF_QUERIES = {"request", "data", "database", "if_match", "if_none_match"}
 
 
@@ -34,7 +35,7 @@ def moment(text: str | None, name: str) -> datetime | None:
 
 
 def refuse_unknown(request: Request[Any, Any, Any]) -> None:
-    """400 for a parameter that is not known: a filter with a typo would otherwise find everything."""
+    """400 for a parameter that is not known, or stands twice: it would otherwise be as if it were not there."""
     handler = request.route_handler
     known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
     for name in request.query_params:
@@ -42,3 +43,7 @@ def refuse_unknown(request: Request[Any, Any, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             allowed = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(known)) or 'none'}"
             raise ValidationException(extra=[{"message": f"unknown parameter: {allowed}", "key": name[:100]}])
+    names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
+    for name in names if len(names) > len(set(names)) else ():
+        if names.count(name) > 1:
+            raise ValidationException(extra=[{"message": "it stands more than once", "key": name}])

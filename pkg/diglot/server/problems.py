@@ -75,10 +75,14 @@ _OF_HTTP: dict[int, tuple[str, str]] = {
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "This method is not known here"),
     412: ("changed-meanwhile", "It has another version"),
-    413: ("too-large", "The body is too large"),
+    413: ("too-large", "It is too large"),
     415: ("not-json", "A body is JSON"),
     429: ("too-many-failures", "Too many failed attempts"),
 }
+
+
+_SAY_LITTLE = (404, 413)
+"""Where the framework's words only repeat the title."""
 
 
 def problem_of(error: Exception) -> Problem:
@@ -88,6 +92,8 @@ def problem_of(error: Exception) -> Problem:
     for kind, name, status, title in _KINDS:
         if isinstance(error, kind):
             return problem(name, status, title, str(error))
+    if isinstance(error, errors.TooLarge):
+        return problem("too-large", 413, "It is too large", "the database does not take a value of this size")
     for of_database, name, title in _OF_DATABASE:
         if isinstance(error, of_database):
             return problem(name, 503, title)
@@ -96,13 +102,16 @@ def problem_of(error: Exception) -> Problem:
         return problem("invalid-value", 400, "A value is not right", detail, path)
     if isinstance(error, HTTPException) and error.status_code in _OF_HTTP:
         name, title = _OF_HTTP[error.status_code]
-        return problem(name, error.status_code, title, error.detail if error.status_code != 404 else "")
+        return problem(name, error.status_code, title, "" if error.status_code in _SAY_LITTLE else error.detail)
     return problem("internal-error", 500, "Something went wrong here", "the log has more, by the request's id")
 
 
-def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the application."""
     found = problem_of(error)
+    if found.status == 413 and not found.detail:
+        most = request.app.request_max_body_size
+        found = msgspec.structs.replace(found, detail=f"a body has at most {most:,} bytes")
     if found.status >= 500:
         log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", exc_info=error)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")

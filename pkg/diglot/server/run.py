@@ -12,13 +12,15 @@ import uvicorn
 from litestar.concurrency import set_asyncio_executor
 
 from diglot.config import Config
+from diglot.config.knowledge import check_knowledge
+from diglot.errors import DiglotError
 from diglot.server.advice import at_start
 from diglot.server.app import create_app
 from diglot.server.logs import logging_to_stderr
 from diglot.server.measured import MeasuredStore
 from diglot.server.metrics import Metrics
 from diglot.server.opening import open_database
-from diglot.server.settings import ServerSettings, listener, threads, within_the_request
+from diglot.server.settings import ServerSettings, can_not_listen, listener, threads, within_the_request
 
 log = structlog.get_logger("diglot.server")
 
@@ -27,6 +29,7 @@ def serve(config: Config, settings: ServerSettings) -> None:
     """Serve until SIGTERM or Ctrl-C; then requests in flight end, and the database is closed as it should be."""
     settings = settings.checked()
     config = within_the_request(config, settings.request_timeout)
+    check_knowledge(config)
     with logging_to_stderr(settings.log_format), listener(settings) as bound:
         at_start(config, settings)
         metrics = Metrics("sqlite" if config.driver == "sqlite" else "postgres")
@@ -41,6 +44,8 @@ def serve(config: Config, settings: ServerSettings) -> None:
                     app,
                     log_config=None,
                     log_level="warning",
+                    lifespan="on",
+                    ws="none",
                     access_log=False,
                     server_header=False,
                     proxy_headers=bool(settings.trusted_proxies),
@@ -48,9 +53,16 @@ def serve(config: Config, settings: ServerSettings) -> None:
                     timeout_graceful_shutdown=int(settings.request_timeout) + 1,
                 )
             )
-            # uvicorn stops as it should, and then gives the signal on to whoever started it.
-            with suppress(KeyboardInterrupt):
-                server.run([bound])
+            try:
+                # uvicorn stops as it should, and then gives the signal on to whoever started it.
+                with suppress(KeyboardInterrupt):
+                    server.run([bound])
+            except OSError as error:
+                if server.started:
+                    raise
+                raise can_not_listen(settings, error) from error
+            if not server.started:
+                raise DiglotError("the service could not start: the log says why")
         log.info("stopped")
 
 

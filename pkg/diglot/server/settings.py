@@ -41,6 +41,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"--request-timeout {self.request_timeout:g} can't be used: use 0.1 to 3600 (seconds)"
             )
+        for proxy in self.trusted_proxies:
+            if not _is_address(proxy):
+                raise ConfigurationError(
+                    f"--trusted-proxy {proxy!r} can't be used: use an IP address or a network, as in 10.0.0.0/8"
+                )
         if not self.auth and not is_loopback(self.host):
             raise ConfigurationError(
                 f"--no-auth would let everybody in who reaches {self.host}: "
@@ -59,6 +64,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_address(proxy: str) -> bool:
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError:
+        return False
+    return True
+
+
 def listener(settings: ServerSettings) -> socket.socket:
     """A socket that is bound to the address, and not yet listening. ConfigurationError where that can't be."""
     try:
@@ -72,11 +85,16 @@ def listener(settings: ServerSettings) -> socket.socket:
             bound.close()
             raise
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise ConfigurationError(
-            f"can't listen on {settings.host}:{settings.port}: {reason}; choose another --host or --port"
-        ) from error
+        raise can_not_listen(settings, error) from error
     return bound
+
+
+def can_not_listen(settings: ServerSettings, error: OSError) -> ConfigurationError:
+    """What to tell for an error of the system."""
+    reason = (error.strerror or "unknown reason").lower()
+    return ConfigurationError(
+        f"can't listen on {settings.host}:{settings.port}: {reason}; choose another --host or --port"
+    )
 
 
 def within_the_request(config: Config, timeout: float) -> Config:
@@ -101,6 +119,9 @@ def within_the_request(config: Config, timeout: float) -> Config:
 
 
 def threads(config: Config) -> int:
-    """How many requests may be at the database at once: as many as get a connection, and on SQLite a few writers."""
+    """How many requests may be at the database at once: as many as get a connection, and on SQLite a few writers.
+
+    On PostgreSQL one connection stays for what is no request: health, metrics, the time that a key was used.
+    """
     database = config.database
-    return database.readers + 4 if isinstance(database, SQLiteSettings) else database.pool_max
+    return database.readers + 4 if isinstance(database, SQLiteSettings) else max(1, database.pool_max - 1)

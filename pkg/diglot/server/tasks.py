@@ -12,7 +12,7 @@ from diglot.models import Page, Status, Strategy, TaskState, Tree
 from diglot.repositories.paging import DEFAULT_LIMIT
 from diglot.repositories.tasks import MAX_DEPTH
 from diglot.server.answers import met, paged, versioned, wanted_version, written
-from diglot.server.bodies import Body, TaskBody, UsageAdded
+from diglot.server.bodies import Body, Sent, TaskBody, UsageAdded
 from diglot.server.description import CREATED_TASK, IF_MATCH, IF_NONE_MATCH
 from diglot.server.parameters import After, Limit, OpenDatabase
 from diglot.server.problems import responses
@@ -42,7 +42,7 @@ class ProgressReport(msgspec.Struct, frozen=True):
 def put_task(
     request: Me,
     task_exec_id: FromPath[str],
-    data: JSONBody[TaskBody],
+    data: JSONBody[Sent[TaskBody]],
     database: OpenDatabase,
     if_match: IF_MATCH = None,
     if_none_match: IF_NONE_MATCH = None,
@@ -51,7 +51,7 @@ def put_task(
 
     409 when its execution or its parent does not exist, or the id is one of a task in another execution.
     """
-    tasks, state = database.tasks, data.state(task_exec_id)
+    tasks, state = database.tasks, data.read().state(task_exec_id)
     version = wanted_version(if_match, if_none_match, lambda: tasks.get(task_exec_id, state.workflow_exec_id))
     stored = tasks.upsert(state) if version is None else met(lambda: tasks.save(state.replace(version=version)))
     return written(stored, request.url.path)
@@ -121,10 +121,13 @@ def tree(
 @post("/tasks/{task_exec_id:str}/usage", summary="Add token usage", tags=["Tasks"], dto=Body[UsageAdded],
       return_dto=None, status_code=200, responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
 def add_task_usage(
-    task_exec_id: FromPath[str], data: JSONBody[UsageAdded], database: OpenDatabase, workflow_exec_id: ExecId = None
+    task_exec_id: FromPath[str],
+    data: JSONBody[Sent[UsageAdded]],
+    database: OpenDatabase,
+    workflow_exec_id: ExecId = None,
 ) -> Response[TaskState]:
     """Adds to what is there, atomically: of two callers at once both count."""
-    return versioned(database.tasks.merge_usage(task_exec_id, list(data.usage), workflow_exec_id))
+    return versioned(database.tasks.merge_usage(task_exec_id, list(data.read().usage), workflow_exec_id))
 
 
 HANDLERS = [put_task, get_task, children, progress, tree, add_task_usage]

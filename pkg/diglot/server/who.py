@@ -25,6 +25,7 @@ from diglot.models import User
 from diglot.server.attempts import Failures
 from diglot.server.metrics import Metrics
 from diglot.server.settings import is_loopback
+from diglot.server.uses import Uses
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
@@ -45,25 +46,24 @@ class SignedIn(ASGIMiddleware):
         database: Database = state.database
         failures: Failures = state.failures
         metrics: Metrics = state.metrics
+        uses: Uses = state.uses
         address = scope["client"][0] if scope["client"] else ""
-        wait = failures.wait(address)
-        if wait:
-            metrics.attempt("limited")
-            raise TooManyRequestsException(
-                f"too many failed attempts: wait {wait} s", headers={"Retry-After": str(wait)}
-            )
+        _refuse_guessing(failures, address, metrics)
         secret = _bearer(Headers.from_scope(scope))
         if secret is None:
             metrics.attempt("missing")
             raise InvalidApiKey
         try:
-            user = await sync_to_thread(database.api_keys.authenticate, secret)
+            known = await sync_to_thread(database.api_keys.identify, secret)
         except InvalidApiKey:
+            _refuse_guessing(failures, address, metrics)  # others of this address have failed meanwhile
             failures.note(address)
             metrics.attempt("failure")
             raise
         metrics.attempt("success")
-        scope["user"], scope["auth"] = user, ""
+        if known.use_due:
+            uses.note(known.id)
+        scope["user"], scope["auth"] = known.user, ""
         await next_app(scope, receive, send)
 
 
@@ -74,9 +74,8 @@ class Everybody(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         headers = Headers.from_scope(scope)
-        origin = headers.get("origin")
-        places = [f"//{headers.get('host', '')}", *([] if origin is None else [origin])]
-        if not all(is_loopback(urlsplit(place).hostname or "") for place in places):
+        places = [f"//{host}" for host in headers.getall("host", [""])] + headers.getall("origin", [])
+        if not all(_is_here(place) for place in places):
             raise PermissionDeniedException("authentication is off, so only this machine itself may ask")
         scope["user"], scope["auth"] = EVERYBODY, ""
         await next_app(scope, receive, send)
@@ -86,6 +85,20 @@ def admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHan
     """A guard: only admins."""
     if connection.user.role != "admin":
         raise PermissionDeniedException("only an admin may do this")
+
+
+def _refuse_guessing(failures: Failures, address: str, metrics: Metrics) -> None:
+    wait = failures.wait(address)
+    if wait:
+        metrics.attempt("limited")
+        raise TooManyRequestsException(f"too many failed attempts: wait {wait} s", headers={"Retry-After": str(wait)})
+
+
+def _is_here(place: str) -> bool:
+    try:
+        return is_loopback(urlsplit(place).hostname or "")
+    except ValueError:
+        return False
 
 
 def _bearer(headers: Headers) -> str | None:

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from diglot.models import ExecutionType, Page, Status, TaskState, Tree, TreeNode, WorkflowState
 from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT
 from diglot.server.answers import met, paged, versioned, wanted_version, written
-from diglot.server.bodies import Body, UsageAdded, WorkflowBody
+from diglot.server.bodies import Body, Sent, UsageAdded, WorkflowBody
 from diglot.server.description import CREATED_WORKFLOW, IF_MATCH, IF_NONE_MATCH
 from diglot.server.parameters import After, Limit, OpenDatabase, moment
 from diglot.server.problems import responses
@@ -53,7 +53,7 @@ def list_workflows(
 def put_workflow(
     request: Me,
     exec_id: FromPath[str],
-    data: JSONBody[WorkflowBody],
+    data: JSONBody[Sent[WorkflowBody]],
     database: OpenDatabase,
     if_match: IF_MATCH = None,
     if_none_match: IF_NONE_MATCH = None,
@@ -63,7 +63,7 @@ def put_workflow(
     Without a condition the last writer wins. With If-Match only the version with this ETag is replaced, with
     ``If-None-Match: *`` only a new one is created; else 412.
     """
-    workflows, state = database.workflows, data.state(exec_id)
+    workflows, state = database.workflows, data.read().state(exec_id)
     version = wanted_version(if_match, if_none_match, lambda: workflows.get(exec_id, with_tasks=False))
     stored = workflows.upsert(state) if version is None else met(lambda: workflows.save(state.replace(version=version)))
     return written(stored, request.url.path)
@@ -149,7 +149,7 @@ def workflow_tree(exec_id: FromPath[str], database: OpenDatabase) -> Tree:
 
 
 @post("/workflows/{exec_id:str}/complete", summary="End an execution", tags=["Workflows"], status_code=200,
-      responses=responses(404, 409), sync_to_thread=True)  # fmt: skip
+      responses=responses(404, 409, 413), sync_to_thread=True)  # fmt: skip
 def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[WorkflowState]:
     """SUCCESS or FAILED, by the latest states of its root tasks; 409 while one of them is not finished.
 
@@ -161,10 +161,10 @@ def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Respons
 @post("/workflows/{exec_id:str}/usage", summary="Add token usage", tags=["Workflows"], dto=Body[UsageAdded],
       return_dto=None, status_code=200, responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
 def add_workflow_usage(
-    exec_id: FromPath[str], data: JSONBody[UsageAdded], database: OpenDatabase
+    exec_id: FromPath[str], data: JSONBody[Sent[UsageAdded]], database: OpenDatabase
 ) -> Response[WorkflowState]:
     """Adds to what is there, atomically: of two callers at once both count."""
-    return versioned(database.workflows.merge_usage(exec_id, list(data.usage)))
+    return versioned(database.workflows.merge_usage(exec_id, list(data.read().usage)))
 
 
 def _nodes(tasks: list[TaskState]) -> list[TreeNode]:

@@ -21,6 +21,7 @@ from diglot.errors import (
     SchemaMismatch,
     SerializationFailure,
     StoreClosed,
+    TooLarge,
     UniqueViolation,
     WrongType,
 )
@@ -82,7 +83,7 @@ CASES: list[Any] = [
     pytest.param(
         "select sum(x) from (select 9223372036854775807 x union select 1)", (), WrongType, None, id="overflow"
     ),
-    pytest.param("select zeroblob(2000000000)", (), WrongType, None, id="too big"),
+    pytest.param("select zeroblob(2000000000)", (), TooLarge, None, id="too big"),
     pytest.param("select * from absent", (), SchemaMismatch, None, id="no table"),
     pytest.param("select absent from users", (), SchemaMismatch, None, id="no column"),
     pytest.param("insert into users (absent) values (1)", (), SchemaMismatch, None, id="no column to insert"),

@@ -25,6 +25,7 @@ from diglot.errors import (
     SchemaMismatch,
     SerializationFailure,
     StatementTimeout,
+    TooLarge,
     TransactionError,
     UniqueViolation,
     WrongType,
@@ -88,7 +89,7 @@ _BY_STATE: dict[str, type[DatabaseError]] = {
     "23502": NotNullViolation,
     "42804": WrongType,  # datatype_mismatch
     "42846": WrongType,  # cannot_coerce
-    "54000": WrongType,  # program_limit_exceeded: a key too long for an index
+    "54000": TooLarge,  # program_limit_exceeded: a key too long for an index
     "40001": SerializationFailure,
     "40P01": SerializationFailure,  # deadlock_detected
     "57014": StatementTimeout,

@@ -24,6 +24,7 @@ from diglot.errors import (
     SchemaMismatch,
     SerializationFailure,
     StoreClosed,
+    TooLarge,
     TransactionError,
     UniqueViolation,
     WrongType,
@@ -70,7 +71,7 @@ _BY_CODE: dict[int, type[DatabaseError]] = {
     14: DatabaseUnavailable,  # CANTOPEN
     15: LockTimeout,  # PROTOCOL: the locks of the write-ahead log could not be had
     17: SchemaMismatch,  # SCHEMA
-    18: WrongType,  # TOOBIG
+    18: TooLarge,  # TOOBIG
     20: WrongType,  # MISMATCH
     NOTADB: DatabaseDamaged,
 }

@@ -1,0 +1,34 @@
+"""Notes when keys were last used, beside the requests: nobody waits for it, and under load it is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+MOST = 1000
+"""Keys whose use waits to be noted; those beyond are noted when they are used again."""
+
+
+class Uses:
+    """Hands keys to ``note_use`` in a thread of its own, each once at a time. ``note`` is for the event loop."""
+
+    def __init__(self, note_use: Callable[[str], None]) -> None:
+        self._note_use = note_use
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="diglot-uses")
+        self._waiting: set[str] = set()
+
+    def note(self, key_id: str) -> None:
+        """This key was used just now."""
+        if key_id not in self._waiting and len(self._waiting) < MOST:
+            self._waiting.add(key_id)
+            self._executor.submit(self._write, key_id)
+
+    def close(self) -> None:
+        """Wait for the one that is being noted; the others are left out."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def _write(self, key_id: str) -> None:
+        try:
+            self._note_use(key_id)
+        finally:
+            self._waiting.discard(key_id)
