@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+import diglot
+from diglot.models import WorkflowState
 from tests.cli.running import process
 from tests.postgres_server import PostgresServer
 from tests.server.client import problem
@@ -66,6 +70,35 @@ def test_postgresql_goes_away_and_comes_back(own_postgres: Callable[[int], Postg
             until(lambda: ask.get("/readyz").status_code == 200)
             until(lambda: ask.get("/api/v0/workflows", headers=headers).status_code == 200)
         assert service.stop() == 0
+
+
+def test_health_answers_while_every_thread_waits_for_the_database(service_url: str, tmp_path: Path) -> None:
+    env = {"DATABASE_URL": service_url, "DB_POOL_MAX": "2"}
+    key = process("init", "--admin", "a@b.c", "--format", "json", cwd=tmp_path, env=env).json["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    state = WorkflowState("w1", "flow", "RUNNING")
+    threads = 6 if service_url.startswith("sqlite") else 1
+    with Service(cwd=tmp_path, env=env) as service, diglot.open(service_url) as db, ThreadPoolExecutor(10) as clients:
+        body = {"workflow_id": "flow", "status": "SUCCESS"}
+        with db.transaction() as tx:
+            tx.workflows.upsert(state)
+            asked = [
+                clients.submit(service.http.put, "/api/v0/workflows/w1", json=body, headers=headers)
+                for _ in range(threads + 3)
+            ]
+            until(lambda: _in_progress(service) > threads + 3)
+            for path in ("/readyz", "/health", "/healthz"):
+                started = time.monotonic()
+                assert service.http.get(path).status_code == 200
+                assert time.monotonic() - started < 2
+            assert not any(one.done() for one in asked)
+        assert {one.result().status_code for one in asked} == {200}
+        assert service.stop() == 0
+
+
+def _in_progress(service: Service) -> float:
+    text = service.http.get("/metrics").text
+    return float(re.findall(r"^http_requests_in_progress ([0-9.]+)$", text, re.MULTILINE)[0])
 
 
 def test_a_sqlite_file_goes_away_and_comes_back(tmp_path: Path) -> None:

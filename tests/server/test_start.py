@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import diglot
+from diglot.server import run
 from tests.cli.running import diglot as command
 from tests.server.service import Service
 
@@ -83,6 +84,8 @@ def _pretend_to_be_ahead(url: str) -> None:
         (["--no-auth", "--host", "example.org"], "--no-auth would let everybody in"),
         (["--port", "70000"], "--port 70000 can't be used"),
         (["--request-timeout", "0"], "--request-timeout 0 can't be used"),
+        (["--trusted-proxy", "proxy.example.org"], "--trusted-proxy 'proxy.example.org' can't be used"),
+        (["--trusted-proxy", "10.0.0.1/8"], "--trusted-proxy '10.0.0.1/8' can't be used"),
         (["--db-driver", "mysql"], "unsupported database driver 'mysql'"),
     ],
 )
@@ -104,6 +107,49 @@ def test_a_port_that_is_taken_is_told_and_no_database_is_made(tmp_path: Path, mo
     assert done.code == 2
     assert f"can't listen on 127.0.0.1:{port}: address already in use" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_second_at_a_port_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two who start at once can both take the address; only one can listen."""
+    monkeypatch.chdir(tmp_path)
+    open_database = run.open_database
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        monkeypatch.setattr(run, "open_database", lambda *a: first.listen() or open_database(*a))
+        done = command("start", "--port", str(port))
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith(f"diglot: can't listen on 127.0.0.1:{port}: address already in use")
+
+
+def test_a_service_that_does_not_come_up_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run._Server, "run", lambda *_: None)
+    done = command("start", "--port", "0")
+    assert (done.code, done.err.splitlines()[-1]) == (1, "diglot: the service could not start: the log says why")
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("enabled = true", "knowledge.enabled is true, but knowledge.vector_dbs is empty"),
+        (
+            'enabled = true\n[[knowledge.vector_dbs]]\nid = "docs"\nprovider = "pgvector"\ndimension = 3',
+            "knowledge.vector_dbs[0].provider: pgvector ('docs') needs PostgreSQL",
+        ),
+    ],
+)
+def test_sqlite_keeps_no_vectors_itself(
+    section: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("diglot.toml").write_text(f"[knowledge]\n{section}\n")
+    done = command("start", "--port", "0")
+    assert done.code == 2
+    assert said in done.err
+    assert all(name in done.err for name in ("Qdrant", "Redis", "Filesystem"))
+    assert [path.name for path in tmp_path.iterdir()] == ["diglot.toml"]
 
 
 def test_a_database_that_is_not_there_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,13 +54,12 @@ def serve(config: Config, settings: ServerSettings) -> None:
                 )
             )
             try:
-                # uvicorn stops as it should, and then gives the signal on to whoever started it.
-                with suppress(KeyboardInterrupt):
-                    server.run([bound])
+                bound.listen(server.config.backlog)  # uvloop would not tell that somebody else listens there by now
             except OSError as error:
-                if server.started:
-                    raise
                 raise can_not_listen(settings, error) from error
+            # uvicorn stops as it should, and then gives the signal on to whoever started it.
+            with suppress(KeyboardInterrupt):
+                server.run([bound])
             if not server.started:
                 raise DiglotError("the service could not start: the log says why")
         log.info("stopped")
