@@ -69,6 +69,17 @@ def test_authentication_is_one_query(db: Database, user: Client, monkeypatch: py
     assert asked == ["api_keys.find_api_key"]
 
 
+def test_a_request_goes_through_two_threads_and_no_more(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to sign in, one for what it is about; guards and checks of parameters need none."""
+    sent, submit = [], ThreadPoolExecutor.submit
+    monkeypatch.setattr(uses.Uses, "note", lambda *_: None)
+    monkeypatch.setattr(
+        ThreadPoolExecutor, "submit", lambda self, run, *a, **k: sent.append(run) or submit(self, run, *a, **k)
+    )
+    assert admin("GET", "/users?limit=1").status_code == 200
+    assert len(sent) == 2
+
+
 def test_the_time_of_use_is_noted_and_nobody_waits_for_it(db: Database, user: Client) -> None:
     with db.transaction() as tx:  # on SQLite nobody else can write now
         owner = tx.users.get_by_email("ada@example.org").id

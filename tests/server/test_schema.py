@@ -44,14 +44,24 @@ def test_the_description_is_openapi_3_1_with_examples(memory: Client) -> None:
     assert found["openapi"].startswith("3.1")
     operations = [(path, method) for path, item in found["paths"].items() for method in item if method in METHODS]
     assert len(operations) == 27
+    assert len({found["paths"][path][method]["operationId"] for path, method in operations}) == 27
     for path, method in operations:
         operation = found["paths"][path][method]
         assert operation["summary"]
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], parameter
+            assert parameter["in"] != "path" or parameter["examples"], parameter
         if path.startswith("/api/v0"):
+            assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+            assert "Retry-After" in operation["responses"]["429"]["headers"]
             assert operation["security"] == [{"key": []}]
             assert {"400", "401", "429", "503"} <= set(operation["responses"])
             problem = operation["responses"]["401"]["content"]
             assert list(problem) == ["application/problem+json"]
+    put = found["paths"]["/api/v0/workflows/{exec_id}"]["put"]["responses"]
+    assert set(put["201"]["headers"]) == {"ETag", "Location"}
+    assert set(put["200"]["headers"]) == {"ETag"}
+    assert set(found["paths"]["/api/v0/users"]["get"]["responses"]["200"]["headers"]) == {"Link"}
     for name, schema in found["components"]["schemas"].items():
         assert schema.get("examples") or "enum" in schema, f"{name} has no example"
 

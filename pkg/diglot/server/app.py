@@ -18,6 +18,7 @@ from diglot.server import accounts, description, health, problems, tasks, workfl
 from diglot.server.advice import Watch
 from diglot.server.attempts import Failures
 from diglot.server.examples import with_examples
+from diglot.server.headers import with_headers
 from diglot.server.metrics import Metrics
 from diglot.server.parameters import refuse_unknown
 from diglot.server.requests import Requests
@@ -79,4 +80,5 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
         openapi_config=description.config(auth=settings.auth),
     )
     with_examples(app)
+    with_headers(app)
     return Requests(app, settings, metrics)

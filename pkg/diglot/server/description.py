@@ -36,4 +36,5 @@ def config(*, auth: bool) -> OpenAPIConfig:
         components=Components(security_schemes={"key": key}) if auth else Components(),
         use_handler_docstrings=True,
         create_examples=False,
+        operation_id_creator=lambda handler, _method, _path: handler.handler_name,
     )

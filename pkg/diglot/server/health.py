@@ -22,6 +22,7 @@ from diglot._version import __version__
 from diglot.database import Database
 from diglot.errors import DiglotError
 from diglot.server.metrics import CONTENT_TYPE, Metrics
+from diglot.server.problems import responses
 from diglot.stores.session import Check, Health
 
 Anyone = Request[Any, Any, State]
@@ -108,6 +109,7 @@ def _migrated(database: Database) -> Check:
 
 # --- what is answered ----------------------------------------------------------------------------------------------
 
+_REFUSED = {status: response for status, response in responses().items() if status in (401, 403, 429)}
 _NOT_READY = {503: ResponseSpec(Readiness, generate_examples=False, description="The service can't work now.")}
 _NOT_WELL = {503: ResponseSpec(Report, generate_examples=False, description="A check failed.")}
 
@@ -131,7 +133,7 @@ async def ready(request: Anyone) -> Response[Readiness]:
     return Response(Readiness(health.ok, reasons), status_code=200 if health.ok else 503)
 
 
-@get("/health", tags=["Health"], summary="How is it?", responses=_NOT_WELL)
+@get("/health", tags=["Health"], summary="How is it?", responses={**_REFUSED, **_NOT_WELL})
 async def report(request: Anyone) -> Response[Report]:
     """Every check with its finding and its latency; 503 when one failed."""
     state = request.app.state
@@ -143,7 +145,7 @@ async def report(request: Anyone) -> Response[Report]:
     return Response(found, status_code=200 if health.ok else 503)
 
 
-@get("/metrics", tags=["Health"], summary="Figures for Prometheus", media_type=CONTENT_TYPE)
+@get("/metrics", tags=["Health"], summary="Figures for Prometheus", media_type=CONTENT_TYPE, responses=_REFUSED)
 async def figures(request: Anyone) -> bytes:
     """In the text format of Prometheus; without those of the database while it does not answer."""
     metrics: Metrics = request.app.state.metrics

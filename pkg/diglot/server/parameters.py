@@ -34,8 +34,11 @@ def moment(text: str | None, name: str) -> datetime | None:
         raise InvalidValue(name, f"{text[:40]!r} is not a time: use 2026-01-31T09:05:00Z") from None
 
 
-def refuse_unknown(request: Request[Any, Any, Any]) -> None:
-    """400 for a parameter that is not known, or stands twice: it would otherwise be as if it were not there."""
+async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
+    """400 for a parameter that is not known, or stands twice: it would otherwise be as if it were not there.
+
+    Not ``def``: the framework would send that through a thread, for each request.
+    """
     handler = request.route_handler
     known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
     for name in request.query_params:

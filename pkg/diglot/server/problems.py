@@ -113,7 +113,9 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         most = request.app.request_max_body_size
         found = msgspec.structs.replace(found, detail=f"a body has at most {most:,} bytes")
     if found.status >= 500:
-        log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", exc_info=error)
+        # Of a database that is away there is no more to tell, however many requests find it so.
+        more = {} if found.status == 503 else {"exc_info": error}
+        log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", **more)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     body, headers = encoded(found, request_id)
     given = dict(error.headers or {}) if isinstance(error, HTTPException) else {}

@@ -81,8 +81,8 @@ class Everybody(ASGIMiddleware):
         await next_app(scope, receive, send)
 
 
-def admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """A guard: only admins."""
+async def admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """A guard: only admins. Not ``def``: the framework would send that through a thread."""
     if connection.user.role != "admin":
         raise PermissionDeniedException("only an admin may do this")
 
