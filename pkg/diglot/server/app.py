@@ -14,11 +14,9 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from diglot.database import Database
-from diglot.server import accounts, description, health, problems, tasks, workflows
+from diglot.server import accounts, document, health, problems, tasks, workflows
 from diglot.server.advice import Watch
 from diglot.server.attempts import Failures
-from diglot.server.examples import with_examples
-from diglot.server.headers import with_headers
 from diglot.server.metrics import Metrics
 from diglot.server.parameters import refuse_unknown
 from diglot.server.requests import Requests
@@ -77,8 +75,6 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
         ),
         request_max_body_size=settings.max_body,
         logging_config=None,
-        openapi_config=description.config(auth=settings.auth),
+        openapi_config=document.config(auth=settings.auth),
     )
-    with_examples(app)
-    with_headers(app)
     return Requests(app, settings, metrics)
