@@ -244,8 +244,9 @@ def test_the_commands_to_try_next_work_as_they_are_printed(tmp_path: Path) -> No
         key = re.search(r"dgl_\S+", ran.stdout)
         assert key
         commands = re.findall(r"^  (?!#)(.*)$", ran.stdout.partition("What to try next")[2], re.M)
-        assert len(commands) == 5 + len(env)
+        assert len(commands) == 6 + len(env)
         assert "postgresql://USER@HOST/DATABASE" in commands.pop()
+        assert commands.pop().endswith(" start"), "a service would not end here; it is tried in tests/server"
         if env:  # how the program is called was seen above: here it is only the variable
             commands = [commands[0], commands[-1]]
         tried = subprocess.run(
@@ -285,6 +286,12 @@ def test_what_to_try_next_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
         assert commands[0].startswith(begin)
         assert secret not in " ".join(commands)
         assert not any("USER@HOST" in command for command in commands), "it is on PostgreSQL already"
+
+
+def test_the_service_is_tried_next_only_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "diglot start" in _steps({}, monkeypatch)
+    monkeypatch.setattr("diglot.cli.next_steps.find_spec", lambda name: None)
+    assert "diglot start" not in _steps({}, monkeypatch)
 
 
 def test_in_a_checkout_it_is_make_run_that_is_tried_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
@@ -25,6 +26,8 @@ def next_steps(app: App, workflow_exec_id: str) -> list[tuple[str, str]]:
         (f"{program} workflow replay --concurrency 4", "the recording four times at once"),
         (f"{program} auth check", "whose key is it? (it asks for the key)"),
     ]
+    if find_spec("litestar") is not None:
+        steps.append((f"{program} start", "as a service, described at http://127.0.0.1:8080/schema (Ctrl-C ends it)"))
     variables = _variables(app)
     if variables:
         steps.insert(0, (f"export {variables}", "so that the commands below use this database"))

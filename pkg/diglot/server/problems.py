@@ -62,6 +62,7 @@ _OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [
     (errors.DatabaseTimeout, "database-busy", "The database did not answer in time"),
     (errors.SerializationFailure, "database-busy", "The database asks to try it again"),
     (errors.DatabaseFull, "database-full", "The database has no space left"),
+    (errors.DatabaseDamaged, "database-damaged", "The database is damaged"),
     (errors.DatabaseReadOnly, "database-read-only", "The database can't be written"),
     (errors.SchemaMismatch, "not-migrated", "The database's schema is not the one that is needed"),
     (errors.StoreClosed, "stopping", "The service is stopping"),

@@ -20,6 +20,7 @@ from diglot.server.logs import logging_to_stderr
 from diglot.server.measured import MeasuredStore
 from diglot.server.metrics import Metrics
 from diglot.server.opening import open_database
+from diglot.server.protocol import BoundedProtocol
 from diglot.server.settings import ServerSettings, can_not_listen, listener, threads, within_the_request
 
 log = structlog.get_logger("diglot.server")
@@ -45,6 +46,7 @@ def serve(config: Config, settings: ServerSettings) -> None:
                     log_config=None,
                     log_level="warning",
                     lifespan="on",
+                    http=BoundedProtocol,
                     ws="none",
                     access_log=False,
                     server_header=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 MOST = 1000
 """Keys whose use waits to be noted; those beyond are noted when they are used again."""
@@ -21,7 +22,7 @@ class Uses:
         """This key was used just now."""
         if key_id not in self._waiting and len(self._waiting) < MOST:
             self._waiting.add(key_id)
-            self._executor.submit(self._write, key_id)
+            self._executor.submit(copy_context().run, self._write, key_id)  # the log names the request
 
     def close(self) -> None:
         """Wait for the one that is being noted; the others are left out."""
