@@ -171,6 +171,18 @@ def test_the_extra_is_named_where_it_is_missing() -> None:
     assert "pip install 'diglot[server]'" in done.stderr
 
 
+def test_a_client_is_known_by_its_address_before_a_proxy_that_is_trusted(tmp_path: Path) -> None:
+    with Service("--trusted-proxy", "127.0.0.1", "--failures-per-minute", "1", cwd=tmp_path) as service:
+
+        def ask(forwarded: str) -> int:
+            headers = {"Authorization": "Bearer dgl_x", "X-Forwarded-For": forwarded}
+            return service.http.get("/api/v0/auth/me", headers=headers).status_code
+
+        # What stands left of the address that the proxy saw, the client made up.
+        assert [ask("10.0.0.1"), ask("10.9.9.9, 10.0.0.1"), ask("10.0.0.2")] == [401, 429, 401]
+        assert service.wait_for("request")["client"] == "10.0.0.1"
+
+
 def test_requests_in_flight_end_before_it_stops(tmp_path: Path) -> None:
     """A request whose body comes slowly is under way when the service is told to stop, and is answered all the same."""
     with Service(cwd=tmp_path) as service:

@@ -141,7 +141,8 @@ async def report(request: Anyone) -> Response[Report]:
     health = await probe.ask()
     database: Database = state.database
     uptime = round(time.monotonic() - state.started, 3)
-    found = Report(health.ok, __version__, database.store.dialect, uptime, health.checks)
+    checks = [msgspec.structs.replace(check, milliseconds=round(check.milliseconds, 3)) for check in health.checks]
+    found = Report(health.ok, __version__, database.store.dialect, uptime, checks)
     return Response(found, status_code=200 if health.ok else 503)
 
 
