@@ -196,6 +196,12 @@ REMOTE = PostgresSettings(host="db.example.org", dbname="x")
         ),
         (msgspec.structs.replace(REMOTE, ssl_mode="verify-full"), ServerSettings(), None),
         (PostgresSettings(host="127.0.0.1", ssl_mode="disable"), ServerSettings(), None),
+        (PostgresSettings(host="127.0.0.1,localhost", ssl_mode="disable"), ServerSettings(), None),
+        (
+            PostgresSettings(host="localhost", options={"hostaddr": "10.0.0.1"}, ssl_mode="verify-ca"),
+            ServerSettings(),
+            "the connection to the database can be",
+        ),
         (PostgresSettings(host="/run/postgresql", ssl_mode="disable"), ServerSettings(), None),
     ],
 )

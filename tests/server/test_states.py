@@ -52,6 +52,21 @@ def test_a_condition_is_met_or_nothing_is_changed(user: Client, kind: str) -> No
     assert user("GET", at).headers["etag"] == '"4"'
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [
+        ("POST", "/workflows/w1/complete", "If-Match"),
+        ("POST", "/workflows/w1/usage", "If-Match"),
+        ("DELETE", "/workflows/w1", "If-None-Match"),
+        ("DELETE", "/auth/keys/k", "If-Match"),
+    ],
+)
+def test_a_condition_that_would_not_be_looked_at_is_refused(
+    memory: Client, method: str, path: str, header: str
+) -> None:
+    assert problem(memory(method, path, headers={header: '"1"'}, json={}))[::2] == (400, header)
+
+
 def test_only_the_version_that_is_meant_is_deleted(user: Client) -> None:
     user.put_workflow()
     user.put_workflow()

@@ -12,7 +12,8 @@ import structlog
 from diglot.config import Config
 from diglot.database import Database
 from diglot.errors import DiglotError
-from diglot.server.settings import ServerSettings, is_loopback
+from diglot.server.settings import ServerSettings
+from diglot.stores.postgres.connection import is_near
 from diglot.stores.settings import PostgresSettings
 
 log = structlog.get_logger("diglot.advice")
@@ -32,8 +33,7 @@ def at_start(config: Config, settings: ServerSettings) -> None:
         log.warning("authentication is off", advice="everybody on this machine is an admin; leave --no-auth out")
     database = config.database
     if isinstance(database, PostgresSettings):
-        local = not database.host or database.host.startswith("/") or is_loopback(database.host)
-        if not local and database.ssl_mode not in (None, "verify-full"):
+        if not is_near(database) and database.ssl_mode not in (None, "verify-full"):
             log.warning(
                 "the connection to the database can be read or changed on its way",
                 ssl_mode=database.ssl_mode,

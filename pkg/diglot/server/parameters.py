@@ -20,6 +20,8 @@ OpenDatabase = NamedDependency[Database]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many, at most.")]
 After = Annotated[str | None, QueryParameter(description="``next`` of the page before.")]
 
+_CONDITIONS = ("If-Match", "If-None-Match")
+_WRITES = {"PUT", "POST", "PATCH", "DELETE"}
 _LISTS = {"ids"}
 _NOT_OF_QUERIES = {"request", "data", "database", "if_match", "if_none_match"}
 
@@ -35,7 +37,7 @@ def moment(text: str | None, name: str) -> datetime | None:
 
 
 async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
-    """400 for a parameter that is not known, or stands twice: it would otherwise be as if it were not there.
+    """400 for a parameter that is not known, or stands twice, and for a condition that would not be looked at.
 
     Not ``def``: the framework would send that through a thread, for each request.
     """
@@ -46,6 +48,9 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             allowed = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(known)) or 'none'}"
             raise ValidationException(extra=[{"message": f"unknown parameter: {allowed}", "key": name[:100]}])
+    for name in _CONDITIONS if request.method in _WRITES else ():
+        if name in request.headers and name.lower().replace("-", "_") not in handler.parsed_fn_signature.parameters:
+            raise ValidationException(extra=[{"message": "this can't be made to depend on a version", "key": name}])
     names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
     for name in names if len(names) > len(set(names)) else ():
         if names.count(name) > 1:

@@ -47,10 +47,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
                     f"--trusted-proxy {proxy!r} can't be used: use an IP address or a network, as in 10.0.0.0/8"
                 )
         if not self.auth and not is_loopback(self.host):
-            raise ConfigurationError(
-                f"--no-auth would let everybody in who reaches {self.host}: "
-                "use it with --host 127.0.0.1, or leave it out"
-            )
+            raise _open_to(self.host)
         return self
 
 
@@ -62,6 +59,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _open_to(host: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"--no-auth would let everybody in who reaches {host}: use it with --host 127.0.0.1, or leave it out"
+    )
 
 
 def _is_address(proxy: str) -> bool:
@@ -77,6 +80,8 @@ def listener(settings: ServerSettings) -> socket.socket:
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
+        if not settings.auth and not is_loopback(str(address[0])):
+            raise _open_to(f"{settings.host} ({address[0]})")
         bound = socket.socket(family, kind, protocol)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -207,7 +207,7 @@ class _Raw(Loader):
 
 def _tls(settings: PostgresSettings) -> dict[str, str]:
     """Verified to any other host unless the settings say otherwise, which is then said in the log."""
-    local = all(_is_local(host) for host in (settings.options.get("hostaddr") or settings.host).split(","))
+    local = is_near(settings)
     mode = settings.ssl_mode or ("prefer" if local else "verify-full")
     if not local and mode not in ("verify-full", "verify-ca"):
         logger.warning(
@@ -220,6 +220,11 @@ def _tls(settings: PostgresSettings) -> dict[str, str]:
     if mode.startswith("verify") and not (Path.home() / ".postgresql" / "root.crt").exists():
         found["sslrootcert"] = _system_certificates()
     return found
+
+
+def is_near(settings: PostgresSettings) -> bool:
+    """Whether every host that may be connected to is this machine."""
+    return all(_is_local(host) for host in (settings.options.get("hostaddr") or settings.host).split(","))
 
 
 def is_socket(host: str) -> bool:
