@@ -23,9 +23,12 @@ def test_it_starts_migrates_answers_and_stops_with_exit_code_0(service_url: str,
         assert line["duration_ms"] > 0
         assert {"path", "mode"} <= set(line) or {"host", "dbname", "mode"} <= set(line)
         assert service.http.get("/readyz").json() == {"ready": True, "reasons": []}
+        head = service.http.head("/healthz")
+        assert (head.status_code, head.content, int(head.headers["content-length"]) > 0) == (200, b"", True)
         given = service.http.get("/healthz", headers={"X-Request-ID": "mine-1"})
         assert given.headers["X-Request-ID"] == "mine-1"
         assert service.wait_for("request")["path"] == "/readyz"
+        assert service.wait_for("request")["method"] == "HEAD"
         assert service.wait_for("request")["request_id"] == "mine-1"
         assert service.stop() == 0
         assert [line["event"] for line in service.lines][-2:] == ["stopping", "stopped"]

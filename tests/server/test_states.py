@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 
 from diglot.database import Database
-from diglot.errors import TooLarge
+from diglot.errors import DatabaseUnavailable, TooLarge
 from diglot.repositories.workflows import WorkflowRepository
 from diglot.server import bodies
 from tests.server.client import Client, problem
@@ -246,7 +247,23 @@ def test_unknown_addresses_and_methods(memory: Client) -> None:
     assert problem(memory("GET", "/nothing"))[:2] == (404, "not-found")
     wrong = memory("POST", "/workflows/w1")
     assert problem(wrong)[:2] == (405, "method-not-allowed")
-    assert "PUT" in wrong.headers["allow"]
+    assert wrong.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PUT"
+    assert memory("HEAD", "/workflows?limit=1").status_code == 200
+    assert memory("HEAD", "/workflows/w1/complete").status_code == 405
+
+
+def test_an_outage_is_one_line_of_log_for_a_request(user: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("connection to db.example.org failed")
+
+    monkeypatch.setattr(WorkflowRepository, "get", away)
+    with structlog.testing.capture_logs() as lines:
+        response = user("GET", "/workflows/w1")
+    assert problem(response)[:2] == (503, "database-unavailable")
+    assert "example" not in response.text
+    failed = next(line for line in lines if line["event"] == "request failed")
+    assert failed["error"].startswith("DatabaseUnavailable: connection to db.example.org failed")
+    assert "exc_info" not in failed
 
 
 def test_a_fault_of_ours_is_no_traceback_and_no_sql(

@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from litestar import Litestar
@@ -38,7 +38,7 @@ class Requests:
 
     def __init__(self, app: Litestar, settings: ServerSettings, metrics: Metrics) -> None:
         self._app = app
-        self._methods = {route.path_format: ", ".join(sorted(route.methods)) for route in _routes(app)}
+        self._methods = {route.path_format: ", ".join(route.methods) for route in _routes(app)}
         self._metrics = metrics
         self._timeout = settings.request_timeout
 
@@ -48,6 +48,9 @@ class Requests:
             return
         started = time.perf_counter()
         request_id = _request_id(scope)
+        method = scope["method"]
+        if method == "HEAD":  # as GET; the server leaves the body out
+            scope = cast("HTTPScope", {**scope, "method": "GET"})
         answer = _Answer(send, request_id, lambda: self._methods.get(scope.get("path_template", "")))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             self._metrics.in_progress.inc()
@@ -60,10 +63,10 @@ class Requests:
             finally:
                 seconds = time.perf_counter() - started
                 self._metrics.in_progress.dec()
-                self._metrics.request(scope["method"], _route(scope), answer.status, seconds)
+                self._metrics.request(method, _route(scope), answer.status, seconds)
                 log.info(
                     "request",
-                    method=scope["method"],
+                    method=method,
                     path=scope["path"],
                     status=answer.status,
                     ms=round(seconds * 1000, 1),
@@ -86,10 +89,10 @@ class _Answer:
             headers = list(message["headers"])
             given = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in given]
-            methods = self._methods()
-            if methods and b"allow" in given:  # the framework's answer to OPTIONS names those of one handler
-                headers = [header for header in headers if header[0].lower() != b"allow"]
-                headers.append((b"allow", methods.encode()))
+            if b"allow" in given:
+                headers = [
+                    _allow(header, self._methods()) if header[0].lower() == b"allow" else header for header in headers
+                ]
             message["headers"] = [*headers, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
 
@@ -104,6 +107,13 @@ async def _refuse(answer: _Answer, problem: Problem, request_id: str) -> None:
         }
     )
     await answer.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _allow(header: tuple[bytes, bytes], of_route: str | None) -> tuple[bytes, bytes]:
+    """With all methods of the address: the framework's answer to OPTIONS names those of one handler."""
+    methods = set((of_route or header[1].decode()).split(", "))
+    methods |= {"HEAD"} if "GET" in methods else set()
+    return header[0], ", ".join(sorted(methods)).encode()
 
 
 def _routes(app: Litestar) -> Iterator[HTTPRoute]:
