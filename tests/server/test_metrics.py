@@ -1,5 +1,6 @@
 """/metrics, measured where statements pass, and the advice that the log gives."""
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,27 @@ def test_what_clients_send_becomes_no_label(user: Client) -> None:
     text = user.http.get("/metrics").text
     assert "canary" not in text.lower()
     assert value(read(user.http), "auth_attempts_total", outcome="failure") == 1
+
+
+def test_a_client_that_goes_away_is_no_error(user: Client, said: list[Any]) -> None:
+    headers = [(b"authorization", f"Bearer {user.key}".encode()), (b"content-type", b"application/json")]
+    path = "/api/v0/workflows/w1"
+    scope = {"type": "http", "http_version": "1.1", "method": "PUT", "scheme": "http", "path": path, "root_path": ""}
+    scope |= {"raw_path": path.encode(), "query_string": b"", "headers": headers, "client": ("127.0.0.1", 1)}
+    scope |= {"server": ("127.0.0.1", 80), "extensions": {}, "state": {}, "asgi": {"version": "3.0"}}
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(user.http.app(scope, receive, send))
+    assert sent == []
+    assert [(line["event"], line.get("status")) for line in said] == [("request", None)]
+    assert value(read(user.http), "http_requests_total", method="PUT", status="none") == 1
 
 
 def test_the_metrics_answer_while_the_database_does_not(db: Database, user: Client) -> None:

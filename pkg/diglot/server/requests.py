@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from litestar import Litestar
@@ -56,10 +56,12 @@ class Requests:
             self._metrics.in_progress.inc()
             try:
                 async with asyncio.timeout(self._timeout):
-                    await self._app(scope, receive, answer.send)
+                    await self._app(scope, answer.listening(receive), answer.send)
             except TimeoutError:
                 if answer.status is None:
                     await _refuse(answer, TIMED_OUT, request_id)
+            except _ClientGone:
+                pass
             finally:
                 seconds = time.perf_counter() - started
                 self._metrics.in_progress.dec()
@@ -74,6 +76,10 @@ class Requests:
                 )
 
 
+class _ClientGone(BaseException):
+    """The client went away before its request was complete: no error of anybody, and nobody is there to be told."""
+
+
 class _Answer:
     """Sends on what is answered, with the headers that every answer has; ``status`` is None until it begins."""
 
@@ -82,6 +88,15 @@ class _Answer:
         self._methods = methods
         self._request_id = request_id
         self.status: int | None = None
+
+    def listening(self, receive: Receive) -> Receive:
+        async def listen() -> Any:
+            message = await receive()
+            if message["type"] == "http.disconnect" and self.status is None:
+                raise _ClientGone
+            return message
+
+        return listen
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
