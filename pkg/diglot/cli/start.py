@@ -71,14 +71,11 @@ def start(
     Example:
       diglot start --port 8080
     """
-    from diglot.config.knowledge import check_knowledge
-
     try:
         from diglot.server.run import serve
         from diglot.server.settings import ServerSettings
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"the service needs {error.name}: pip install 'diglot[server]'") from error
-    check_knowledge(app.config)
     settings = ServerSettings(
         host=host,
         port=port,
