@@ -16,6 +16,12 @@ from tests.cli.running import diglot as command
 from tests.server.service import Service
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_served_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What should be refused, and is not, ends as a service that did not come up, instead of never."""
+    monkeypatch.setattr(run._Server, "run", lambda *_: None)
+
+
 def test_it_starts_migrates_answers_and_stops_with_exit_code_0(service_url: str, tmp_path: Path) -> None:
     with Service("--database-url", service_url, cwd=tmp_path) as service:
         line = next(line for line in service.lines if line["event"] == "database initialized")
@@ -138,7 +144,6 @@ def test_who_is_second_at_a_port_is_told_too(tmp_path: Path, monkeypatch: pytest
 
 def test_a_service_that_does_not_come_up_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run._Server, "run", lambda *_: None)
     done = command("start", "--port", "0")
     assert (done.code, done.err.splitlines()[-1]) == (1, "diglot: the service could not start: the log says why")
 
