@@ -33,8 +33,13 @@ def moment(text: str | None, name: str) -> datetime | None:
         raise InvalidValue(name, f"{text[:40]!r} is not a time: use 2026-01-31T09:05:00Z") from None
 
 
-def refuse_unknown(request: Request[Any, Any, Any]) -> None:
-    """400 for a parameter that is not known: a filter with a typo would otherwise find everything."""
+async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
+    """400 for a parameter that is not known: a filter with a typo would otherwise find everything.
+
+    A coroutine, since the framework would hand a function to a thread.
+    """
+    if not request.scope["query_string"]:
+        return
     handler = request.route_handler
     known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
     for name in request.query_params:
