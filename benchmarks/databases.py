@@ -163,7 +163,7 @@ def postgres_server(version: int) -> Iterator[PostgresServer]:
 
 @contextmanager
 def durable_server(version: int) -> Iterator[Any]:
-    """A server of our own (tests.postgres_server) with the settings that production has; it can be stopped and killed."""
+    """A server of our own with the settings that production has; it can be stopped and killed."""
     from tests.postgres_server import session_in_use
 
     # Short, since a socket's path has at most 107 bytes, and open to the user that the server runs as.

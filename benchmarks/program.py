@@ -18,7 +18,7 @@ _PATIENCE = 30.0
 
 
 class Program:
-    """Runs from ``with`` to its end; ``url`` is where it listens. Not killed but asked to stop: exit code 0, or an error."""
+    """Runs until the end of ``with``, where it must stop as it should; ``url`` is where it listens."""
 
     def __init__(self, database_url: str, folder: Path, *arguments: str) -> None:
         self.log = folder / "service.log"

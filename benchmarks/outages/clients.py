@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from diglot.database import Database
 from diglot.errors import NotFound
+from diglot.ids import new_id
 
 UNKNOWN = "urn:diglot:problem:outcome-unknown"
 _PATIENCE = 60.0
@@ -35,17 +36,20 @@ class Answer(NamedTuple):
 class Clients:
     """So many that write and that read, each in a thread; ``pause`` seconds from an answer to the next request.
 
-    A writer has executions of its own, each of which it writes twice: once new, once again.
+    A writer has new executions of its own, each of which it writes twice.
     """
 
     def __init__(self, url: str, key: str, *, writers: int, readers: int, pause: float, timeout: float) -> None:
         self._address = urlsplit(url).netloc
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._name = new_id()
         self._pause = pause
         self._timeout = timeout
         self._stop = threading.Event()
         self.answers: list[Answer] = []
-        jobs = [(self._write, number) for number in range(writers)] + [(self._read, number) for number in range(readers)]
+        jobs = [(self._write, number) for number in range(writers)] + [
+            (self._read, number) for number in range(readers)
+        ]
         self._threads = [threading.Thread(target=job, args=(number,)) for job, number in jobs]
 
     def wait_for(self, what: str, condition: Callable[[list[Answer]], bool]) -> None:
@@ -72,13 +76,13 @@ class Clients:
         def request() -> tuple[str, str, str, int | None]:
             nonlocal number
             number += 1
-            exec_id = f"outage-{writer}-{(number + 1) // 2}"
+            exec_id = f"{self._name}-{writer}-{(number + 1) // 2}"
             body = {"workflow_id": "outage", "status": "SUCCESS", "input": {"number": number}}
             return "PUT", exec_id, json.dumps(body), number
 
         self._ask_on(request)
 
-    def _read(self, _reader: int) -> None:
+    def _read(self) -> None:
         self._ask_on(lambda: ("GET", "", "", None))
 
     def _ask_on(self, request: Callable[[], tuple[str, str, str, int | None]]) -> None:

@@ -8,9 +8,10 @@ import urllib.request
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.postgres_server import PostgresServer
+
 import diglot
 from benchmarks.outages.clients import Answer, Clients, Kept, kept
-from tests.postgres_server import PostgresServer
 
 WAYS: dict[str, Callable[[PostgresServer], None]] = {
     "pg_ctl stop -m fast": lambda server: server.stop("fast"),

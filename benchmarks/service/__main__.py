@@ -1,4 +1,4 @@
-"""``python -m benchmarks.service``: requests a second and how long they take, on both databases, with the real program."""
+"""``python -m benchmarks.service``: requests a second and how long they take, on both databases."""
 
 from __future__ import annotations
 
@@ -84,14 +84,23 @@ def _run(
                 worked = (program.processor_seconds() - worked) * 1e6 / together.requests
                 alone = ask(program.url, question, of, connections=1, seconds=max(1, seconds // 3))
                 answered.append(Answered(question, together, alone, worked))
-    _show(console, server_of(place), clients, answered)
+    _show(console, server_of(place), answered)
     found[database] = {"server": server_of(place), "questions": [_as_json(one) for one in answered]}
 
 
-def _show(console: Console, server: str, clients: int, answered: list[Answered]) -> None:
+def _show(console: Console, server: str, answered: list[Answered]) -> None:
     table = Table(title=server, title_justify="left")
     table.add_column("")
-    for column in ("requests/s", "p50 ms", "p99 ms", "longest ms", "CPU ms a request", "one client: requests/s", "p50 ms", "p99 ms"):
+    for column in (
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "longest ms",
+        "CPU ms a request",
+        "one client: requests/s",
+        "p50 ms",
+        "p99 ms",
+    ):
         table.add_column(column, justify="right")
     for one in answered:
         together, alone = one.together, one.alone

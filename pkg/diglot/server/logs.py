@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @contextmanager
 def logging_to_stderr(form: LogFormat) -> Iterator[None]:
     """Everything that is logged meanwhile goes to standard error in this form; afterwards it is as it was."""
-    show = [_Filter(), *_render(form)]
+    show: list[Processor] = [_Filter(), *_render(form)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

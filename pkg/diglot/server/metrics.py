@@ -107,7 +107,7 @@ class Metrics:
 
     def error(self, error: DatabaseError) -> None:
         """The database, or the way to it, failed."""
-        self._errors.labels(self.driver, _CAPITAL.sub("_", type(error).__name__).lower()).inc()
+        self._errors.labels(self.driver, kind_of(type(error))).inc()
 
     def lock_wait(self, seconds: float) -> None:
         self._lock_wait.observe(seconds)
@@ -132,6 +132,11 @@ class Metrics:
     def text(self) -> bytes:
         """All of them in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+def kind_of(error: type[Exception]) -> str:
+    """``unique_violation`` for UniqueViolation."""
+    return _CAPITAL.sub("_", error.__name__).lower()
 
 
 class _Gauges(Collector):
