@@ -8,6 +8,8 @@ import queue
 import signal
 import subprocess
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +18,15 @@ import httpx
 from tests.cli.running import COMMAND
 
 SECONDS = 30.0
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for a condition, with a deadline; what it found."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+    return found
 
 
 class Service:

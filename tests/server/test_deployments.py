@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.cli.running import process
-from tests.server.service import SECONDS, Service
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
-    return found
+from tests.server.service import Service, until
 
 
 def test_a_deployment_from_an_empty_folder_keeps_what_it_was_given(service_url: str, tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from benchmarks.outages.clients import Answer, kept
@@ -16,7 +14,7 @@ from diglot.models import WorkflowState
 from tests.cli.running import process
 from tests.postgres_server import PostgresServer
 from tests.server.client import problem
-from tests.server.service import SECONDS, Service
+from tests.server.service import Service, until
 
 TIMEOUT = 1.0
 LOAD = Load(writers=3, readers=1, pause=0.02, before=15, failures=4)
@@ -48,21 +46,13 @@ def _says_so_and_goes_on(server: PostgresServer, service: Service, key: str) -> 
     refused = ask.get("/api/v0/workflows", headers=headers)
     assert problem(refused)[0] == 503
     assert refused.headers["retry-after"] == "1"
-    unready = until(lambda: ask.get("/readyz"), lambda found: found.status_code == 503).json()
-    assert unready["reasons"][0].startswith("reachable: ")
+    until(lambda: ask.get("/readyz").status_code == 503)
+    assert ask.get("/readyz").json()["reasons"][0].startswith("reachable: ")
     assert ask.get("/healthz").status_code == 200
     assert 'database_errors_total{driver="postgres",kind="database_unavailable"}' in ask.get("/metrics").text
     server.start()
-    until(lambda: ask.get("/readyz"), lambda found: found.status_code == 200)
+    until(lambda: ask.get("/readyz").status_code == 200)
     assert ask.get("/api/v0/workflows", headers=headers).status_code == 200
-
-
-def until(ask: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while not good(found := ask()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return found
 
 
 @pytest.mark.parametrize(("status", "lost", "unknown"), [(201, 1, 0), (503, 0, 1)])

@@ -56,7 +56,7 @@ class Watch:
         try:
             running = self._database.workflows.list(status="RUNNING", limit=MOST_WORKFLOWS + 1)
             statistics = self._database.store.statistics()
-        except DiglotError:
+        except (DiglotError, OSError):
             return
         if len(running.items) > MOST_WORKFLOWS:
             self._say("many workflows at once on SQLite", running=f"more than {MOST_WORKFLOWS}", advice=_POSTGRES)
