@@ -47,10 +47,8 @@ class Clients:
         self._timeout = timeout
         self._stop = threading.Event()
         self.answers: list[Answer] = []
-        jobs = [(self._write, number) for number in range(writers)] + [
-            (self._read, number) for number in range(readers)
-        ]
-        self._threads = [threading.Thread(target=job, args=(number,)) for job, number in jobs]
+        self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(writers)]
+        self._threads += [threading.Thread(target=self._read) for _ in range(readers)]
 
     def wait_for(self, what: str, condition: Callable[[list[Answer]], bool]) -> None:
         """Until the answers fulfil this. RuntimeError, with ``what``, when they don't."""
