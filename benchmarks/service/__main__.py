@@ -78,7 +78,8 @@ def _run(
         answered = []
         for question in questions:
             with console.status(f"{database}: {question.title}"):
-                ask(program.url, question, of, connections=clients, seconds=WARM_UP)
+                if WARM_UP:
+                    ask(program.url, question, of, connections=clients, seconds=WARM_UP)
                 worked = program.processor_seconds()
                 together = ask(program.url, question, of, connections=clients, seconds=seconds)
                 worked = (program.processor_seconds() - worked) * 1e6 / together.requests
