@@ -48,7 +48,7 @@ class Load(NamedTuple):
     before: int
     """Writes acknowledged before PostgreSQL goes away, and again after it came back."""
     failures: int
-    """Requests refused before it is started again."""
+    """Requests refused before it is started again; 0: it is started again at once."""
 
 
 def outage(server: PostgresServer, url: str, key: str, way: str, load: Load, *, timeout: float) -> Outage:
@@ -69,7 +69,7 @@ def outage(server: PostgresServer, url: str, key: str, way: str, load: Load, *, 
     with diglot.open(server.url(), migrate=False) as database:
         found = kept(answers, database)
     return Outage(
-        way,
+        way if load.failures else f"{way}, back at once",
         away=back - left,
         ready=ready,
         served=served,
