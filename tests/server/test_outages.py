@@ -49,7 +49,8 @@ def _says_so_and_goes_on(server: PostgresServer, service: Service, key: str) -> 
     until(lambda: ask.get("/readyz").status_code == 503)
     assert ask.get("/readyz").json()["reasons"][0].startswith("reachable: ")
     assert ask.get("/healthz").status_code == 200
-    assert 'database_errors_total{driver="postgres",kind="database_unavailable"}' in ask.get("/metrics").text
+    counted = 'database_errors_total{driver="postgres",kind="database_unavailable"}'
+    until(lambda: counted in ask.get("/metrics").text)
     server.start()
     until(lambda: ask.get("/readyz").status_code == 200)
     assert ask.get("/api/v0/workflows", headers=headers).status_code == 200
