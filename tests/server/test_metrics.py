@@ -118,7 +118,13 @@ def test_a_session_that_is_measured_does_what_it_did(db: Database) -> None:
             inner.workflows.update_status("w1", "FAILED")
     assert measured.workflows.get("w1").status == "FAILED"
     assert measured.workflows.list(with_tasks=True).items[0].tasks == {}
-    assert measured.store.server_version == db.store.server_version
+    store = measured.store
+    assert (store.server_version, store.location) == (db.store.server_version, db.store.location)
+    store.script(Statement("test.script", "create table t (x int); insert into t values (1)", writes=True))
+    text = "insert into t values (?)" if db.store.dialect == "sqlite" else "insert into t values ($1)"
+    assert store.many(Statement("test.many", text, writes=True), [(2,), (3,)]) == 2
+    assert store.columns(Statement("test.columns", "select x from t order by x")) == (["x"], [(1,), (2,), (3,)])
+    assert store.together([]) == []
     assert measured.migrate() == []
     assert measured.health().ok
     with measured:
