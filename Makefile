@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 INPUTS := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format bench clean
+.PHONY: help run test lint check format bench bench-service bench-outages clean
 
 help: ## show what there is
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/.installed ## install, then record a real workflow on the configured database (default: SQLite)
 	@$(BIN)/diglot quickstart
@@ -34,6 +34,12 @@ format: $(VENV)/.installed-lint ## let ruff format the code
 
 bench: $(VENV)/.installed-test ## hand-written driver code, Diglot, SQLAlchemy Core and ORM, side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-service: $(VENV)/.installed-test ## load on the service, on both databases, with wrk (apt-get install wrk); 2 minutes
+	@$(BIN)/python -m benchmarks.service $(ARGS)
+
+bench-outages: $(VENV)/.installed-test ## PostgreSQL stopped, killed and started under load: how the service bears it
+	@$(BIN)/python -m benchmarks.outages $(ARGS)
 
 clean: ## remove what was installed and built (databases stay)
 	rm -rf $(VENV) build dist pkg/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

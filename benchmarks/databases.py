@@ -157,6 +157,13 @@ def postgres_server(version: int) -> Iterator[PostgresServer]:
         finally:
             server.drop_all()
         return
+    with durable_server(version) as own:
+        yield PostgresServer(own.url())
+
+
+@contextmanager
+def durable_server(version: int) -> Iterator[Any]:
+    """A server of our own with the settings that production has; it can be stopped and killed."""
     from tests.postgres_server import session_in_use
 
     # Short, since a socket's path has at most 107 bytes, and open to the user that the server runs as.
@@ -166,7 +173,7 @@ def postgres_server(version: int) -> Iterator[PostgresServer]:
         server = _durable(version, folder)
         server.acquire()
         try:
-            yield PostgresServer(server.url())
+            yield server
         finally:
             server.release()
             server.wait_until_gone()

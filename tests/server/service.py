@@ -21,11 +21,11 @@ SECONDS = 30.0
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Wait for a condition, with a deadline."""
+    """Wait for a condition, with a deadline; what it found."""
     deadline = time.monotonic() + SECONDS
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 

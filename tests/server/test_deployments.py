@@ -1,10 +1,9 @@
-"""The two deployments, from an empty folder with the real program; and a database that goes away and comes back."""
+"""The two deployments, from an empty folder with the real program; and a SQLite file that goes away and comes back."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ import httpx
 import diglot
 from diglot.models import WorkflowState
 from tests.cli.running import process
-from tests.postgres_server import PostgresServer
-from tests.server.client import problem
 from tests.server.service import Service, until
 
 
@@ -42,33 +39,6 @@ def test_a_deployment_from_an_empty_folder_keeps_what_it_was_given(service_url: 
         assert (again.json(), again.headers["etag"]) == (run.json(), run.headers["etag"])
         assert service.http.get(f"{at}/tree", headers=headers).json() == tree
         assert service.http.get("/api/v0/auth/me").status_code == 401
-        assert service.stop() == 0
-
-
-def test_postgresql_goes_away_and_comes_back(own_postgres: Callable[[int], PostgresServer], tmp_path: Path) -> None:
-    """503 in time, then 200, without a restart of the service; nothing of the server's words is told."""
-    server = own_postgres(18)
-    env = {"DATABASE_URL": server.url()}
-    key = process("init", "--admin", "a@b.c", "--format", "json", cwd=tmp_path, env=env).json["key"]
-    headers = {"Authorization": f"Bearer {key}"}
-    with Service("--request-timeout", "2", cwd=tmp_path, env=env) as service:
-        ask = service.http
-        for away in (server.stop, server.kill):
-            assert ask.get("/api/v0/workflows", headers=headers).status_code == 200
-            away()
-            started = time.monotonic()
-            refused = ask.get("/api/v0/workflows", headers=headers)
-            assert problem(refused)[0] == 503
-            assert refused.headers["retry-after"] == "1"
-            assert time.monotonic() - started < 5
-            unready = until(lambda: _not_ready(ask))
-            assert not unready["ready"]
-            assert unready["reasons"][0].startswith("reachable: ")
-            assert ask.get("/healthz").status_code == 200
-            assert ask.get("/metrics").status_code == 200
-            server.start()
-            until(lambda: ask.get("/readyz").status_code == 200)
-            until(lambda: ask.get("/api/v0/workflows", headers=headers).status_code == 200)
         assert service.stop() == 0
 
 

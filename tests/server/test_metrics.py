@@ -1,6 +1,7 @@
 """/metrics, measured where statements pass, and the advice that the log gives."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import diglot
 from diglot.config import Config
-from diglot.database import Database
+from diglot.database import Database, packaged_queries
 from diglot.errors import DatabaseUnavailable
 from diglot.models import WorkflowState
 from diglot.server import advice, health
 from diglot.server.measured import MeasuredStore
 from diglot.server.metrics import Metrics
 from diglot.server.settings import ServerSettings
+from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from tests.server.client import Client, problem, serving
+from tests.server.service import Service, until
 
 WANTED = """
 database_query_duration_seconds driver operation query
@@ -89,6 +92,8 @@ def test_what_clients_send_becomes_no_label(user: Client) -> None:
     user("GET", "/auth/me", key="canary")
     text = user.http.get("/metrics").text
     assert "canary" not in text.lower()
+    queries = {sample.labels["query"] for sample in read(user.http)["database_query"].samples}
+    assert queries <= {query.source.full_name for query in packaged_queries("sqlite")}
     assert value(read(user.http), "auth_attempts_total", outcome="failure") == 1
 
 
@@ -149,7 +154,13 @@ def test_a_session_that_is_measured_does_what_it_did(db: Database) -> None:
             inner.workflows.update_status("w1", "FAILED")
     assert measured.workflows.get("w1").status == "FAILED"
     assert measured.workflows.list(with_tasks=True).items[0].tasks == {}
-    assert measured.store.server_version == db.store.server_version
+    store = measured.store
+    assert (store.server_version, store.location) == (db.store.server_version, db.store.location)
+    store.script(Statement("test.script", "create table t (x int); insert into t values (1)", writes=True))
+    text = "insert into t values (?)" if db.store.dialect == "sqlite" else "insert into t values ($1)"
+    assert store.many(Statement("test.many", text, writes=True), [(2,), (3,)]) == 2
+    assert store.columns(Statement("test.columns", "select x from t order by x")) == (["x"], [(1,), (2,), (3,)])
+    assert store.together([]) == []
     assert measured.migrate() == []
     assert measured.health().ok
     with measured:
@@ -192,12 +203,42 @@ def test_a_file_that_can_not_be_looked_at_ends_no_watch(tmp_path: Path, said: li
     assert said == []
 
 
-def test_large_files_are_told(said: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_a_write_ahead_log_that_a_reader_keeps_from_being_emptied_is_told(said: list[Any], tmp_path: Path) -> None:
+    path = str(tmp_path / "app.db")
+    with diglot.open(path) as db, diglot.open(path) as other, other.store.snapshot() as reader:
+        reader.rows(Statement("test.read", "select 1 from users"))
+        watch = advice.Watch(db)
+        watch.look()
+        assert said == []
+        db.store.count(Statement("test.make", "create table large as select zeroblob(67108864) as x", writes=True))
+        watch.look()
+        watch.look()
+    assert [line["event"] for line in said] == ["the write-ahead log is large"]
+    assert said[0]["bytes"] > 64 * 2**20
+
+
+def test_a_large_file_is_told(said: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    with diglot.open(str(path)) as db:
+        os.truncate(path, 2**30 + 4096)  # a hole: nothing is written
+        watch = advice.Watch(db)
+        watch.look()
+        watch.look()
+    assert [(line["event"], line["bytes"]) for line in said] == [("the database file is large", 2**30 + 4096)]
+
+
+def test_the_service_looks_by_itself(tmp_path: Path) -> None:
+    """The real program: what the settings tell, and what is seen in the database."""
     with diglot.open(str(tmp_path / "app.db")) as db:
-        monkeypatch.setattr(advice, "LARGE_FILE", 1)
-        monkeypatch.setattr(advice, "LARGE_LOG", 1)
-        advice.Watch(db).look()
-    assert [line["event"] for line in said] == ["the database file is large", "the write-ahead log is large"]
+        for number in range(11):
+            db.workflows.upsert(WorkflowState(f"w{number}", "flow", "RUNNING"))
+    arguments = ["--db-driver", "sqlite", "--db-path", "app.db", "--no-auth", "--concurrent-workflows", "11"]
+    with Service(*arguments, cwd=tmp_path) as service:
+        until(lambda: any("running" in line for line in service.lines))
+        told = [line for line in service.lines if line["level"] == "warning"]
+        assert [line["event"] for line in told] == ["authentication is off", *["many workflows at once on SQLite"] * 2]
+        assert (told[1]["expected"], told[2]["running"]) == (11, "more than 10")
+        assert service.stop() == 0
 
 
 REMOTE = PostgresSettings(host="db.example.org", dbname="x")

@@ -26,6 +26,8 @@ class Failures:
 
     def wait(self, address: str) -> int:
         """Whole seconds until the next attempt is looked at; 0 when it may come now."""
+        if not self._left:
+            return 0
         left = self._now(_client(address))
         return 0 if left >= 1.0 else math.ceil((1.0 - left) / self._per_second)
 

@@ -42,15 +42,17 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     Not ``def``: the framework would send that through a thread, for each request.
     """
     handler = request.route_handler
+    for name in _CONDITIONS if request.method in _WRITES else ():
+        if name in request.headers and name.lower().replace("-", "_") not in handler.parsed_fn_signature.parameters:
+            raise ValidationException(extra=[{"message": "this can't be made to depend on a version", "key": name}])
+    if not request.scope["query_string"]:
+        return
     known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
     for name in request.query_params:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             allowed = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(known)) or 'none'}"
             raise ValidationException(extra=[{"message": f"unknown parameter: {allowed}", "key": name[:100]}])
-    for name in _CONDITIONS if request.method in _WRITES else ():
-        if name in request.headers and name.lower().replace("-", "_") not in handler.parsed_fn_signature.parameters:
-            raise ValidationException(extra=[{"message": "this can't be made to depend on a version", "key": name}])
     names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
     for name in names if len(names) > len(set(names)) else ():
         if names.count(name) > 1:

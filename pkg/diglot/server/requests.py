@@ -24,7 +24,6 @@ from diglot.server.settings import ServerSettings
 if TYPE_CHECKING:
     from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
-log = structlog.get_logger("diglot.requests")
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -41,6 +40,7 @@ class Requests:
         self._methods = {route.path_format: ", ".join(route.methods) for route in _routes(app)}
         self._metrics = metrics
         self._timeout = settings.request_timeout
+        self._log = structlog.get_logger("diglot.requests").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -66,7 +66,7 @@ class Requests:
                 seconds = time.perf_counter() - started
                 self._metrics.in_progress.dec()
                 self._metrics.request(method, _route(scope), answer.status, seconds)
-                log.info(
+                self._log.info(
                     "request",
                     method=method,
                     path=scope["path"],

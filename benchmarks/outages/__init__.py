@@ -1,0 +1,1 @@
+"""PostgreSQL stopped and started under load: ``python -m benchmarks.outages``."""
