@@ -108,6 +108,32 @@ class TaskState(Model, frozen=True):
     updated_at: datetime | UnsetType = UNSET
 
 
+class WorkflowSummary(Model, frozen=True):
+    """What a list shows of an execution; ``recorded_seconds`` is what its engine noted in the output, if it did."""
+
+    workflow_exec_id: str
+    workflow_id: str
+    status: Status
+    recorded_seconds: Any
+    created_at: datetime
+    updated_at: datetime
+
+
+class TaskSummary(Model, frozen=True):
+    """What a list or a tree shows of a task state; ``recorded_seconds`` as for an execution."""
+
+    task_exec_id: str
+    task_id: str
+    component: Component
+    status: Status
+    execution_type: ExecutionType
+    parent_state_id: str | None
+    recorded_seconds: Any
+    error: StateError | None
+    created_at: datetime
+    updated_at: datetime
+
+
 class User(Model, frozen=True):
     """A person or program that may come in; the e-mail is stored trimmed and case-folded."""
 

@@ -100,11 +100,17 @@ def problem_of(error: Exception) -> Problem:
     return problem("internal-error", 500, "Something went wrong here", "the log has more, by the request's id")
 
 
-def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The exception handler of the application."""
+def told(error: Exception) -> Problem:
+    """What to answer for an error, which the log is told of where it is ours."""
     found = problem_of(error)
     if found.status >= 500:
         log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", exc_info=error)
+    return found
+
+
+def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The exception handler of the application."""
+    found = told(error)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     body, headers = encoded(found, request_id)
     given = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
@@ -114,7 +120,12 @@ def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes
 def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
     """The body and the headers of a problem."""
     body = msgspec.json.encode(msgspec.structs.replace(found, request_id=request_id))
-    return body, {"Content-Type": MEDIA_TYPE} | _HEADERS.get(found.status, {})
+    return body, {"Content-Type": MEDIA_TYPE} | headers_of(found)
+
+
+def headers_of(found: Problem) -> dict[str, str]:
+    """What a client is told besides: how to sign in, when to try again."""
+    return _HEADERS.get(found.status, {})
 
 
 def responses(*statuses: int) -> Mapping[int, ResponseSpec]:

@@ -41,29 +41,7 @@ class SignedIn(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        state = scope["litestar_app"].state
-        database: Database = state.database
-        failures: Failures = state.failures
-        metrics: Metrics = state.metrics
-        address = scope["client"][0] if scope["client"] else ""
-        wait = failures.wait(address)
-        if wait:
-            metrics.attempt("limited")
-            raise TooManyRequestsException(
-                f"too many failed attempts: wait {wait} s", headers={"Retry-After": str(wait)}
-            )
-        secret = _bearer(Headers.from_scope(scope))
-        if secret is None:
-            metrics.attempt("missing")
-            raise InvalidApiKey
-        try:
-            user = await sync_to_thread(database.api_keys.authenticate, secret)
-        except InvalidApiKey:
-            failures.note(address)
-            metrics.attempt("failure")
-            raise
-        metrics.attempt("success")
-        scope["user"], scope["auth"] = user, ""
+        scope["user"], scope["auth"] = await user_of(scope, _bearer(Headers.from_scope(scope))), ""
         await next_app(scope, receive, send)
 
 
@@ -80,6 +58,30 @@ class Everybody(ASGIMiddleware):
             raise PermissionDeniedException("authentication is off, so only this machine itself may ask")
         scope["user"], scope["auth"] = EVERYBODY, ""
         await next_app(scope, receive, send)
+
+
+async def user_of(scope: Scope, secret: str | None) -> User:
+    """Whose key this is. InvalidApiKey where there is none or it is not good; 429 where too many of them were not."""
+    state = scope["litestar_app"].state
+    database: Database = state.database
+    failures: Failures = state.failures
+    metrics: Metrics = state.metrics
+    address = scope["client"][0] if scope["client"] else ""
+    wait = failures.wait(address)
+    if wait:
+        metrics.attempt("limited")
+        raise TooManyRequestsException(f"too many failed attempts: wait {wait} s", headers={"Retry-After": str(wait)})
+    if secret is None:
+        metrics.attempt("missing")
+        raise InvalidApiKey
+    try:
+        user = await sync_to_thread(database.api_keys.authenticate, secret)
+    except InvalidApiKey:
+        failures.note(address)
+        metrics.attempt("failure")
+        raise
+    metrics.attempt("success")
+    return user
 
 
 def admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
