@@ -6,8 +6,10 @@ from typing import Any
 
 from diglot.models import TERMINAL, TaskState, TaskSummary, WorkflowState, WorkflowSummary
 
+AnyState = WorkflowState | TaskState | WorkflowSummary | TaskSummary
 
-def duration_of(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary) -> float | None:
+
+def duration_of(state: AnyState) -> float | None:
     """Seconds that it took: what its engine recorded (``output.runtimeInSeconds``), else from creation to its end.
 
     None while it is not finished, and for a state that was never stored.
@@ -22,7 +24,7 @@ def duration_of(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary
     return (state.updated_at - state.created_at).total_seconds()
 
 
-def recorded_seconds(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary) -> float | None:
+def recorded_seconds(state: AnyState) -> float | None:
     """What its engine recorded, None where it recorded nothing that is a number."""
     found: Any
     if isinstance(state, WorkflowSummary | TaskSummary):

@@ -18,7 +18,8 @@ from litestar.routes import HTTPRoute
 
 from diglot.ids import new_id
 from diglot.server.metrics import Metrics
-from diglot.server.problems import TIMED_OUT, Problem, encoded
+from diglot.server.pages import errors
+from diglot.server.problems import TIMED_OUT, encoded
 from diglot.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Requests:
                     await self._app(scope, receive, answer.send)
             except TimeoutError:
                 if answer.status is None:
-                    await _refuse(answer, TIMED_OUT, request_id)
+                    await _refuse(answer, TIMED_OUT.status, *_timed_out(scope, request_id))
             finally:
                 seconds = time.perf_counter() - started
                 self._metrics.in_progress.dec()
@@ -94,16 +95,19 @@ class _Answer:
         await self._send(message)
 
 
-async def _refuse(answer: _Answer, problem: Problem, request_id: str) -> None:
-    body, headers = encoded(problem, request_id)
+async def _refuse(answer: _Answer, status: int, body: bytes, headers: dict[str, str]) -> None:
     await answer.send(
         {
             "type": "http.response.start",
-            "status": problem.status,
+            "status": status,
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
     )
     await answer.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _timed_out(scope: Scope, request_id: str) -> tuple[bytes, dict[str, str]]:
+    return (errors.encoded if errors.for_people(scope) else encoded)(TIMED_OUT, request_id)
 
 
 def _routes(app: Litestar) -> Iterator[HTTPRoute]:

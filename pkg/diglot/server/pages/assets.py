@@ -1,4 +1,4 @@
-"""The style, the script and the icon: our own files, named with a mark of their content so that browsers may keep them."""
+"""The style, the script and the icon: our own files, with a mark of their content so that browsers may keep them."""
 
 from __future__ import annotations
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from litestar import Response, get
 from litestar.response import Redirect
 
 from diglot.errors import WorkflowNotFound
-from diglot.models import STATUSES, TERMINAL, Status, WorkflowSummary
+from diglot.models import STATUSES, TERMINAL, Status
 from diglot.server.pages.rendering import HEADERS, link, rendered
 from diglot.server.who import Me
 
@@ -33,7 +32,7 @@ def runs(request: Me) -> Response[Any]:
     return rendered(
         request,
         "runs.html",
-        runs=[(run, _so_far(run)) for run in page.items],
+        runs=page.items,
         known=sorted({run.workflow_id for run in page.items}),
         status=status,
         sought=sought,
@@ -64,7 +63,7 @@ def tasks(request: Me, run: str) -> Response[Any]:
 
 def _status(given: str | None) -> Status | None:
     """The status of a filter; what is none at all finds everything, as if nothing was chosen."""
-    return next((status for status in STATUSES if status == given), None)  # type: ignore[return-value]
+    return cast(Status, given) if given in STATUSES else None
 
 
 def _is_run(request: Me, exec_id: str) -> bool:
@@ -73,10 +72,6 @@ def _is_run(request: Me, exec_id: str) -> bool:
     except WorkflowNotFound:
         return False
     return True
-
-
-def _so_far(run: WorkflowSummary) -> float:
-    return max((datetime.now(UTC) - run.created_at).total_seconds(), 0.0)
 
 
 HANDLERS = [runs, tasks]

@@ -7,19 +7,19 @@ the rest and leads to all of them. So a page has a bounded size, however many ta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
-from diglot.durations import duration_of
-from diglot.models import STATUSES, TERMINAL, TaskSummary
+from diglot.models import TERMINAL, TaskSummary
 
 MOST_ROOTS = 40
 MOST_CHILDREN = 8
 MOST_ROWS = 400
 DEEPEST = 12
 FEW_ROWS = 30
+_ORDER = ("SUCCESS", "FAILED", "TIMED_OUT", "CANCELED", "RUNNING", "WAITING", "PAUSED", "PENDING")
 _INTEREST = {"FAILED": 0, "TIMED_OUT": 0, "RUNNING": 1, "WAITING": 1, "PAUSED": 1, "CANCELED": 2, "PENDING": 2}
 
 
@@ -32,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many tasks have which status, in the order of STATUSES."""
+    """How many tasks have which status, what has ended first."""
 
     total: int
     by_status: dict[str, int]
@@ -48,10 +48,10 @@ class Counts(msgspec.Struct, frozen=True):
 
     @property
     def parts(self) -> list[Part]:
-        """Side by side in one bar, what has ended first."""
+        """Side by side in one bar."""
         found, begin = [], 0.0
-        for status in sorted(self.by_status, key=lambda status: (status not in TERMINAL, STATUSES.index(status))):
-            width = 100 * self.by_status[status] / self.total
+        for status, number in self.by_status.items():
+            width = 100 * number / self.total
             found.append(Part(status, percent(begin), percent(width)))
             begin += width
         return found
@@ -68,14 +68,10 @@ class Branch(msgspec.Struct, frozen=True):
     open: bool
 
     @property
-    def seconds(self) -> float | None:
-        return duration_of(self.task)
-
-    @property
     def error(self) -> str:
         """One line of why it failed."""
         error = self.task.error
-        return "" if error is None else " ".join(text for text in (error.code, error.message) if text)
+        return "" if error is None else ": ".join(text for text in (error.code, error.message) if text)
 
 
 class Outline(msgspec.Struct, frozen=True):
@@ -99,31 +95,36 @@ def outline(tasks: Sequence[TaskSummary]) -> Outline:
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A line of a timeline: a task, or several that are not shown one by one, below ``parent``."""
+    """A line of a timeline: a task, or several below ``parent`` that are not shown one by one; ``shut``: the tasks
+    below it are not shown at all."""
 
     depth: int
     tasks: list[TaskSummary]
     branch: Branch | None
     parent: str | None
+    shut: bool
 
 
-def rows(shape: Outline) -> list[Row]:
-    """The tree from top to bottom."""
-    found = list(_rows(shape.branches, 0))
-    return [*found, Row(0, shape.rest_of, None, None)] if shape.rest_of else found
+def rows(shape: Outline, opened: Collection[str] = ()) -> list[Row]:
+    """The tree from top to bottom; below what is neither open nor among ``opened`` nothing is shown."""
+    found = list(_rows(shape.branches, 0, opened))
+    return [*found, Row(0, shape.rest_of, None, None, False)] if shape.rest_of else found
 
 
-def _rows(branches: list[Branch], depth: int) -> Iterator[Row]:
+def _rows(branches: list[Branch], depth: int, opened: Collection[str]) -> Iterator[Row]:
     for branch in branches:
-        yield Row(depth, [branch.task], branch, None)
-        yield from _rows(branch.branches, depth + 1)
-        if branch.rest_of:
-            yield Row(depth + 1, branch.rest_of, None, branch.task.task_exec_id)
+        id = branch.task.task_exec_id
+        shut = branch.beneath is not None and not branch.open and id not in opened
+        yield Row(depth, [branch.task], branch, None, shut)
+        if not shut:
+            yield from _rows(branch.branches, depth + 1, opened)
+            if branch.rest_of:
+                yield Row(depth + 1, branch.rest_of, None, id, False)
 
 
 def counts(tasks: Iterable[TaskSummary]) -> Counts:
     found = Counter(str(task.status) for task in tasks)
-    return Counts(found.total(), {status: found[status] for status in STATUSES if found[status]})
+    return Counts(found.total(), {status: found[status] for status in _ORDER if found[status]})
 
 
 def percent(value: float) -> str:
@@ -178,9 +179,7 @@ class _Budget:
         self.few = few
 
 
-def _branch(
-    task: TaskSummary, children: Mapping[str | None, list[TaskSummary]], depth: int, budget: _Budget
-) -> Branch:
+def _branch(task: TaskSummary, children: Mapping[str | None, list[TaskSummary]], depth: int, budget: _Budget) -> Branch:
     below = children.get(task.task_exec_id, [])
     if not below:
         return Branch(task, None, [], None, [], False)

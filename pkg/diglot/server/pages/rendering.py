@@ -13,8 +13,9 @@ from litestar import Request, Response
 from markupsafe import Markup
 
 from diglot._version import __version__
-from diglot.durations import duration_of, duration_text
-from diglot.models import STATUSES, TERMINAL, TaskSummary, WorkflowSummary
+from diglot.database import utc_now
+from diglot.durations import AnyState, duration_of, duration_text
+from diglot.models import STATUSES
 from diglot.server.pages.assets import address
 
 MEDIA_TYPE = "text/html"
@@ -41,15 +42,20 @@ def rendered(
 ) -> Response[str]:
     """A page. With ``fragment`` in the query only the part of it that changes, which the script puts in its place."""
     wanted = f"_{template}" if "fragment" in request.query_params and "live" in values else template
-    user = request.scope.get("user")
-    text = _environment().get_template(wanted).render(user=user, version=__version__, path=request.url.path, **values)
-    return Response(text, media_type=MEDIA_TYPE, status_code=code, headers={**HEADERS, **(headers or {})})
+    values = {"user": request.scope.get("user"), "path": request.url.path, **values}
+    given = {**HEADERS, **(headers or {})}
+    return Response(text(wanted, **values), media_type=MEDIA_TYPE, status_code=code, headers=given)
 
 
-def link(path: str, **query: str | None) -> str:
+def text(template: str, **values: Any) -> str:
+    """What a template says."""
+    return _environment().get_template(template).render({"now": utc_now(), "version": __version__, **values})
+
+
+def link(path: str, **query: str | list[str] | None) -> str:
     """An address of ours. Ids stand in the query: they may hold slashes and dots, which a path would not keep."""
     given = {name: value for name, value in query.items() if value}
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 @cache
@@ -62,7 +68,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_visible,
     )
-    environment.globals |= {"asset": address, "link": link, "statuses": STATUSES, "terminal": TERMINAL}
+    environment.globals |= {"asset": address, "link": link, "statuses": STATUSES}
     environment.filters |= {"duration": duration_text, "time": _time, "size": _size, "count": _count, "took": _took}
     return environment
 
@@ -90,6 +96,9 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _took(state: WorkflowSummary | TaskSummary) -> str:
+def _took(state: AnyState, now: datetime) -> str:
+    """How long it took, or has taken so far; nothing for what waits for its turn."""
     seconds = duration_of(state)
+    if seconds is None and state.status != "PENDING" and state.created_at:
+        seconds = max((now - state.created_at).total_seconds(), 0.0)
     return "–" if seconds is None else duration_text(seconds)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from litestar import Response, get
 
-from diglot.durations import duration_of, recorded_seconds
+from diglot.database import utc_now
+from diglot.durations import recorded_seconds
 from diglot.models import TERMINAL, StateError, Usage
 from diglot.repositories.tasks import MOST_SUMMARIES
 from diglot.server.pages.outline import elapsed, outline, rows, span
@@ -27,9 +27,10 @@ def run(request: Me, id: str, view: str = "tree") -> Response[Any]:
     database = request.app.state.database
     state = database.workflows.get(id, with_tasks=False)
     page = database.tasks.summaries(id, limit=MOST_SUMMARIES)
-    now = datetime.now(UTC)
+    now = utc_now()
     shape = outline(page.items)
     scale = span(state.created_at, page.items, now)
+    opened = request.query_params.getall("open", [])
     ended = state.status in TERMINAL
     return rendered(
         request,
@@ -39,10 +40,10 @@ def run(request: Me, id: str, view: str = "tree") -> Response[Any]:
         shape=shape,
         more=page.next is not None,
         scale=scale,
-        rows=rows(shape),
+        rows=rows(shape, opened),
+        opened=opened,
         now=now,
         elapsed=elapsed,
-        seconds=duration_of(state) if ended else max((now - state.created_at).total_seconds(), 0.0),
         recorded=ended and recorded_seconds(state) is not None,
         lasted=(state.updated_at - state.created_at).total_seconds(),
         error=why(state.error),
@@ -55,7 +56,7 @@ def run(request: Me, id: str, view: str = "tree") -> Response[Any]:
 
 def why(error: StateError | None) -> str:
     """One line of why something failed."""
-    return "" if error is None else " ".join(text for text in (error.code, error.message) if text) or "no reason given"
+    return "" if error is None else ": ".join(text for text in (error.code, error.message) if text) or "no reason given"
 
 
 def tokens(usage: Usage | None) -> int:

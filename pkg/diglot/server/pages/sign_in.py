@@ -42,7 +42,7 @@ class Visitor(ASGIMiddleware):
 @get(FORM, sync_to_thread=False)
 def form(request: Request[Any, Any, Any]) -> Response[Any]:
     """The form; with authentication off there is nothing to sign in to."""
-    if "user" in request.scope:
+    if request.scope.get("user") is not None:
         return Redirect("/", status_code=303, headers=HEADERS)
     return rendered(request, "sign_in.html", target=_target(request.query_params.get("to", "")), wrong=False)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Response, get
 
-from diglot.durations import duration_of
 from diglot.models import TERMINAL
 from diglot.server.pages.lists import PAGE
 from diglot.server.pages.rendering import link, rendered
@@ -22,8 +20,6 @@ def task(request: Me, run: str, id: str) -> Response[Any]:
     state = database.tasks.get(id, run)
     after = request.query_params.get("after")
     children = database.tasks.summaries(run, parent_state_id=id, limit=2 * PAGE, after=after)
-    ended = state.status in TERMINAL
-    now = datetime.now(UTC)
     return rendered(
         request,
         "task.html",
@@ -31,11 +27,10 @@ def task(request: Me, run: str, id: str) -> Response[Any]:
         children=children.items,
         first=link("/task", run=run, id=id) if after else None,
         next=link("/task", run=run, id=id, after=children.next) if children.next else None,
-        seconds=duration_of(state) if ended else max((now - state.created_at).total_seconds(), 0.0),
         error=why(state.error),
         documents=documents(state.error, state.input, state.output),
         usage=state.usage or [],
-        live=0 if ended else LIVE_SECONDS,
+        live=0 if state.status in TERMINAL else LIVE_SECONDS,
     )
 
 
