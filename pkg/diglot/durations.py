@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
 from diglot.models import TERMINAL, TaskState, TaskSummary, WorkflowState, WorkflowSummary
 
-AnyState = WorkflowState | TaskState | WorkflowSummary | TaskSummary
 
-
-def duration_of(state: AnyState) -> float | None:
+def duration_of(state: WorkflowState | TaskState) -> float | None:
     """Seconds that it took: what its engine recorded (``output.runtimeInSeconds``), else from creation to its end.
 
     None while it is not finished, and for a state that was never stored.
@@ -24,14 +22,18 @@ def duration_of(state: AnyState) -> float | None:
     return (state.updated_at - state.created_at).total_seconds()
 
 
-def recorded_seconds(state: AnyState) -> float | None:
+def recorded_seconds(state: WorkflowState | TaskState) -> float | None:
     """What its engine recorded, None where it recorded nothing that is a number."""
-    found: Any
-    if isinstance(state, WorkflowSummary | TaskSummary):
-        found = state.recorded_seconds
-    else:
-        found = (state.output or {}).get("runtimeInSeconds")
+    found = (state.output or {}).get("runtimeInSeconds")
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def elapsed_seconds(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary, now: datetime) -> float:
+    """From its creation to its end, or until now; 0 for a state that was never stored."""
+    if not state.created_at or not state.updated_at:
+        return 0.0
+    end = state.updated_at if state.status in TERMINAL else max(now, state.updated_at)
+    return max((end - state.created_at).total_seconds(), 0.0)
 
 
 def duration_text(seconds: float) -> str:

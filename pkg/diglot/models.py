@@ -109,18 +109,17 @@ class TaskState(Model, frozen=True):
 
 
 class WorkflowSummary(Model, frozen=True):
-    """What a list shows of an execution; ``recorded_seconds`` is what its engine noted in the output, if it did."""
+    """An execution without what it holds, which may be large: for lists."""
 
     workflow_exec_id: str
     workflow_id: str
     status: Status
-    recorded_seconds: Any
     created_at: datetime
     updated_at: datetime
 
 
 class TaskSummary(Model, frozen=True):
-    """What a list or a tree shows of a task state; ``recorded_seconds`` as for an execution."""
+    """A task state without what it holds, which may be large: for lists and trees."""
 
     task_exec_id: str
     task_id: str
@@ -128,7 +127,6 @@ class TaskSummary(Model, frozen=True):
     status: Status
     execution_type: ExecutionType
     parent_state_id: str | None
-    recorded_seconds: Any
     error: StateError | None
     created_at: datetime
     updated_at: datetime

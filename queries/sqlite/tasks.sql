@@ -657,7 +657,6 @@ select
     status,
     execution_type,
     parent_state_id,
-    output -> 'runtimeInSeconds' as recorded_seconds,
     error,
     created_at,
     updated_at

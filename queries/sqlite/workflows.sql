@@ -297,7 +297,6 @@ select
     workflow_exec_id,
     workflow_id,
     status,
-    output -> 'runtimeInSeconds' as recorded_seconds,
     created_at,
     updated_at
 from workflow_states

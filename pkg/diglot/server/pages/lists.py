@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from litestar import Response, get
+from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from diglot.errors import WorkflowNotFound
@@ -43,7 +44,7 @@ def runs(request: Me) -> Response[Any]:
 
 
 @get("/tasks", sync_to_thread=True)
-def tasks(request: Me, run: str) -> Response[Any]:
+def tasks(request: Me, run: FromQuery[str]) -> Response[Any]:
     """All tasks of a run, oldest first."""
     database = request.app.state.database
     status, after = _status(request.query_params.get("status")), request.query_params.get("after")

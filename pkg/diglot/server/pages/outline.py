@@ -163,11 +163,6 @@ def span(created_at: datetime, tasks: Sequence[TaskSummary], now: datetime) -> S
     return Span(begin, max([begin, *(_end(task, now) for task in tasks)]))
 
 
-def elapsed(task: TaskSummary, now: datetime) -> float:
-    """Seconds from its creation to its end, or until now."""
-    return max((_end(task, now) - task.created_at).total_seconds(), 0.0)
-
-
 # --- how it is cut short -------------------------------------------------------------------------------------------
 
 

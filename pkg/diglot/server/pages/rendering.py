@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from diglot._version import __version__
 from diglot.database import utc_now
-from diglot.durations import AnyState, duration_of, duration_text
-from diglot.models import STATUSES
+from diglot.durations import duration_text, elapsed_seconds
+from diglot.models import STATUSES, TaskState, TaskSummary, WorkflowState, WorkflowSummary
 from diglot.server.pages.assets import address
 
 MEDIA_TYPE = "text/html"
@@ -96,9 +96,6 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _took(state: AnyState, now: datetime) -> str:
+def _took(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary, now: datetime) -> str:
     """How long it took, or has taken so far; nothing for what waits for its turn."""
-    seconds = duration_of(state)
-    if seconds is None and state.status != "PENDING" and state.created_at:
-        seconds = max((now - state.created_at).total_seconds(), 0.0)
-    return "–" if seconds is None else duration_text(seconds)
+    return "–" if state.status == "PENDING" else duration_text(elapsed_seconds(state, now))

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get
+from litestar.params import FromQuery
 
 from diglot.database import utc_now
 from diglot.durations import recorded_seconds
 from diglot.models import TERMINAL, StateError, Usage
 from diglot.repositories.tasks import MOST_SUMMARIES
-from diglot.server.pages.outline import elapsed, outline, rows, span
+from diglot.server.pages.outline import outline, rows, span
 from diglot.server.pages.rendering import rendered
 from diglot.server.who import Me
 
@@ -22,7 +23,7 @@ MOST_TEXT = 50_000
 
 
 @get("/run", sync_to_thread=True)
-def run(request: Me, id: str, view: str = "tree") -> Response[Any]:
+def run(request: Me, id: FromQuery[str], view: FromQuery[str] = "tree") -> Response[Any]:
     """Two queries: the run, and its tasks without what they hold."""
     database = request.app.state.database
     state = database.workflows.get(id, with_tasks=False)
@@ -31,7 +32,6 @@ def run(request: Me, id: str, view: str = "tree") -> Response[Any]:
     shape = outline(page.items)
     scale = span(state.created_at, page.items, now)
     opened = request.query_params.getall("open", [])
-    ended = state.status in TERMINAL
     return rendered(
         request,
         "run.html",
@@ -43,14 +43,12 @@ def run(request: Me, id: str, view: str = "tree") -> Response[Any]:
         rows=rows(shape, opened),
         opened=opened,
         now=now,
-        elapsed=elapsed,
-        recorded=ended and recorded_seconds(state) is not None,
-        lasted=(state.updated_at - state.created_at).total_seconds(),
+        recorded=recorded_seconds(state),
         error=why(state.error),
         documents=documents(state.error, state.input, state.output),
         usage=state.usage or [],
         tokens=tokens(state.usage),
-        live=0 if ended else LIVE_SECONDS,
+        live=0 if state.status in TERMINAL else LIVE_SECONDS,
     )
 
 

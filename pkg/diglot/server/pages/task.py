@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromQuery
 
+from diglot.durations import recorded_seconds
 from diglot.models import TERMINAL
 from diglot.server.pages.lists import PAGE
 from diglot.server.pages.rendering import link, rendered
@@ -14,7 +16,7 @@ from diglot.server.who import Me
 
 
 @get("/task", sync_to_thread=True)
-def task(request: Me, run: str, id: str) -> Response[Any]:
+def task(request: Me, run: FromQuery[str], id: FromQuery[str]) -> Response[Any]:
     """Its own state, its run's name by the state, and its children."""
     database = request.app.state.database
     state = database.tasks.get(id, run)
@@ -27,6 +29,7 @@ def task(request: Me, run: str, id: str) -> Response[Any]:
         children=children.items,
         first=link("/task", run=run, id=id) if after else None,
         next=link("/task", run=run, id=id, after=children.next) if children.next else None,
+        recorded=recorded_seconds(state),
         error=why(state.error),
         documents=documents(state.error, state.input, state.output),
         usage=state.usage or [],
