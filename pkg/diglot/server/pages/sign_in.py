@@ -51,7 +51,7 @@ def form(request: Request[Any, Any, Any]) -> Response[Any]:
 async def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """The key goes into the cookie, and the visitor to where they wanted to go."""
     _refuse_other_sites(request)
-    given = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    given = parse_qs((await request.body()).decode("utf-8", "replace"))
     secret, target = given.get("key", [""])[0].strip(), _target(given.get("to", [""])[0])
     try:
         await user_of(request.scope, secret or None)
