@@ -19,8 +19,9 @@ from diglot.errors import DatabaseUnavailable
 from diglot.models import StateError, TaskState, UsageEntry, WorkflowState
 from diglot.server.pages.assets import TYPES
 from diglot.server.pages.run import MOST_TEXT
+from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, _new_database
 from tests.server.client import Client, key_of, problem, serving
-from tests.server.pages import InMemory, in_memory
+from tests.server.pages import Served, served
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -54,31 +55,54 @@ class Read(HTMLParser):
         return [str(attributes["href"]) for tag, attributes in self.tags if tag == "a"]
 
 
+@pytest.fixture(scope="module", params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+def of_databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    for url in _new_database(request, request.param, tmp_path_factory.mktemp("pages"), migrated=True):
+        with served(url) as found:
+            yield found
+
+
+@pytest.fixture
+def each(of_databases: Served) -> Iterator[Served]:
+    with of_databases.for_one_test() as found:
+        yield found
+
+
+@pytest.fixture
+def db(each: Served) -> Database:
+    return each.db
+
+
+@pytest.fixture
+def http(each: Served) -> TestClient[Any]:
+    return each.http
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> Iterator[Served]:
+    with served("sqlite://:memory:") as found:
+        yield found
+
+
+@pytest.fixture
+def memory(in_memory: Served) -> Iterator[Served]:
+    with in_memory.for_one_test() as found:
+        yield found
+
+
 @pytest.fixture
 def get(db: Database, http: TestClient[Any]) -> Callable[..., Response]:
     http.cookies.set("diglot", key_of(db, "ada@example.org"))
     return http.get
 
 
-@pytest.fixture(scope="module")
-def of_module() -> Iterator[InMemory]:
-    with in_memory() as memory:
-        yield memory
-
-
 @pytest.fixture
-def memory(of_module: InMemory) -> Iterator[InMemory]:
-    with of_module.emptied() as memory:
-        yield memory
-
-
-@pytest.fixture
-def memory_db(memory: InMemory) -> Database:
+def memory_db(memory: Served) -> Database:
     return memory.db
 
 
 @pytest.fixture
-def memory_get(memory: InMemory) -> Callable[..., Response]:
+def memory_get(memory: Served) -> Callable[..., Response]:
     memory.http.cookies.set("diglot", key_of(memory.db, "ada@example.org"))
     return memory.http.get
 

@@ -33,13 +33,10 @@ WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 360, "height": 740}
 PAGES = [
     "/",
-    "/?q=nothing",
-    "/run?id=large",
     "/run?id=failed",
     "/run?id=failed&view=timeline",
     "/run?id=failed&view=data",
     "/task?run=failed&id=f",
-    "/tasks?run=failed",
     f"/run?id=x{quote(LONG)}",
     f"/run?id=x{quote(LONG)}&view=timeline",
     f"/task?run=x{quote(LONG)}&id=t{quote(LONG)}",

@@ -13,34 +13,57 @@ from litestar.testing import TestClient
 from diglot.database import Database
 from diglot.models import WorkflowState
 from diglot.repositories import key_format
+from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, _new_database
 from tests.server.client import Client, key_of, problem, serving
-from tests.server.pages import InMemory, in_memory
+from tests.server.pages import Served, served
 
 KEY = key_format.make_key(bytes(32))
 OURS = {"Origin": "http://testserver.local"}
 PAGES = ["/", "/run?id=w1", "/task?run=w1&id=t1", "/tasks?run=w1", "/status"]
 
 
+@pytest.fixture(scope="module", params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+def of_databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    for url in _new_database(request, request.param, tmp_path_factory.mktemp("pages"), migrated=True):
+        with served(url) as found:
+            yield found
+
+
+@pytest.fixture
+def each(of_databases: Served) -> Iterator[Served]:
+    with of_databases.for_one_test() as found:
+        yield found
+
+
+@pytest.fixture
+def db(each: Served) -> Database:
+    return each.db
+
+
+@pytest.fixture
+def http(each: Served) -> TestClient[Any]:
+    return each.http
+
+
 @pytest.fixture(scope="module")
-def of_module() -> Iterator[InMemory]:
-    with in_memory() as memory:
-        yield memory
+def in_memory() -> Iterator[Served]:
+    with served("sqlite://:memory:") as found:
+        yield found
 
 
 @pytest.fixture
-def memory(of_module: InMemory) -> Iterator[InMemory]:
-    with of_module.emptied() as memory:
-        yield memory
+def memory(in_memory: Served) -> Iterator[Served]:
+    with in_memory.for_one_test() as found:
+        yield found
 
 
 @pytest.fixture
-def memory_db(memory: InMemory) -> Database:
+def memory_db(memory: Served) -> Database:
     return memory.db
 
 
 @pytest.fixture
-def memory_http(memory: InMemory) -> TestClient[Any]:
-    memory.http.base_url = "http://testserver.local"
+def memory_http(memory: Served) -> TestClient[Any]:
     return memory.http
 
 

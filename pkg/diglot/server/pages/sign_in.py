@@ -70,7 +70,7 @@ def sign_out(request: Request[Any, Any, Any]) -> Response[Any]:
 
 def with_return(request: Request[Any, Any, Any]) -> str:
     """The form, which leads back to what was asked for."""
-    query = [(name, value) for name, value in request.query_params.multi_items() if name != "fragment"]
+    query = [(name, value) for name, value in parse_qsl(request.url.query) if name != "fragment"]
     asked = f"{request.url.path}?{urlencode(query)}" if query else request.url.path
     return link(FORM, to=None if asked == "/" else asked)
 
