@@ -313,6 +313,7 @@ def test_a_run_is_followed_until_it_ends_without_disturbing_whoever_looks(
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".facts .status")).to_have_text("SUCCESS")
     expect(page.locator("#live-toggle")).to_be_hidden()
+    expect(page).to_have_title("live SUCCESS · Diglot")
     assert page.evaluate("window.same"), "the page itself was not loaded again"
 
 

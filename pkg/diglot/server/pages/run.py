@@ -45,7 +45,7 @@ def run(request: Me, id: FromQuery[str], view: FromQuery[str] = "tree") -> Respo
         now=now,
         recorded=recorded_seconds(state),
         error=why(state.error),
-        documents=documents(state.error, state.input, state.output),
+        documents=documents(state.error, state.input, state.output) if view == "data" else [],
         usage=state.usage or [],
         tokens=tokens(state.usage),
         live=0 if state.status in TERMINAL else LIVE_SECONDS,

@@ -48,9 +48,11 @@
         if (answer.type === "opaqueredirect" || answer.status === 404) return location.reload();
         if (!answer.ok) throw new Error(String(answer.status));
         const html = await answer.text();
-        if (!paused && html !== last) put(html);
+        if (paused) return;
+        if (html !== last) put(html);
         last = html;
         failures = 0;
+        document.title = live.firstElementChild?.dataset.title ?? document.title;
         say(live.firstElementChild?.dataset.said ?? "Live");
       } catch {
         failures += 1;
