@@ -55,6 +55,7 @@
         document.title = live.firstElementChild?.dataset.title ?? document.title;
         say(live.firstElementChild?.dataset.said ?? "Live");
       } catch {
+        if (paused) return;
         failures += 1;
         say("No answer; trying again");
       }
