@@ -108,6 +108,30 @@ class TaskState(Model, frozen=True):
     updated_at: datetime | UnsetType = UNSET
 
 
+class WorkflowSummary(Model, frozen=True):
+    """An execution without what it holds, which may be large: for lists."""
+
+    workflow_exec_id: str
+    workflow_id: str
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+
+
+class TaskSummary(Model, frozen=True):
+    """A task state without what it holds, which may be large: for lists and trees."""
+
+    task_exec_id: str
+    task_id: str
+    component: Component
+    status: Status
+    execution_type: ExecutionType
+    parent_state_id: str | None
+    error: StateError | None
+    created_at: datetime
+    updated_at: datetime
+
+
 class User(Model, frozen=True):
     """A person or program that may come in; the e-mail is stored trimmed and case-folded."""
 

@@ -642,6 +642,34 @@ where
 order by created_at, task_exec_id
 limit :limit;
 
+-- name: summarize_tasks(workflow_exec_id, parent_state_id, status, after_created_at, after_id, limit)
+-- param: workflow_exec_id text
+-- param: parent_state_id text?
+-- param: status text?
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: limit int
+-- returns: TaskSummary
+-- One page of the tasks of an execution, or of a parent, oldest first, without what they hold.
+select
+    task_exec_id,
+    task_id,
+    component,
+    status,
+    execution_type,
+    parent_state_id,
+    error,
+    created_at,
+    updated_at
+from task_states
+where
+    workflow_exec_id = :workflow_exec_id
+    /* if :parent_state_id */ and parent_state_id = :parent_state_id /* end */
+    /* if :status */ and status = :status /* end */
+    /* if :after_id */ and (created_at, task_exec_id) > (:after_created_at, :after_id) /* end */
+order by created_at, task_exec_id
+limit :limit;
+
 -- name: set_task_usage(workflow_exec_id, task_exec_id, usage, now)^
 -- param: workflow_exec_id text
 -- param: task_exec_id text

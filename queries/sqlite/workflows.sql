@@ -285,6 +285,29 @@ where
 order by created_at desc, workflow_exec_id desc
 limit :limit;
 
+-- name: summarize_workflows(status, workflow_id, after_created_at, after_id, limit)
+-- param: status text?
+-- param: workflow_id text?
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: limit int
+-- returns: WorkflowSummary
+-- One page of executions, newest first, without what they hold.
+select
+    workflow_exec_id,
+    workflow_id,
+    status,
+    created_at,
+    updated_at
+from workflow_states
+where
+    1 = 1
+    /* if :status */ and status = :status /* end */
+    /* if :workflow_id */ and workflow_id = :workflow_id /* end */
+    /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
+order by created_at desc, workflow_exec_id desc
+limit :limit;
+
 -- name: set_workflow_status(workflow_exec_id, status, now)^
 -- param: workflow_exec_id text
 -- param: status text

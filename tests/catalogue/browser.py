@@ -30,9 +30,13 @@ def chromium() -> str | None:
 
 @contextmanager
 def started(path: str) -> Iterator[Browser]:
-    """The browser, with no way to any network."""
-    # Its sandbox needs user namespaces, which root and many containers lack; it opens nothing but our own files.
-    options = ["--no-sandbox", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    """The browser, with no way to any network but this machine."""
+    # Its sandbox needs user namespaces, which root and many containers lack; it opens nothing but our own pages.
+    options = [
+        "--no-sandbox",
+        "--disable-background-networking",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=options)
         try:

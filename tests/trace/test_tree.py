@@ -8,7 +8,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from diglot.cli.tree import duration_of, duration_text, workflow_tree
+from diglot.cli.tree import workflow_tree
+from diglot.durations import duration_of, duration_text
 from diglot.models import Status, TaskState, TreeNode, WorkflowState
 
 START = datetime(2026, 1, 31, 9, 5, 7, tzinfo=UTC)

@@ -170,7 +170,8 @@ def _print_run(app: App, result: Result, run: WorkflowState, tasks: list[TaskSta
     from diglot.cli.measures import print_latencies
     from diglot.cli.next_steps import next_steps
     from diglot.cli.output import console
-    from diglot.cli.tree import duration_text, workflow_tree
+    from diglot.cli.tree import workflow_tree
+    from diglot.durations import duration_text
 
     click.echo()
     console().print(workflow_tree(run, tasks, width=2, top=12))

@@ -143,7 +143,7 @@ def end(result: Result) -> None:
 
 def _print(out: Output, plan: Plan, result: Result, concurrency: int) -> None:
     from diglot.cli.measures import print_latencies
-    from diglot.cli.tree import duration_text
+    from diglot.durations import duration_text
 
     runs = len(result.runs)
     how_often = "once" if runs == 1 else f"{runs:,} times"

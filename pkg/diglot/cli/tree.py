@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from diglot.models import STATUSES, TERMINAL, Status, TaskState, TreeNode, WorkflowState
+from diglot.durations import duration_of, duration_text
+from diglot.models import STATUSES, Status, TaskState, TreeNode, WorkflowState
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,35 +30,6 @@ STYLES: dict[str, str] = {
     "TIMED_OUT": "bold red",
     "CANCELED": "magenta",
 }
-
-
-def duration_of(state: WorkflowState | TaskState) -> float | None:
-    """Seconds that it took: what its engine recorded (``output.runtimeInSeconds``), else from creation to its end.
-
-    None while it is not finished, and for a state that was never stored.
-    """
-    if state.status not in TERMINAL:
-        return None
-    recorded = (state.output or {}).get("runtimeInSeconds")
-    if isinstance(recorded, int | float) and not isinstance(recorded, bool):
-        return float(recorded)
-    if not state.created_at or not state.updated_at:
-        return None
-    return (state.updated_at - state.created_at).total_seconds()
-
-
-def duration_text(seconds: float) -> str:
-    """``0.8 ms``, ``345 ms``, ``1.2 s``, ``3 min 12 s``, ``2 h 05 min``."""
-    if seconds < 0.00995:
-        return f"{seconds * 1000:.1f} ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def workflow_tree(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol, TypedDict
 
-from diglot.models import TaskState, TreeNode
+from diglot.models import TaskState, TaskSummary, TreeNode
 from diglot.repositories.rows import StatusCount, Stored, TaskOutput, TaskStatus
 from diglot.sql.encoding import Json, ListOf
 from diglot.stores.session import Session
@@ -246,6 +246,22 @@ class TasksQueries(Protocol):
         limit: int,
     ) -> list[TaskState]:
         """One page of task states, oldest first."""
+
+    def summarize_tasks(
+        self,
+        session: Session,
+        /,
+        *,
+        workflow_exec_id: str,
+        parent_state_id: str | None,
+        status: str | None,
+        after_created_at: datetime | None,
+        after_id: str | None,
+        limit: int,
+    ) -> list[TaskSummary]:
+        """One page of the tasks of an execution, or of a parent, oldest first,
+        without what they hold.
+        """
 
     def set_task_usage(
         self,

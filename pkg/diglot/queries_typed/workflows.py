@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from diglot.models import WorkflowState
+from diglot.models import WorkflowState, WorkflowSummary
 from diglot.repositories.rows import Stored
 from diglot.sql.encoding import Json, ListOf
 from diglot.stores.session import Session
@@ -137,6 +137,19 @@ class WorkflowsQueries(Protocol):
         limit: int,
     ) -> list[WorkflowState]:
         """One page of executions, newest first."""
+
+    def summarize_workflows(
+        self,
+        session: Session,
+        /,
+        *,
+        status: str | None,
+        workflow_id: str | None,
+        after_created_at: datetime | None,
+        after_id: str | None,
+        limit: int,
+    ) -> list[WorkflowSummary]:
+        """One page of executions, newest first, without what they hold."""
 
     def set_workflow_status(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from diglot.errors import QueryResultError
-from diglot.repositories.paging import check_limit
+from diglot.repositories.paging import MAX_LIMIT, check_limit
 from diglot.stores.session import Session
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def always(row: T | None, query: str) -> T:
     return row
 
 
-def page_parameters(limit: Any) -> tuple[int, int]:
+def page_parameters(limit: Any, most: int = MAX_LIMIT) -> tuple[int, int]:
     """The limit, checked, and the limit to ask for: one more, which tells whether another page follows."""
-    limit = check_limit(limit)
+    limit = check_limit(limit, most)
     return limit, limit + 1

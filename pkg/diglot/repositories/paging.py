@@ -22,10 +22,10 @@ T = TypeVar("T")
 _cursor = msgspec.json.Decoder(tuple[str, str])
 
 
-def check_limit(limit: Any) -> int:
-    """How many items a page may have: 1 to 1,000."""
-    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidValue("limit", f"{limit!r} is not a number from 1 to {MAX_LIMIT}")
+def check_limit(limit: Any, most: int = MAX_LIMIT) -> int:
+    """How many items a page may have: 1 to 1,000, unless they are small."""
+    if type(limit) is not int or not 1 <= limit <= most:
+        raise InvalidValue("limit", f"{limit!r} is not a number from 1 to {most}")
     return limit
 
 

@@ -48,6 +48,8 @@ ROW_MODELS: dict[str, type[msgspec.Struct]] = {
     for model in (
         models.WorkflowState,
         models.TaskState,
+        models.WorkflowSummary,
+        models.TaskSummary,
         models.TreeNode,
         models.User,
         models.ApiKey,

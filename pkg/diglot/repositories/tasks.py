@@ -20,7 +20,18 @@ from diglot.errors import (
     UniqueViolation,
     UnknownReference,
 )
-from diglot.models import STATUSES, ExecutionType, JsonObject, Page, Progress, Status, TaskState, Tree, Usage
+from diglot.models import (
+    STATUSES,
+    ExecutionType,
+    JsonObject,
+    Page,
+    Progress,
+    Status,
+    TaskState,
+    TaskSummary,
+    Tree,
+    Usage,
+)
 from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.batch import parents_first
 from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, page
@@ -39,6 +50,7 @@ if TYPE_CHECKING:
     from diglot.queries_typed.tasks import UpsertTasksParameters
 
 MAX_DEPTH = 100
+MOST_SUMMARIES = 10_000
 
 
 class TaskRepository:
@@ -209,6 +221,29 @@ class TaskRepository:
                 return Page([], None)
         tasks = self._tasks.list_tasks(self._session, limit=ask, **filters, **position)
         return page(tasks, limit, lambda task: (task.created_at, task.task_exec_id))
+
+    def summaries(
+        self,
+        workflow_exec_id: str,
+        parent_state_id: str | None = None,
+        status: Status | None = None,
+        limit: int = DEFAULT_LIMIT,
+        after: str | None = None,
+    ) -> Page[TaskSummary]:
+        """One page of the tasks of an execution, or of a parent's children, oldest first, without what they hold.
+
+        They are small, so a page may have up to 10,000.
+        """
+        limit, ask = page_parameters(limit, MOST_SUMMARIES)
+        found = self._tasks.summarize_tasks(
+            self._session,
+            workflow_exec_id=check_id(workflow_exec_id, "workflow_exec_id"),
+            parent_state_id=check_optional_id(parent_state_id, "parent_state_id"),
+            status=None if status is None else check_status(status),
+            limit=ask,
+            **after_parameters(after),
+        )
+        return page(found, limit, lambda task: (task.created_at, task.task_exec_id))
 
     def latest(self, workflow_exec_id: str) -> dict[str, TaskState]:
         """The newest state of each task_id of an execution; {} when there is none."""

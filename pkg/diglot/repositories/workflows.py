@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import cast
 
 from diglot.errors import ConcurrentUpdate, WorkflowNotFound
-from diglot.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState
+from diglot.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState, WorkflowSummary
 from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.completion import Outcome, Transform, default_output, final_status, transformed
 from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
 from diglot.repositories.parameters import WorkflowFilters
 from diglot.repositories.rows import Stored, TaskStatus
 from diglot.repositories.usage import merge_usage
-from diglot.repositories.validation import check_id, check_status, workflow_parameters
+from diglot.repositories.validation import check_id, check_optional_id, check_status, workflow_parameters
 from diglot.sql.together import call, together
 from diglot.stores.session import Session, Store
 
@@ -183,6 +183,24 @@ class WorkflowRepository:
                 tasks[task.workflow_exec_id][task.task_id] = task
             items = [state.replace(tasks=tasks[state.workflow_exec_id]) for state in found.items]
             return Page(items, found.next)
+
+    def summaries(
+        self,
+        status: Status | None = None,
+        workflow_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        after: str | None = None,
+    ) -> Page[WorkflowSummary]:
+        """As ``list``, without what the executions hold: for whoever looks at many, often."""
+        limit, ask = page_parameters(limit)
+        found = self._workflows.summarize_workflows(
+            self._session,
+            status=None if status is None else check_status(status),
+            workflow_id=check_optional_id(workflow_id, "workflow_id"),
+            limit=ask,
+            **after_parameters(after),
+        )
+        return page(found, limit, lambda state: (state.created_at, state.workflow_exec_id))
 
     # --- complete ---
 

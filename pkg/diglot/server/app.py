@@ -14,10 +14,11 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from diglot.database import Database
-from diglot.server import accounts, document, health, problems, tasks, workflows
+from diglot.server import accounts, document, health, pages, tasks, workflows
 from diglot.server.advice import Watch
 from diglot.server.attempts import Failures
 from diglot.server.metrics import Metrics
+from diglot.server.pages.errors import page_or_problem
 from diglot.server.parameters import refuse_unknown
 from diglot.server.requests import Requests
 from diglot.server.settings import ServerSettings, is_loopback
@@ -62,8 +63,8 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
             await asyncio.to_thread(app.state.uses.close)
 
     app = Litestar(
-        route_handlers=[health.alive, health.ready, figures, api],
-        exception_handlers={Exception: problems.answer},
+        route_handlers=[health.alive, health.ready, figures, api, *pages.routers(auth=settings.auth)],
+        exception_handlers={Exception: page_or_problem},
         lifespan=[lifespan],
         state=State(
             {

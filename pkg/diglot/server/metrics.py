@@ -7,7 +7,7 @@ a client sends becomes one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -133,6 +133,11 @@ class Metrics:
     def text(self) -> bytes:
         """All of them in the text format of Prometheus."""
         return self.own_text() + generate_latest(self._of_store)
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them as families."""
+        yield from self.registry.collect()
+        yield from self._of_store.collect()
 
     def own_text(self) -> bytes:
         """Those that need no answer of the store."""

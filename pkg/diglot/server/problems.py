@@ -76,7 +76,7 @@ _OF_HTTP: dict[int, tuple[str, str]] = {
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "This method is not known here"),
     412: ("changed-meanwhile", "It has another version"),
-    413: ("too-large", "It is too large"),
+    413: ("too-large", "The body is too large"),
     415: ("not-json", "A body is JSON"),
     429: ("too-many-failures", "Too many failed attempts"),
 }
@@ -107,16 +107,22 @@ def problem_of(error: Exception) -> Problem:
     return problem("internal-error", 500, "Something went wrong here", "the log has more, by the request's id")
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The exception handler of the application."""
+def told(error: Exception) -> Problem:
+    """What to answer for an error, which the log is told of where it is ours."""
     found = problem_of(error)
-    if found.status == 413 and not found.detail:
-        most = request.app.request_max_body_size
-        found = msgspec.structs.replace(found, detail=f"a body has at most {most:,} bytes")
     if found.status >= 500:
         # Of a database that is away there is no more to tell, however many requests find it so.
         more = {} if found.status == 503 else {"exc_info": error}
         log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", **more)
+    return found
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The exception handler of the application."""
+    found = told(error)
+    if found.status == 413 and not found.detail:
+        most = request.app.request_max_body_size
+        found = msgspec.structs.replace(found, detail=f"a body has at most {most:,} bytes")
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     body, headers = encoded(found, request_id)
     given = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
@@ -126,7 +132,12 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
     """The body and the headers of a problem."""
     body = msgspec.json.encode(msgspec.structs.replace(found, request_id=request_id))
-    return body, {"Content-Type": MEDIA_TYPE} | _HEADERS.get(found.status, {})
+    return body, {"Content-Type": MEDIA_TYPE} | headers_of(found)
+
+
+def headers_of(found: Problem) -> dict[str, str]:
+    """What a client is told besides: how to sign in, when to try again."""
+    return _HEADERS.get(found.status, {})
 
 
 def responses(*statuses: int) -> Mapping[int, ResponseSpec]:

@@ -18,7 +18,8 @@ from litestar.routes import HTTPRoute
 
 from diglot.ids import new_id
 from diglot.server.metrics import Metrics
-from diglot.server.problems import TIMED_OUT, Problem, encoded
+from diglot.server.pages import errors
+from diglot.server.problems import TIMED_OUT, encoded
 from diglot.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Requests:
                     await self._app(scope, answer.listening(receive), answer.send)
             except TimeoutError:
                 if answer.status is None:
-                    await _refuse(answer, TIMED_OUT, request_id)
+                    await _refuse(answer, TIMED_OUT.status, *_timed_out(scope, request_id))
             except _ClientGone:
                 pass
             finally:
@@ -112,12 +113,11 @@ class _Answer:
         await self._send(message)
 
 
-async def _refuse(answer: _Answer, problem: Problem, request_id: str) -> None:
-    body, headers = encoded(problem, request_id)
+async def _refuse(answer: _Answer, status: int, body: bytes, headers: dict[str, str]) -> None:
     await answer.send(
         {
             "type": "http.response.start",
-            "status": problem.status,
+            "status": status,
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
     )
@@ -129,6 +129,10 @@ def _allow(header: tuple[bytes, bytes], of_route: str | None) -> tuple[bytes, by
     methods = set((of_route or header[1].decode()).split(", "))
     methods |= {"HEAD"} if "GET" in methods else set()
     return header[0], ", ".join(sorted(methods)).encode()
+
+
+def _timed_out(scope: Scope, request_id: str) -> tuple[bytes, dict[str, str]]:
+    return (errors.encoded if errors.for_people(scope) else encoded)(TIMED_OUT, request_id)
 
 
 def _routes(app: Litestar) -> Iterator[HTTPRoute]:

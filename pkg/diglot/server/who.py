@@ -42,28 +42,7 @@ class SignedIn(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        state = scope["litestar_app"].state
-        database: Database = state.database
-        failures: Failures = state.failures
-        metrics: Metrics = state.metrics
-        uses: Uses = state.uses
-        address = scope["client"][0] if scope["client"] else ""
-        _refuse_guessing(failures, address, metrics)
-        secret = _bearer(Headers.from_scope(scope))
-        if secret is None:
-            metrics.attempt("missing")
-            raise InvalidApiKey
-        try:
-            known = await sync_to_thread(database.api_keys.identify, secret)
-        except InvalidApiKey:
-            _refuse_guessing(failures, address, metrics)  # others of this address have failed meanwhile
-            failures.note(address)
-            metrics.attempt("failure")
-            raise
-        metrics.attempt("success")
-        if known.use_due:
-            uses.note(known.id)
-        scope["user"], scope["auth"] = known.user, ""
+        scope["user"], scope["auth"] = await user_of(scope, _bearer(Headers.from_scope(scope))), ""
         await next_app(scope, receive, send)
 
 
@@ -79,6 +58,31 @@ class Everybody(ASGIMiddleware):
             raise PermissionDeniedException("authentication is off, so only this machine itself may ask")
         scope["user"], scope["auth"] = EVERYBODY, ""
         await next_app(scope, receive, send)
+
+
+async def user_of(scope: Scope, secret: str | None) -> User:
+    """Whose key this is. InvalidApiKey where there is none or it is not good; 429 where too many of them were not."""
+    state = scope["litestar_app"].state
+    database: Database = state.database
+    failures: Failures = state.failures
+    metrics: Metrics = state.metrics
+    uses: Uses = state.uses
+    address = scope["client"][0] if scope["client"] else ""
+    _refuse_guessing(failures, address, metrics)
+    if secret is None:
+        metrics.attempt("missing")
+        raise InvalidApiKey
+    try:
+        known = await sync_to_thread(database.api_keys.identify, secret)
+    except InvalidApiKey:
+        _refuse_guessing(failures, address, metrics)  # others of this address have failed meanwhile
+        failures.note(address)
+        metrics.attempt("failure")
+        raise
+    metrics.attempt("success")
+    if known.use_due:
+        uses.note(known.id)
+    return known.user
 
 
 async def admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
