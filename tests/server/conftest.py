@@ -11,19 +11,22 @@ from litestar.testing import TestClient
 
 import diglot
 from diglot.database import Database
-from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, _new_database
+from tests.databases import POSTGRES_PARAMS, _new_database
 from tests.server.client import Client, key_of, serving
 
+# Without the mark that has them run again on the other SQLite library: that both are the same is proven below.
+BOTH = [pytest.param("sqlite-file", id="sqlite-file"), POSTGRES_PARAMS[-1]]
 
-@pytest.fixture(params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+
+@pytest.fixture(params=BOTH)
 def service_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, not migrated."""
     yield from _new_database(request, request.param, tmp_path, migrated=False)
 
 
-@pytest.fixture(params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+@pytest.fixture(params=BOTH)
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An open, migrated, empty database. That all versions are the same is proven below this layer."""
+    """An open, migrated, empty database."""
     for url in _new_database(request, request.param, tmp_path, migrated=True):
         with diglot.open(url, migrate=False) as database:
             yield database

@@ -19,8 +19,9 @@ from diglot.errors import DatabaseUnavailable
 from diglot.models import StateError, TaskState, UsageEntry, WorkflowState
 from diglot.server.pages.assets import TYPES
 from diglot.server.pages.run import MOST_TEXT
-from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, _new_database
+from tests.databases import _new_database
 from tests.server.client import Client, key_of, problem, serving
+from tests.server.conftest import BOTH
 from tests.server.pages import Served, served
 
 POLICY = (
@@ -55,7 +56,7 @@ class Read(HTMLParser):
         return [str(attributes["href"]) for tag, attributes in self.tags if tag == "a"]
 
 
-@pytest.fixture(scope="module", params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+@pytest.fixture(scope="module", params=BOTH)
 def of_databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for url in _new_database(request, request.param, tmp_path_factory.mktemp("pages"), migrated=True):
         with served(url) as found:

@@ -23,8 +23,9 @@ from diglot.server.measured import MeasuredStore
 from diglot.server.metrics import Metrics
 from diglot.server.settings import ServerSettings, listener
 from tests.catalogue.browser import NOT_FOUND, chromium, started
-from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, _new_database
+from tests.databases import _new_database
 from tests.server.client import key_of
+from tests.server.conftest import BOTH
 from tests.server.pages_seed import EVIL, LONG, seed, ticking
 
 pytestmark = pytest.mark.browser
@@ -46,7 +47,7 @@ PAGES = [
 ]
 
 
-ONE_DATABASE = pytest.mark.parametrize("site", SQLITE_PARAMS[:1], indirect=True)
+ONE_DATABASE = pytest.mark.parametrize("site", BOTH[:1], indirect=True)
 """For what the database has no part in."""
 
 
@@ -86,7 +87,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module", params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+@pytest.fixture(scope="module", params=BOTH)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("pages")
     for url in _new_database(request, request.param, folder, migrated=True):

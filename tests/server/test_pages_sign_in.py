@@ -13,8 +13,9 @@ from litestar.testing import TestClient
 from diglot.database import Database
 from diglot.models import WorkflowState
 from diglot.repositories import key_format
-from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, _new_database
+from tests.databases import _new_database
 from tests.server.client import Client, key_of, problem, serving
+from tests.server.conftest import BOTH
 from tests.server.pages import Served, served
 
 KEY = key_format.make_key(bytes(32))
@@ -22,7 +23,7 @@ OURS = {"Origin": "http://testserver.local"}
 PAGES = ["/", "/run?id=w1", "/task?run=w1&id=t1", "/tasks?run=w1", "/status"]
 
 
-@pytest.fixture(scope="module", params=[SQLITE_PARAMS[0], POSTGRES_PARAMS[-1]])
+@pytest.fixture(scope="module", params=BOTH)
 def of_databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for url in _new_database(request, request.param, tmp_path_factory.mktemp("pages"), migrated=True):
         with served(url) as found:

@@ -18,11 +18,14 @@ from tests.server.service import Service
 
 # Not asked: whether all that the description allows is taken; some rules (a real e-mail address) have no schema.
 SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "run"]
-OPTIONS = ["--exclude-checks", "positive_data_acceptance", "--max-examples", "3", "--workers", "1", "--no-color"]
+OPTIONS = ["--exclude-checks", "positive_data_acceptance", "--workers", "1", "--no-color"]
 
 
-@pytest.mark.parametrize(("keyed", "phases"), [(True, "coverage,fuzzing"), (False, "fuzzing")], ids=["key", "no key"])
-def test_nothing_is_answered_that_is_not_described(service_url: str, tmp_path: Path, keyed: bool, phases: str) -> None:
+@pytest.mark.parametrize("keyed", [True, False], ids=["key", "no key"])
+def test_nothing_is_answered_that_is_not_described(service_url: str, tmp_path: Path, keyed: bool) -> None:
+    # The systematic phase is long, and what it finds does not depend on the database: one of the two has it.
+    systematic = keyed and service_url.startswith("sqlite")
+    phases = ["--phases", "coverage,fuzzing" if systematic else "fuzzing", "--max-examples", "10" if keyed else "3"]
     env = {"DATABASE_URL": service_url}
     key = process("init", "--admin", "a@b.c", "--format", "json", cwd=tmp_path, env=env).json["key"]
     # With a key that it must not revoke: every request after that would be 401.
@@ -34,7 +37,7 @@ def test_nothing_is_answered_that_is_not_described(service_url: str, tmp_path: P
         db.tasks.upsert(TaskState(RUN, TASK, "fetch", "nightly-report", "task", "RUNNING"))
     with Service("--failures-per-minute", "100000", *proxy, cwd=tmp_path, env=env) as service:
         done = subprocess.run(
-            [*SCHEMATHESIS, f"{service.url}/schema", "--phases", phases, *OPTIONS, *more],
+            [*SCHEMATHESIS, f"{service.url}/schema", *phases, *OPTIONS, *more],
             capture_output=True,
             text=True,
             cwd=tmp_path,

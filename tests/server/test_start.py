@@ -42,6 +42,7 @@ def test_it_starts_migrates_answers_and_stops_with_exit_code_0(service_url: str,
         assert db.users.list().items == []
 
 
+@pytest.mark.sqlite
 def test_without_any_configuration_it_is_the_sqlite_file_of_the_folder(tmp_path: Path) -> None:
     with Service(cwd=tmp_path) as service:
         assert service.http.get("/readyz").status_code == 200

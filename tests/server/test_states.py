@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -26,6 +27,15 @@ def test_a_workflow_is_written_read_and_deleted(user: Client) -> None:
     assert user("DELETE", "/workflows/w1").status_code == 204
     assert problem(user("GET", "/workflows/w1"))[:2] == (404, "not-found")
     assert problem(user("DELETE", "/workflows/w1"))[:2] == (404, "not-found")
+
+
+@pytest.mark.parametrize("name", ["\U000493fe f", "é?#%"], ids=["every plane", "signs"])
+def test_a_new_state_is_where_its_location_says_whatever_its_name(user: Client, name: str) -> None:
+    made = user.put_workflow(quote(name))
+    assert made.status_code == 201
+    assert made.json()["workflow_exec_id"] == name
+    found = user("GET", made.headers["location"].removeprefix("/api/v0"))
+    assert (found.status_code, found.json()["workflow_exec_id"]) == (200, name)
 
 
 @pytest.mark.parametrize("kind", ["workflow", "task"])

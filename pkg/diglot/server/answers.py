@@ -30,11 +30,11 @@ def versioned(state: S) -> Response[S]:
     return Response(state, headers={"ETag": f'"{state.version}"'})
 
 
-def written(state: S, location: str) -> Response[S]:
+def written(state: S, path: str) -> Response[S]:
     """A state that was just written: 201 when it is new, else 200."""
     if state.version != 1:
         return versioned(state)
-    return Response(state, status_code=201, headers={"ETag": f'"{state.version}"', "Location": location})
+    return Response(state, status_code=201, headers={"ETag": f'"{state.version}"', "Location": quote(path)})
 
 
 def wanted_version(match: str | None, none_match: str | None, current: Callable[[], S]) -> int | None:

@@ -27,7 +27,7 @@ WRITE = Statement("test.write", "insert into written values ($1)", writes=True)
 UPSERT = Statement(
     "test.upsert", "insert into written values ($1) on conflict do nothing", writes=True, idempotent=True
 )
-DEADLINE = 0.3
+DEADLINE = 0.5
 
 
 @contextmanager
