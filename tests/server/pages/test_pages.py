@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
@@ -19,10 +19,8 @@ from diglot.errors import DatabaseUnavailable
 from diglot.models import StateError, TaskState, UsageEntry, WorkflowState
 from diglot.server.pages.assets import TYPES
 from diglot.server.pages.run import MOST_TEXT
-from tests.databases import _new_database
 from tests.server.client import Client, key_of, problem, serving
-from tests.server.conftest import BOTH
-from tests.server.pages import Served, served
+from tests.server.pages.served import Served
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -54,41 +52,6 @@ class Read(HTMLParser):
 
     def links(self) -> list[str]:
         return [str(attributes["href"]) for tag, attributes in self.tags if tag == "a"]
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def of_databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    for url in _new_database(request, request.param, tmp_path_factory.mktemp("pages"), migrated=True):
-        with served(url) as found:
-            yield found
-
-
-@pytest.fixture
-def each(of_databases: Served) -> Iterator[Served]:
-    with of_databases.for_one_test() as found:
-        yield found
-
-
-@pytest.fixture
-def db(each: Served) -> Database:
-    return each.db
-
-
-@pytest.fixture
-def http(each: Served) -> TestClient[Any]:
-    return each.http
-
-
-@pytest.fixture(scope="module")
-def in_memory() -> Iterator[Served]:
-    with served("sqlite://:memory:") as found:
-        yield found
-
-
-@pytest.fixture
-def memory(in_memory: Served) -> Iterator[Served]:
-    with in_memory.for_one_test() as found:
-        yield found
 
 
 @pytest.fixture

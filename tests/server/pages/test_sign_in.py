@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -13,49 +12,12 @@ from litestar.testing import TestClient
 from diglot.database import Database
 from diglot.models import WorkflowState
 from diglot.repositories import key_format
-from tests.databases import _new_database
 from tests.server.client import Client, key_of, problem, serving
-from tests.server.conftest import BOTH
-from tests.server.pages import Served, served
+from tests.server.pages.served import Served
 
 KEY = key_format.make_key(bytes(32))
 OURS = {"Origin": "http://testserver.local"}
 PAGES = ["/", "/run?id=w1", "/task?run=w1&id=t1", "/tasks?run=w1", "/status"]
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def of_databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    for url in _new_database(request, request.param, tmp_path_factory.mktemp("pages"), migrated=True):
-        with served(url) as found:
-            yield found
-
-
-@pytest.fixture
-def each(of_databases: Served) -> Iterator[Served]:
-    with of_databases.for_one_test() as found:
-        yield found
-
-
-@pytest.fixture
-def db(each: Served) -> Database:
-    return each.db
-
-
-@pytest.fixture
-def http(each: Served) -> TestClient[Any]:
-    return each.http
-
-
-@pytest.fixture(scope="module")
-def in_memory() -> Iterator[Served]:
-    with served("sqlite://:memory:") as found:
-        yield found
-
-
-@pytest.fixture
-def memory(in_memory: Served) -> Iterator[Served]:
-    with in_memory.for_one_test() as found:
-        yield found
 
 
 @pytest.fixture
