@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ _CASTS: dict[str, frozenset[str]] = {
 }
 
 
-class Expressions:
+class Expressions(ABC):
     """Notes what is read, written and met while it looks; a query inside of an expression is its heir's."""
 
     def __init__(
@@ -64,8 +65,9 @@ class Expressions:
         self.read: dict[str, dict[str, None]] = {}
         self.written: dict[str, dict[str, None]] = {}
 
+    @abstractmethod
     def query(self, node: Any, parent: Scope) -> list[Output]:
-        raise NotImplementedError
+        """The columns that a query inside of an expression gives."""
 
     def _outputs(self, node: Any, scope: Scope, *, grouped: bool = False) -> Iterator[Output]:
         inner = node.unalias()
