@@ -26,7 +26,7 @@ from tests.catalogue.browser import NOT_FOUND, chromium, started
 from tests.databases import _new_database
 from tests.server.client import key_of
 from tests.server.conftest import BOTH
-from tests.server.pages_seed import EVIL, LONG, seed, ticking
+from tests.server.pages.seed import EVIL, LONG, seed, ticking
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=15_000)
