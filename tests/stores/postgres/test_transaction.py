@@ -324,10 +324,11 @@ def test_a_session_is_of_no_use_before_it_begins_after_its_end_and_in_another_th
 
 
 def test_a_savepoint_is_of_no_use_after_the_end_of_its_transaction(store: PostgresStore) -> None:
-    with store.transaction() as tx:
+    with pytest.raises(Boom), store.transaction() as tx:
         savepoint = tx.transaction()
         savepoint.__enter__()
         savepoint.rows(ONE)
+        raise Boom
     with pytest.raises(TransactionError, match="the transaction has ended"):
         savepoint.rows(ONE)
     savepoint.__exit__(Boom, None, None)

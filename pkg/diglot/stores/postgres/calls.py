@@ -20,14 +20,15 @@ from diglot.errors import (
     DatabaseTimeout,
     DatabaseUnavailable,
     OutcomeUnknown,
+    QueryResultError,
     SerializationFailure,
     StoreClosed,
     TransactionError,
 )
-from diglot.stores.postgres.connection import INFINITE, Link, connect, server_version, set_up
-from diglot.stores.postgres.errors import is_lost, is_stale_plan, translate
+from diglot.stores.postgres.connection import INFINITE, READ_ONLY_LIFETIME, Link, connect, server_version, set_up
+from diglot.stores.postgres.errors import is_lost, is_read_only, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
-from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, origin
+from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, origin
 from diglot.stores.postgres.watchdog import Watchdog
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
@@ -102,7 +103,7 @@ class Calls:
                 raise
             try:
                 self.begin(link, deadline)
-                answer = run(link, statement, values, ())
+                answer = run(link, statement, values, [])
             except BaseException as error:
                 unsure |= self.after_failure(link, error, statement, deadline, attempt)
                 continue
@@ -124,21 +125,24 @@ class Calls:
             self.pool.discard(link)
             raise error
         failure, lost = self.failure(link, error, statement.query, "")
-        stale = is_stale_plan(origin(error))
+        driver = origin(error)
+        stale = is_stale_plan(driver)
+        if stale:
+            self.pool.renew()  # the plans of the other connections are as old
         again = attempt < ATTEMPTS and time.monotonic() < deadline and not link.overdue
-        self.put_back(link, broken=lost or stale)
+        self.put_back(link, broken=lost or stale or is_read_only(driver))
         if lost:
             if again and (statement.idempotent or not statement.writes):
                 self.repeated += 1
                 return statement.writes
             if statement.writes:
-                raise OutcomeUnknown(query=statement.query) from origin(error)
-        elif again and (isinstance(failure, SerializationFailure) or (stale and attempt == 1)):
+                raise OutcomeUnknown(query=statement.query) from driver
+        elif again and (isinstance(failure, SerializationFailure) or stale):
             # Nothing of it was stored, so any statement may be run again.
             self.repeated += 1
             time.sleep(random.uniform(0.0, 0.01) * 2**attempt)  # noqa: S311
             return False
-        raise failure from origin(error)
+        raise failure from driver
 
     def refuse_begin(self, link: Link, statement: Statement) -> None:
         """A statement by itself has left a transaction open."""
@@ -164,6 +168,9 @@ class Calls:
         if isinstance(error, FailedTogether):
             query = error.query
         driver = origin(error)
+        if isinstance(error, Unreadable):
+            said = f"the driver can't read a value of its answer ({type(driver).__name__})"
+            return QueryResultError(f"query {query}: {said}"), link.lost
         if link.overdue:
             said = f"no answer came in time and the connection was cut{consequence}"
             return DatabaseTimeout(said, query=query), True
@@ -219,3 +226,5 @@ class Calls:
         finally:
             self.end(link)
         self.version = server_version(link)
+        if link.connection.info.parameter_status("default_transaction_read_only") == "on":
+            link.retires = link.used + READ_ONLY_LIFETIME

@@ -30,6 +30,9 @@ logger = logging.getLogger("diglot.postgres")
 INFINITE = math.inf
 LIFETIME = 30 * 60.0
 """Seconds after which a connection is replaced: none keeps a plan, or a server that has moved, for ever."""
+READ_ONLY_LIFETIME = 1.0
+"""The same, in seconds, for a connection whose transactions are read-only by default: it stays so when the database's
+setting is lifted."""
 
 
 class Link:
@@ -78,6 +81,19 @@ class Link:
         if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
         return (result.command_status or b"").decode()
+
+    def forget_plans(self) -> None:
+        """Have every statement prepared anew. Through the driver, which so forgets them too."""
+        self.cursor.execute("deallocate all", prepare=False)
+
+    def retire(self) -> None:
+        """Have the pool replace it when it is not in use."""
+        self.retires = -INFINITE
+
+    @property
+    def worn(self) -> bool:
+        """Ended by the server, or to be replaced."""
+        return self.has_news() or self.used > self.retires
 
     def new_cursor(self) -> psycopg.RawCursor[Any]:
         return psycopg.RawCursor(self.connection)

@@ -18,8 +18,9 @@ from diglot.stores.postgres.connection import Link
 from diglot.stores.session import Row, Statement, Values
 
 T = TypeVar("T")
-Before = Sequence[str]
-"""Statements of our own that have to run first."""
+Before = list[str]
+"""Statements of our own that have to run first. Each is removed from the list when it is sent, not earlier: a call that
+fails before anything is sent leaves the list as it was."""
 Run = Callable[[Link, Statement, Any, Before], T]
 LARGE = 1000
 """Rows above which a result is not kept by the cursor until its next use."""
@@ -27,6 +28,10 @@ LARGE = 1000
 
 class EndsTransaction(Exception):
     """A script has this word, with which it would end the transaction that makes it all or nothing."""
+
+
+class Unreadable(Exception):
+    """The statement ran, but the driver can't convert a value of its answer; the driver's error is the cause."""
 
 
 class FailedTogether(Exception):
@@ -38,28 +43,29 @@ class FailedTogether(Exception):
 
 def origin(error: BaseException) -> BaseException:
     """The driver's error."""
-    return error.__cause__ if isinstance(error, FailedTogether) and error.__cause__ is not None else error
+    wrapped = isinstance(error, FailedTogether | Unreadable)
+    return error.__cause__ if wrapped and error.__cause__ is not None else error
 
 
-def rows(link: Link, statement: Statement, values: Values, before: Before = ()) -> list[Row]:
+def rows(link: Link, statement: Statement, values: Values, before: Before) -> list[Row]:
     cursor = link.cursor
     _execute(link, cursor, statement, values, before)
     return fetched(link, cursor)
 
 
-def columns(link: Link, statement: Statement, values: Values, before: Before = ()) -> tuple[list[str], list[Row]]:
+def columns(link: Link, statement: Statement, values: Values, before: Before) -> tuple[list[str], list[Row]]:
     cursor = link.cursor
     _execute(link, cursor, statement, values, before)
     return [column.name for column in cursor.description or ()], fetched(link, cursor)
 
 
-def count(link: Link, statement: Statement, values: Values, before: Before = ()) -> int:
+def count(link: Link, statement: Statement, values: Values, before: Before) -> int:
     cursor = link.cursor
     _execute(link, cursor, statement, values, before)
     return max(cursor.rowcount, 0)
 
 
-def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before = ()) -> int:
+def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before) -> int:
     """Once for each, in one pipeline; a pipeline that begins no transaction is one by itself, all or nothing."""
     cursor = link.new_cursor()
     with _pipeline(link, before):
@@ -67,7 +73,9 @@ def many(link: Link, statement: Statement, batch: Sequence[Values], before: Befo
     return max(cursor.rowcount, 0)
 
 
-def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Before, after: Before) -> list[list[Row]]:
+def together(
+    link: Link, calls: Sequence[tuple[Statement, Values]], before: Before, after: Sequence[str]
+) -> list[list[Row]]:
     """Several statements in one pipeline; FailedTogether names the one that failed."""
     cursors = [link.new_cursor() for _ in calls]
     try:
@@ -83,13 +91,13 @@ def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Befo
     return [fetched(link, cursor) for cursor in cursors]
 
 
-def script(link: Link, statement: Statement, _values: Values, before: Before = ()) -> None:
+def script(link: Link, statement: Statement, _values: Values, before: Before) -> None:
     """Several statements in one text; by themselves they are one transaction, which a script can't end."""
     ends = _ends_transaction(statement.text)
     if ends:
         raise EndsTransaction(ends)
     if before:
-        link.command("; ".join(before))
+        link.command("; ".join(_taken(before)))
     link.cursor.execute(statement.text, prepare=False)
 
 
@@ -98,6 +106,12 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
         found: list[Row] = cursor.fetchall()
     except psycopg.ProgrammingError:
         return []  # a statement that answers no rows
+    except psycopg.Error as error:
+        if error.sqlstate is not None or isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            raise
+        raise Unreadable from error
+    except Exception as error:
+        raise Unreadable from error
     if len(found) > LARGE and cursor is link.cursor:
         link.cursor = link.new_cursor()
     return found
@@ -105,7 +119,7 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
 
 def _execute(link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, values: Values, before: Before) -> None:
     if before and link.near:
-        link.command("; ".join(before))
+        link.command("; ".join(_taken(before)))
     elif before:
         with _pipeline(link, before):
             cursor.execute(statement.text, values)
@@ -126,9 +140,17 @@ class _Pipeline(psycopg.Pipeline):
 def _pipeline(link: Link, before: Before) -> Iterator[None]:
     with link.connection.pipeline() as pipeline:
         pipeline.__class__ = _Pipeline
-        for text in before:
+        for text in _taken(before):
             link.new_cursor().execute(text, prepare=False)
         yield
+
+
+def _taken(before: Before) -> list[str]:
+    """What is in the list, to be sent now. The list is emptied first: if the sending fails or is interrupted, it counts
+    as sent, because rolling back to a savepoint that does not exist is an error and nothing worse."""
+    texts = before[:]
+    before.clear()
+    return texts
 
 
 # --- scripts -----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from diglot.stores.postgres import health, statements
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import INFINITE, Link, location
 from diglot.stores.postgres.migration import migration_connection
-from diglot.stores.postgres.statements import Run
+from diglot.stores.postgres.statements import Before, Run
 from diglot.stores.postgres.transaction import SNAPSHOT, Savepoint, Snapshot, Transaction
 from diglot.stores.postgres.unit import Unit
 from diglot.stores.session import Dialect, Health, Row, Statement, Values
@@ -183,9 +183,10 @@ class PostgresStore:
 
     # --- for transactions (Units) --------------------------------------------------------------------------
 
-    def take(self, session: Transaction, begin: str) -> Unit:
+    def take(self, session: Transaction, begin: str, *, read_only: bool) -> Unit:
         self._outside(None)
-        unit = Unit(self._calls.pool.take(time.monotonic() + self._deadline), self._calls, begin)
+        link = self._calls.pool.take(time.monotonic() + self._deadline)
+        unit = Unit(link, self._calls, begin, read_only=read_only)
         self._open[unit.thread] = session
         return unit
 
@@ -200,5 +201,5 @@ def _writing(statement: Statement) -> Statement:
     return statement if statement.writes else msgspec.structs.replace(statement, writes=True)
 
 
-def _together(link: Link, _first: Statement, calls: Any, _before: Sequence[str]) -> list[list[Row]]:
+def _together(link: Link, _first: Statement, calls: Any, _before: Before) -> list[list[Row]]:
     return statements.together(link, calls, [SNAPSHOT], ["commit"])
