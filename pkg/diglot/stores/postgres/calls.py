@@ -25,7 +25,7 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
-from diglot.stores.postgres.connection import INFINITE, READ_ONLY_LIFETIME, Link, connect, server_version, set_up
+from diglot.stores.postgres.connection import INFINITE, Link, connect, server_version, set_up
 from diglot.stores.postgres.errors import is_lost, is_read_only, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
 from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, origin
@@ -96,7 +96,7 @@ class Calls:
         while True:
             attempt += 1
             try:
-                link = self.pool.take(deadline, statement.query)
+                link = self.take(deadline, statement.query, writes=statement.writes)
             except (DatabaseUnavailable, DatabaseTimeout) as error:
                 if unsure:
                     raise OutcomeUnknown(query=statement.query) from error
@@ -148,6 +148,11 @@ class Calls:
         """A statement by itself has left a transaction open."""
         self.put_back(link)
         raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
+
+    def take(self, deadline: float, query: str | None = None, *, writes: bool) -> Link:
+        """A connection of the pool; to write, none that was opened while the database was read-only."""
+        link = self.pool.take(deadline, query)
+        return self.pool.replace(link, deadline) if writes and link.read_only else link
 
     # --- any call ------------------------------------------------------------------------------------------
 
@@ -201,7 +206,7 @@ class Calls:
         """A connection to look at the database with, for at most so long."""
         if self.pid != os.getpid():
             self.after_fork()
-        link = self.pool.take(time.monotonic() + min(seconds, 1.0))
+        link = self.take(time.monotonic() + min(seconds, 1.0), writes=True)
         lost = True
         try:
             self.begin(link, time.monotonic() + seconds)
@@ -226,5 +231,4 @@ class Calls:
         finally:
             self.end(link)
         self.version = server_version(link)
-        if link.connection.info.parameter_status("default_transaction_read_only") == "on":
-            link.retires = link.used + READ_ONLY_LIFETIME
+        link.read_only = link.connection.info.parameter_status("default_transaction_read_only") == "on"

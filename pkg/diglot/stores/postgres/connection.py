@@ -30,9 +30,6 @@ logger = logging.getLogger("diglot.postgres")
 INFINITE = math.inf
 LIFETIME = 30 * 60.0
 """Seconds after which a connection is replaced: none keeps a plan, or a server that has moved, for ever."""
-READ_ONLY_LIFETIME = 1.0
-"""The same, in seconds, for a connection whose transactions are read-only by default: it stays so when the database's
-setting is lifted."""
 
 
 class Link:
@@ -51,6 +48,7 @@ class Link:
         "near",
         "overdue",
         "pgconn",
+        "read_only",
         "retires",
         "used",
     )
@@ -67,6 +65,9 @@ class Link:
         self.mutex = threading.Lock()
         self.used = time.monotonic()
         self.retires = self.used + LIFETIME
+        self.read_only = False
+        """Its transactions were read-only by default when it was opened. It stays so when the database no longer is,
+        so it is of use for reading only."""
         # A handle of our own to the same socket: libpq closes its own when it likes, and the number is used again.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._readable = select.poll()

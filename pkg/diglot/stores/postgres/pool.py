@@ -90,6 +90,11 @@ class Pool:
         self._forget(link)
         self._free_place()
 
+    def replace(self, link: Link, deadline: float) -> Link:
+        """Close this one, which the caller has, and open another in its place."""
+        self._forget(link)
+        return self._open(deadline)
+
     def renew(self) -> None:
         """Replace every connection, each when it is not in use."""
         for link in self.links():
