@@ -14,6 +14,7 @@ from diglot.stores.postgres.statements import Run, Unreadable, origin
 
 T = TypeVar("T")
 ENDED = "the transaction has ended"
+ENDED_BY_STATEMENT = "a statement ended the transaction: leave COMMIT and ROLLBACK to the block"
 
 
 class Mark:
@@ -54,16 +55,20 @@ class Unit:
         before = self.before[:]
         try:
             try:
-                return self._call(run, statement, values)
+                answer = self._call(run, statement, values)
             except Exception as error:
                 if not (is_stale_plan(origin(error)) and self._begin_again(before)):
                     raise
-            return self._call(run, statement, values)
+                answer = self._call(run, statement, values)
         except Exception as error:
             raise self.failure(error, query) from origin(error)
         except BaseException as interruption:
             self.failed = type(interruption).__name__
             raise
+        if self.link.idle:
+            self.failed = ENDED_BY_STATEMENT
+            raise TransactionError(ENDED_BY_STATEMENT, query=query)
+        return answer
 
     def command(self, text: str) -> str:
         """COMMIT, ROLLBACK and the like, in a round trip of their own."""
@@ -128,8 +133,6 @@ class Unit:
             raise TransactionError("a savepoint in the transaction has not ended: end it first; nothing was stored")
         if self._nothing_was_sent:
             return
-        if self.link.idle:
-            raise TransactionError("a statement ended the transaction: leave COMMIT and ROLLBACK to the block")
         try:
             answer = self.command("commit")
         except Exception as error:

@@ -65,7 +65,7 @@ class FileConnections:
         self.idle: SimpleQueue[Link | None] = self._readers.idle
         self._forking = self._quiet = False
         self.identity: Identity
-        self._writer: Link | None
+        self._writer: Link | None = None
         self.identity, self._writer = self._open()
 
     # --- opening -------------------------------------------------------------------------------------------
@@ -142,6 +142,7 @@ class FileConnections:
             if self.ended is not None:
                 self.turns.close_gate()
             self._refuse_ended()  # it was closed while this thread waited
+            look(self.path)  # a connection that is opened while the file can only be read stays read-only for ever
             link = self._writer = self._connect("writer", self.identity)
         elif link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
             link.command("rollback")
@@ -151,7 +152,17 @@ class FileConnections:
         """Give the writer back, if it is this thread's."""
         turns = self.turns
         if turns.owner == me:
+            if self._writer is not None and self._writer.refused:
+                self.drop_writer()  # the file may be writable by now, and this connection will never know
             turns.release()
+
+    def drop(self, link: Link, me: int) -> None:
+        """Close a connection that is of no use any more, instead of giving it back."""
+        if link is self._writer:
+            self.drop_writer()
+            self.give(me)
+        else:
+            self._readers.discard(link)
 
     def lease(self) -> tuple[Link, Give]:
         """A reader, and how to give it back."""

@@ -45,6 +45,11 @@ class MemoryConnections:
                 self._link.command("pragma query_only = 1")
             self.turns.release()
 
+    def drop(self, link: Link, me: int) -> None:
+        """Close the connection, instead of giving it back: the data is gone."""
+        self.drop_writer()
+        self.give(me)
+
     def lease(self) -> tuple[Link, Give]:
         """The connection, to read, and how to give it back."""
         me = get_ident()
