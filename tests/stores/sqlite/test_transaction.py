@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from diglot.errors import (
 )
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.connection import Link
+from diglot.stores.sqlite.gate import Gate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
+from diglot.stores.sqlite.transaction import Transaction
 from tests.stores.sqlite.workload import ENDLESS, read, write
 
 pytestmark = pytest.mark.sqlite
@@ -410,3 +413,42 @@ def test_a_savepoint_that_can_not_be_rolled_back_is_undone_by_the_block_outside(
                 inner.count(ADD, (6,))
         transaction.count(ADD, (7,))
     assert ids(store) == [1, 7]
+
+
+@pytest.mark.parametrize("place", ["the turn is taken", "the end begins", "the connection is given back", "the gate"])
+def test_an_interrupt_between_two_steps_leaves_the_writer_to_the_others(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes after a call: what the call has taken is given back all the same."""
+    owner, name = {
+        "the turn is taken": (SQLiteStore, "take"),
+        "the end begins": (Transaction, "_mine"),
+        "the connection is given back": (SQLiteStore, "give_back"),
+        "the gate": (Gate, "release"),
+    }[place]
+    step: Callable[..., Any] = getattr(owner, name)
+
+    def interrupted(*arguments: Any) -> Any:
+        step(*arguments)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"), lock_timeout=1.0)) as store:
+        store.script(write("create table t (id integer primary key) strict"))
+        transaction = store.transaction()
+        with pytest.raises(KeyboardInterrupt):
+            if place == "the end begins":
+                transaction.__enter__().count(ADD, (1,))
+                monkeypatch.setattr(owner, name, interrupted)
+                transaction.__exit__(Boom, None, None)
+            else:
+                monkeypatch.setattr(owner, name, interrupted)
+                with transaction, suppress(Boom):
+                    raise Boom
+        others = threading.Thread(target=lambda: store.count(ADD, (2,)))
+        others.start()
+        others.join()
+        store.count(ADD, (3,))
+        assert ids(store) == [2, 3]
+        with pytest.raises(TransactionError):
+            transaction.count(ADD, (4,))

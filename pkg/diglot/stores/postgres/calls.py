@@ -194,6 +194,9 @@ class Calls:
                 link.command("rollback")
             except psycopg.Error:
                 broken = True
+            except BaseException:
+                self.pool.discard(link)
+                raise
             finally:
                 self.end(link)
         if broken or not link.idle:

@@ -177,10 +177,17 @@ class Transaction(_UnitSession):
     ) -> None:
         if kind is not None and not self.active:
             return  # it was abandoned; or this is a child that was forked in the block, whose parent ends it
-        unit = self._mine()
-        self._unit = None
-        failed = unit.failed
         try:
+            unit = self._mine()
+        except TransactionError:
+            raise
+        except BaseException:  # an interrupt: the connection must not stay with a transaction open
+            if self._unit is not None:
+                self._units.give_back(self._unit)
+            raise
+        try:
+            self._unit = None
+            failed = unit.failed
             if kind is None and failed is None:
                 unit.calls.refuse_closed(None)
                 unit.commit()

@@ -47,6 +47,16 @@ def again(error: DatabaseError) -> DatabaseError:
     return type(error)(str(error))
 
 
+def give_turn(turns: Turns, me: int) -> None:
+    """Give the turn back, also when an interrupt comes while that is done."""
+    try:
+        turns.release()
+    except BaseException:
+        if turns.owner == me:
+            turns.release()
+        raise
+
+
 AT_GATE_WHEN_CLOSING = 0.5
 """Seconds."""
 Give = Callable[[Link | None], None]
@@ -152,9 +162,11 @@ class FileConnections:
         """Give the writer back, if it is this thread's."""
         turns = self.turns
         if turns.owner == me:
-            if self._writer is not None and self._writer.refused:
-                self.drop_writer()  # the file may be writable by now, and this connection will never know
-            turns.release()
+            try:
+                if self._writer is not None and self._writer.refused:
+                    self.drop_writer()  # the file may be writable by now, and this connection will never know
+            finally:
+                give_turn(turns, me)
 
     def drop(self, link: Link, me: int) -> None:
         """Close a connection that is of no use any more, instead of giving it back."""

@@ -14,7 +14,7 @@ from diglot.errors import DatabaseError, DatabaseUnavailable, LockTimeout, Store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import fork
 from diglot.stores.sqlite.connection import Link, connect
-from diglot.stores.sqlite.file import Give, again
+from diglot.stores.sqlite.file import Give, again, give_turn
 from diglot.stores.sqlite.path import MEMORY, Identity
 from diglot.stores.sqlite.turns import Turns
 
@@ -41,9 +41,11 @@ class MemoryConnections:
     def give(self, me: int) -> None:
         """Give the connection back, if it is this thread's."""
         if self.turns.owner == me:
-            if self.ended is None:
-                self._link.command("pragma query_only = 1")
-            self.turns.release()
+            try:
+                if self.ended is None:
+                    self._link.command("pragma query_only = 1")
+            finally:
+                give_turn(self.turns, me)
 
     def drop(self, link: Link, me: int) -> None:
         """Close the connection, instead of giving it back: the data is gone."""

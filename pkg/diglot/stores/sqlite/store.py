@@ -252,6 +252,11 @@ class SQLiteStore:
             connections.give(thread)
             raise
 
+    def clear(self, session: Transaction, thread: int) -> None:
+        if self._open.get(thread) in (session, None):
+            self._open.pop(thread, None)
+            self.connections.give(thread)
+
     def give_back(self, unit: Unit) -> None:
         give = unit.give
         try:

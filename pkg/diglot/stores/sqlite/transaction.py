@@ -239,11 +239,15 @@ class Transaction(_UnitSession):
         self._units = units
 
     def __enter__(self) -> Self:
-        unit = self._units.take(self, get_ident())
         try:
-            unit.command(self._begin)
+            unit = self._units.take(self, get_ident())
+            try:
+                unit.command(self._begin)
+            except BaseException:
+                self._units.give_back(unit)
+                raise
         except BaseException:
-            self._units.give_back(unit)
+            self._units.clear(self, get_ident())
             raise
         self._unit = unit
         return self
@@ -251,9 +255,15 @@ class Transaction(_UnitSession):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        unit = self._mine()
         try:
+            unit = self._mine()
+        except TransactionError:
+            raise
+        except BaseException:
             self._unit = None
+            self._units.clear(self, get_ident())
+            raise
+        try:
             failed = unit.failed
             if kind is None and failed is None:
                 if unit.marks:
@@ -263,7 +273,13 @@ class Transaction(_UnitSession):
                 unit.command("commit")
                 return
         finally:
-            self._units.give_back(unit)
+            try:
+                self._units.give_back(unit)
+            except BaseException:
+                self._units.clear(self, unit.thread)
+                raise
+            finally:
+                self._unit = None
         if kind is None:
             raise TransactionError(f"the {self._kind} was rolled back: a statement in it failed ({failed})")
 
@@ -295,6 +311,10 @@ class Units(Protocol):
 
     def take(self, session: Transaction, thread: int) -> Unit:
         """A connection for this thread alone; TransactionError when it has one already."""
+        ...
+
+    def clear(self, session: Transaction, thread: int) -> None:
+        """After an interrupt: give back what of the connection and the turn is still this session's."""
         ...
 
     def give_back(self, unit: Unit) -> None:
