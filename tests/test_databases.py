@@ -17,7 +17,7 @@ from tests.databases import Databases
 from tests.postgres_server import PostgresServer
 
 # They are about the servers: nothing of them depends on the SQLite library.
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.once]
 
 SESSION_THAT_WAITS = """
 import os, time

@@ -32,6 +32,7 @@ RUNS = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("service_url", "keyed", "phases"), RUNS, indirect=["service_url"])
 def test_nothing_is_answered_that_is_not_described(
     service_url: str, tmp_path: Path, keyed: bool, phases: list[str]
