@@ -99,17 +99,40 @@ def _coverage(folder: Path) -> tuple[str, bool]:
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """The second run takes what runs on SQLite or on the older PostgreSQL, the first leaves the latter to it."""
     part = os.environ.get(PART, "all")
-    if part == "all":
-        return
 
     def wanted(item: Any) -> bool:
         older = item.get_closest_marker("older") is not None
+        if part == "all":
+            return True
         if part == "old":
             return older or item.get_closest_marker("sqlite") is not None
         return not older and (part == "new" or not any(map(item.get_closest_marker, LEFT_OUT)))
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = filter(wanted, items)
+    _longest_first(items)
+
+
+def _longest_first(items: list[Any]) -> None:
+    """Workers begin with the long tests, so that none is left with one when the others have finished.
+
+    Each worker is given a stretch of the list, and what it has not begun may be taken from the end of its stretch by
+    another. The first stretch begins with the tests that need a browser, which so start one for a module; the others
+    begin with their share of the long ones.
+    """
+    stretches: list[list[Any]] = [[] for _ in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))]
+    browser = [item for item in items if item.get_closest_marker("browser")]
+    once = [item for item in items if item.get_closest_marker("once")]
+    rest = [item for item in items if not item.get_closest_marker("browser") and not item.get_closest_marker("once")]
+    stretches[0] += browser
+    for number, item in enumerate(once):
+        stretches[-1 - number % max(1, len(stretches) - 1)].append(item)
+    length = -(-len(items) // len(stretches))
+    for stretch in stretches:
+        missing = max(0, length - len(stretch))
+        stretch += rest[:missing]
+        rest = rest[missing:]
+    items[:] = [item for stretch in stretches for item in stretch] + rest
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

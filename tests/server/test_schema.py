@@ -28,7 +28,7 @@ SQLITE, POSTGRES = BOTH
 RUNS = [
     pytest.param(SQLITE.values[0], True, SYSTEMATIC, marks=SQLITE.marks, id="sqlite-file-systematic"),
     pytest.param(POSTGRES.values[0], True, [*BY_CHANCE, "5"], marks=POSTGRES.marks, id=f"{POSTGRES.id}-by chance"),
-    pytest.param(SQLITE.values[0], False, [*BY_CHANCE, "2"], marks=SQLITE.marks, id="sqlite-file-no key"),
+    pytest.param(SQLITE.values[0], False, [*BY_CHANCE, "1"], marks=SQLITE.marks, id="sqlite-file-no key"),
 ]
 
 
