@@ -75,7 +75,7 @@ def project(folder: Path, **files: str) -> Project:
 
 
 def test_every_problem_of_a_file_is_told_in_its_order() -> None:
-    queries, problems = inspect_queries(MANY, "things", "things.sql")
+    queries, problems = inspect_queries(MANY, "things", "things.sql", "postgres")
     found = [(problem.line, problem.column, problem.problem) for problem in problems]
     assert [(line, column) for line, column, _ in found] == [(line, column) for line, column, _ in PROBLEMS], found
     for (_, _, message), (_, _, wanted) in zip(found, PROBLEMS, strict=True):

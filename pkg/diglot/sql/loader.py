@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,12 +93,13 @@ class _TypedLoader(QueryLoader):
     def __init__(self, adapter: PositionalAdapter, subject: str, models: Models) -> None:
         super().__init__(adapter, None)
         self._subject = subject
+        self._dialect = adapter.dialect
         self._models = models
         self.sources: dict[str, QuerySource] = {}
 
     def load_query_data_from_sql(self, sql: str, ns_parts: list[str], fname: Path | str = "<text>") -> list[QueryDatum]:
         data: list[QueryDatum] = []
-        for source in read_queries(sql, self._subject, str(fname)):
+        for source in read_queries(sql, self._subject, str(fname), self._dialect):
             place = (fname, source.line)
             names = ", ".join(p.name for p in source.parameters)
             spec = f"{source.name}({names}){source.suffix}" if source.suffix != "#" else f"{source.name}#"
