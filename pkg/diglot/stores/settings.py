@@ -6,11 +6,16 @@ from typing import Literal
 
 import msgspec
 
+from diglot.stores.sqlite.path import expanded
+
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
 class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A SQLite database: ``path`` is a file or ``:memory:``; times are in seconds."""
+    """A SQLite database: ``path`` is a file or ``:memory:``; times are in seconds.
+
+    A ``~`` in front of the path becomes the home folder; ConfigurationError for one that can't be expanded.
+    """
 
     path: str
     readers: int = 4
@@ -21,6 +26,10 @@ class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Make the file (and its folder) when it does not exist; else DatabaseUnavailable."""
     read_only: bool = False
     """Look, and leave the file, its rights and its folder as they are; no right to write is needed."""
+
+    def __post_init__(self) -> None:
+        if "~" in self.path:
+            msgspec.structs.force_setattr(self, "path", expanded(self.path))
 
 
 class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from diglot.errors import ConfigurationError
+from diglot.stores.sqlite.path import expanded
 from diglot.stores.url import parse_url
 
 Provider = Literal["pgvector", "qdrant", "redis", "filesystem"]
@@ -100,6 +101,11 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     url: str | None = None
     path: str | None = None
     options: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if self.path is not None and "~" in self.path:
+            place = expanded(self.path, f"the path of the vectors {self.id!r}")
+            msgspec.structs.force_setattr(self, "path", place)
 
     def check(self, key: str = "vectors") -> None:
         """ConfigurationError, with the dotted key below ``key``, for the first thing that is not right."""

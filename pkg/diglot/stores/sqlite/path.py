@@ -63,6 +63,28 @@ def checked(path: str) -> Path:
     return Path(os.path.realpath(given.parent), given.name)
 
 
+def expanded(path: str, what: str = "the path of the SQLite database") -> str:
+    """The path with a ``~`` or ``~user`` in front replaced by that home folder.
+
+    ConfigurationError for a ``~`` that can't be expanded: of an unknown user, or further on in the path, where no
+    shell expands it and a folder of that name would be made. ``what`` is the path's name in the error.
+    """
+    if "~" not in path:
+        return path
+    first, *others = path.split("/")
+    absolute = first == "" and others[0].startswith("~")
+    if absolute or "~" in others:
+        raise ConfigurationError(f"{what} has a '~' that is not at its start: {path!r}; write the folder's name")
+    if not first.startswith("~"):
+        return path
+    homeless = first == "~" and not os.path.isabs(os.environ.get("HOME", "/"))
+    found = os.path.expanduser(path)
+    if homeless or found == path:
+        hint = "HOME is not an absolute path" if homeless else f"there is no home folder of {first!r}"
+        raise ConfigurationError(f"{what} has a '~' that can't be expanded: {path!r}; {hint} ('./~…' for that name)")
+    return found
+
+
 def look_only(path: Path) -> Found | None:
     """The file at this path as it is, whoever owns it; None when there is none. DatabaseUnavailable, ConfigurationError
     for what can't be read."""
