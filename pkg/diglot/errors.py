@@ -97,6 +97,10 @@ class DatabaseUnavailable(DatabaseError):
     """the database can't be reached"""
 
 
+class DatabaseIOError(DatabaseUnavailable):
+    """the disk or the file system under the database failed"""
+
+
 class DatabaseTimeout(DatabaseError):
     """the database did not answer in time"""
 
@@ -154,7 +158,7 @@ class DatabaseReadOnly(DatabaseError):
 
 
 class DatabaseFull(DatabaseError):
-    """the disk is full, or the database has reached its limit"""
+    """the disk is full, or a limit on the size of files or of the database is reached"""
 
 
 class DatabaseDamaged(DatabaseError):

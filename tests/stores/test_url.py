@@ -129,7 +129,6 @@ def test_a_connection_string_is_read(text: str, expected: PostgresSettings) -> N
         ("sqlite:///%20", "names no file"),
         ("sqlite:///%3Amemory%3A", "names no file"),
         ("file::memory:", "names no file"),
-        ("file:", "names no file"),
         ("sqlite:///~nobody-of-this-name/app.db", "has a '~' that can't be expanded"),
         ("~nobody-of-this-name/app.db", "there is no home folder of '~nobody-of-this-name' ('./~…' for that name)"),
         ("sqlite:////~/app.db", "has a '~' that is not at its start"),

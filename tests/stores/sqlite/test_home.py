@@ -77,6 +77,4 @@ def test_a_name_with_a_tilde_is_only_a_name(path: str) -> None:
 def test_the_error_names_the_setting() -> None:
     said = "DB_PATH (environment): the path of the SQLite database has a '~' that can't be expanded"
     assert refusal(env={"DB_PATH": "~nobody-of-this-name/app.db"}).startswith(said)
-    assert refusal(env={"DATABASE_URL": "sqlite:///"}).startswith(
-        "DATABASE_URL (environment): the SQLite address names"
-    )
+    assert refusal(env={"DATABASE_URL": "sqlite:///"}).startswith("DATABASE_URL (environment): the SQLite address")

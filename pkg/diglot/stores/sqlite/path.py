@@ -18,6 +18,7 @@ from urllib.parse import quote
 from diglot.errors import (
     ConfigurationError,
     DatabaseFull,
+    DatabaseIOError,
     DatabaseReadOnly,
     DatabaseUnavailable,
     DiglotError,
@@ -77,12 +78,14 @@ def expanded(path: str, what: str = "the path of the SQLite database") -> str:
         raise ConfigurationError(f"{what} has a '~' that is not at its start: {path!r}; write the folder's name")
     if not first.startswith("~"):
         return path
-    homeless = first == "~" and not os.path.isabs(os.environ.get("HOME", "/"))
-    found = os.path.expanduser(path)
-    if homeless or found == path:
-        hint = "HOME is not an absolute path" if homeless else f"there is no home folder of {first!r}"
-        raise ConfigurationError(f"{what} has a '~' that can't be expanded: {path!r}; {hint} ('./~…' for that name)")
-    return found
+    if first == "~" and not os.environ.get("HOME", "/").startswith("/"):
+        hint = "HOME is not an absolute path"
+    else:
+        try:
+            return str(Path(first).expanduser().joinpath(*others))
+        except RuntimeError:
+            hint = f"there is no home folder of {first!r}"
+    raise ConfigurationError(f"{what} has a '~' that can't be expanded: {path!r}; {hint} ('./~…' for that name)")
 
 
 def look_only(path: Path) -> Found | None:
@@ -164,14 +167,27 @@ def reading_uri(path: Path) -> str:
 
 def refused(path: Path, error: OSError) -> DiglotError:
     """What the operating system refused, as an error of ours."""
-    said = f"{path}: {error.strerror}"
+    said = f"{path}: {error.strerror or error}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DatabaseReadOnly(f"the SQLite database can't be made or written here: {said}")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DatabaseFull(f"the SQLite database can't be made, the disk is full: {said}")
+    if error.errno == errno.EFBIG:
+        return DatabaseFull(f"the SQLite database can't be written, a limit on the size of files is reached: {said}")
+    if error.errno == errno.EIO:
+        return DatabaseIOError(f"the disk under the SQLite database failed: {said}")
     if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return ConfigurationError(f"the path of the SQLite database can't be used: {said}")
     return DatabaseUnavailable(f"the SQLite database can't be opened: {said}")
+
+
+def lock_refused(path: Path, error: OSError) -> DiglotError:
+    """What the operating system says when a lock can't be had for another reason than that somebody holds it."""
+    if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+        return DatabaseUnavailable(
+            f"the file system can't lock the SQLite database: {path}: {error.strerror}; use a local disk, or PostgreSQL"
+        )
+    return refused(path, error)
 
 
 # --- details -----------------------------------------------------------------------------------------------
