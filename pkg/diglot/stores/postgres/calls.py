@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from diglot.errors import (
+    DatabaseError,
+    DatabaseFull,
+    DatabaseIOError,
     DatabaseTimeout,
     DatabaseUnavailable,
     OutcomeUnknown,
@@ -45,6 +48,8 @@ class Calls:
         self.version = ""
         """Of the server that was connected to last."""
         self.repeated = 0
+        self.trouble: tuple[DatabaseError, float] | None = None
+        """The last failure for lack of room or with an I/O error, and its time; None once a write is known to work."""
         self._forking = threading.Lock()
         self._inherited: list[object] = []
         """In a fork's child: what is the parent's, kept so that no finalizer touches it."""
@@ -172,7 +177,10 @@ class Calls:
             return DatabaseTimeout(said, query=query), True
         if link.lost or is_lost(driver):
             return DatabaseUnavailable(f"the connection to PostgreSQL was lost{consequence}", query=query), True
-        return translate(driver, query), False
+        failure = translate(driver, query)
+        if isinstance(failure, DatabaseFull | DatabaseIOError):
+            self.trouble = failure, time.monotonic()
+        return failure, False
 
     def put_back(self, link: Link, *, broken: bool = False) -> None:
         """Roll back what is open on it; a connection that can't even do that is given up."""
