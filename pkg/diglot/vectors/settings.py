@@ -64,6 +64,14 @@ class QdrantOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     api_key: str | None = None
     timeout: Seconds = 10.0
 
+    def __repr__(self) -> str:
+        return f"QdrantOptions(api_key={'***' if self.api_key else None}, timeout={self.timeout})"
+
+    __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("api_key", "***" if self.api_key else None), ("timeout", self.timeout)]
+
 
 class RedisOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``key`` is the vector set's, ``diglot:vectors:ID`` by default. ``int8`` and ``binary`` save memory."""
@@ -201,6 +209,10 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         )
 
     __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = {"url": self.shown_url(), "options": "***"}
+        return [(name, shown.get(name, getattr(self, name))) for name in self.__struct_fields__]
 
 
 class KnowledgeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -28,6 +28,7 @@ from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.filesystem import refuse_network
 from diglot.stores.sqlite.gate import Gate
 from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.locks import foreign_writer
 from diglot.stores.sqlite.path import (
     Identity,
     checked,
@@ -140,7 +141,7 @@ class FileConnections:
         try:
             self.turns.acquire(me, timeout)
         except TimeoutError as error:
-            text = f"the database could not be written within {timeout:g} s: {error}"
+            text = f"the database could not be written within {timeout:g} s: {self._who_writes(me, error)}"
             raise LockTimeout(text, query=query) from error
         link = self._writer
         if link is None:
@@ -151,6 +152,13 @@ class FileConnections:
         elif link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
             link.run("rollback")
         return link
+
+    def _who_writes(self, me: int, error: TimeoutError) -> str:
+        """The thread that has the turn may itself wait for a program that takes no turns, like the sqlite3 shell."""
+        foreign = foreign_writer(self.path) if self.turns.owner != me else None
+        if foreign is None:
+            return str(error)
+        return f"another program (process {foreign}) holds a lock on the database"
 
     def give(self, me: int) -> None:
         """Give the writer back, if it is this thread's."""
@@ -191,7 +199,8 @@ class FileConnections:
             self.turns.acquire(me, timeout)
             yield
         except TimeoutError as error:
-            raise LockTimeout(f"the database could not be opened within {timeout:g} s: {error}") from error
+            text = f"the database could not be opened within {timeout:g} s: {self._who_writes(me, error)}"
+            raise LockTimeout(text) from error
         finally:
             self.give(me)
 
