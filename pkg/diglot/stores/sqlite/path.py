@@ -61,7 +61,13 @@ def checked(path: str) -> Path:
     if ".." in path.split("/"):
         raise ConfigurationError(f"the path of the SQLite database has a '..' segment: {path!r}; write it without")
     given = Path(path)
-    return Path(os.path.realpath(given.parent), given.name)
+    try:
+        os.fsencode(path)
+        return Path(os.path.realpath(given.parent), given.name)
+    except UnicodeError:
+        raise ConfigurationError(f"the path of the SQLite database has a lone surrogate: {path!a}") from None
+    except OSError as error:  # the current folder was removed
+        raise ConfigurationError(f"the path of the SQLite database can't be found: {path}: {error.strerror}") from error
 
 
 def expanded(path: str, what: str = "the path of the SQLite database") -> str:
