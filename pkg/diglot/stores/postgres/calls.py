@@ -27,7 +27,7 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
-from diglot.stores.postgres.connection import INFINITE, Link, connect, server_version, set_up
+from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version, set_up
 from diglot.stores.postgres.errors import is_lost, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
 from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, origin
@@ -58,7 +58,7 @@ class Calls:
     def _begin_process(self) -> None:
         settings = self.settings
         self.pool = Pool(
-            lambda: Link(connect(settings), settings),
+            lambda: open_link(settings),
             self._set_up,
             least=settings.pool_min,
             most=settings.pool_max,
@@ -175,7 +175,7 @@ class Calls:
         if getattr(driver, "sqlstate", None) in ("25P03", "25P04"):
             said = f"the transaction was open for too long and was ended{consequence}"
             return DatabaseTimeout(said, query=query), True
-        if link.lost or is_lost(driver):
+        if link.lost or is_lost(driver) or isinstance(driver, OSError):
             return DatabaseUnavailable(f"the connection to PostgreSQL was lost{consequence}", query=query), True
         failure = translate(driver, query)
         if isinstance(failure, DatabaseFull | DatabaseIOError):
