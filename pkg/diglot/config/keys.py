@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from diglot.stores.settings import SslMode
+from diglot.stores.settings import LEAST_DOCUMENT, MOST_DOCUMENT, SslMode
 
 Driver = Literal["postgres", "sqlite"]
 NAMES: dict[Driver, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
@@ -128,6 +128,12 @@ class Settings(BaseSettings):
     deadline: Annotated[Seconds | None, TUNES_POSTGRES] = _setting("DB_DEADLINE", SECONDS)
     application_name: Annotated[Part | None, TUNES_POSTGRES] = _setting(
         "DB_APPLICATION_NAME", "text of at most 63 characters", max_length=63
+    )
+    max_document: Annotated[Whole | None, COMMON] = _setting(
+        "DB_MAX_DOCUMENT",
+        f"a whole number of bytes from {LEAST_DOCUMENT} to {MOST_DOCUMENT}",
+        ge=LEAST_DOCUMENT,
+        le=MOST_DOCUMENT,
     )
     migration_timeout: Annotated[Seconds | None, COMMON] = _setting("DB_MIGRATION_TIMEOUT", SECONDS)
 

@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from diglot.errors import (
+    DatabaseError,
+    DatabaseFull,
+    DatabaseIOError,
     DatabaseTimeout,
     DatabaseUnavailable,
     OutcomeUnknown,
@@ -24,7 +27,7 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
-from diglot.stores.postgres.connection import INFINITE, Link, connect, server_version, set_up
+from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version, set_up
 from diglot.stores.postgres.errors import is_lost, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
 from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, origin
@@ -45,6 +48,8 @@ class Calls:
         self.version = ""
         """Of the server that was connected to last."""
         self.repeated = 0
+        self.trouble: tuple[DatabaseError, float] | None = None
+        """The last failure for lack of room or with an I/O error, and its time; None once a write is known to work."""
         self._forking = threading.Lock()
         self._inherited: list[object] = []
         """In a fork's child: what is the parent's, kept so that no finalizer touches it."""
@@ -53,7 +58,7 @@ class Calls:
     def _begin_process(self) -> None:
         settings = self.settings
         self.pool = Pool(
-            lambda: Link(connect(settings), settings),
+            lambda: open_link(settings),
             self._set_up,
             least=settings.pool_min,
             most=settings.pool_max,
@@ -170,9 +175,12 @@ class Calls:
         if getattr(driver, "sqlstate", None) in ("25P03", "25P04"):
             said = f"the transaction was open for too long and was ended{consequence}"
             return DatabaseTimeout(said, query=query), True
-        if link.lost or is_lost(driver):
+        if link.lost or is_lost(driver) or isinstance(driver, OSError):
             return DatabaseUnavailable(f"the connection to PostgreSQL was lost{consequence}", query=query), True
-        return translate(driver, query), False
+        failure = translate(driver, query)
+        if isinstance(failure, DatabaseFull | DatabaseIOError):
+            self.trouble = failure, time.monotonic()
+        return failure, False
 
     def put_back(self, link: Link, *, broken: bool = False) -> None:
         """Roll back what is open on it; a connection that can't even do that is given up."""

@@ -113,6 +113,16 @@ class Link:
         self.connection.close()
 
 
+def open_link(settings: PostgresSettings) -> Link:
+    """A new connection with its watch; as ``connect``."""
+    connection = connect(settings)
+    try:
+        return Link(connection, settings)
+    except OSError as error:
+        connection.close()
+        raise _refused(error, settings) from error
+
+
 def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
     """A new connection; DatabaseUnavailable in one line that says what to look at, ConfigurationError."""
     refusal: DatabaseUnavailable | ConfigurationError | None = None
@@ -122,6 +132,8 @@ def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
         refusal = DatabaseUnavailable(_unavailable(error, settings))
         if _masked(str(error), settings) == str(error):
             raise refusal from error
+    except OSError as error:  # no descriptor is left, say
+        raise _refused(error, settings) from error
     except (psycopg.Error, ValueError) as error:
         reason = _masked(str(error).strip().partition("\n")[0], settings)
         refusal = ConfigurationError(f"the settings of PostgreSQL can't be used: {reason}")
@@ -263,6 +275,10 @@ def _unavailable(error: psycopg.OperationalError, settings: PostgresSettings) ->
     elif "no password supplied" in reason:
         reason, advice = "it asks for a password", "; set DB_PASSWORD or a ~/.pgpass"
     return _masked(f"can't reach PostgreSQL at {location(settings)}: {reason}{advice}", settings)
+
+
+def _refused(error: OSError, settings: PostgresSettings) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"can't connect to PostgreSQL at {location(settings)}: {error.strerror or error}")
 
 
 def _masked(text: str, settings: PostgresSettings) -> str:

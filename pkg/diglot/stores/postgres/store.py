@@ -140,7 +140,7 @@ class PostgresStore:
         return self._calls.version
 
     def health(self, *, deep: bool = True) -> Health:
-        return health.health(self._calls.leased)
+        return health.health(self._calls)
 
     def statistics(self) -> Mapping[str, float]:
         self._session()
