@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+Pooler = Literal["auto", "none", "transaction"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
@@ -45,6 +46,9 @@ class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 35.0
     """An answer that has not come after this long means that the connection is lost."""
     application_name: str = "diglot"
+    pooler: Pooler = "auto"
+    """Whether a connection pooler (PgBouncer) is between, which gives each transaction another session: ``auto`` finds
+    out when it connects, ``none`` relies on a session of its own, ``transaction`` never does."""
 
     def __repr__(self) -> str:
         return (

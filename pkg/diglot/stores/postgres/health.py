@@ -27,7 +27,7 @@ def health(leased: Leased) -> Health:
     started = time.perf_counter()
     try:
         with leased(SECONDS) as link:
-            version = server_version(link)
+            version, through = server_version(link), ", through a connection pooler" if link.pooled else ""
             ((standby, read_only, major),) = link.cursor.execute(_QUESTION, ()).fetchall()
     except DiglotError as error:
         failed = Check("reachable", False, str(error), (time.perf_counter() - started) * 1000)
@@ -36,7 +36,7 @@ def health(leased: Leased) -> Health:
     why = "it is a standby" if standby else "default_transaction_read_only is on" if read_only else ""
     old = f"PostgreSQL {OLDEST} is the oldest that is supported" if major < OLDEST else ""
     checks = [
-        Check("reachable", True, version, milliseconds),
+        Check("reachable", True, f"{version}{through}", milliseconds),
         Check("writable", not why, why or "a primary that takes writes", 0.0),
         Check("version", not old, old or version, 0.0),
     ]
