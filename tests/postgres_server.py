@@ -144,7 +144,7 @@ class PostgresServer:
                 stderr=output,
                 cwd="/",
                 env={"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"},
-                **_as_server_user(),
+                **as_server_user(),
             )
             if done.returncode != 0:
                 output.seek(0)
@@ -220,7 +220,7 @@ def _start_guard(server: PostgresServer) -> None:
     subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/", check=True)
 
 
-def _as_server_user() -> dict[str, Any]:
+def as_server_user() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     user, group = _unprivileged()

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from diglot.stores.settings import LEAST_DOCUMENT, MOST_DOCUMENT, SslMode
+from diglot.stores.settings import LEAST_DOCUMENT, MOST_DOCUMENT, Pooler, SslMode
 
 Driver = Literal["postgres", "sqlite"]
 NAMES: dict[Driver, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     ssl_mode: Annotated[SslMode | None, POSTGRES] = _setting(
         "DB_SSL_MODE", "'disable', 'allow', 'prefer', 'require', 'verify-ca' or 'verify-full'"
     )
+    pooler: Annotated[Pooler | None, TUNES_POSTGRES] = _setting("DB_POOLER", "'auto', 'none' or 'transaction'")
     pool_min: Annotated[Whole | None, TUNES_POSTGRES] = _setting(
         "DB_POOL_MIN", "a whole number from 0 to 1000", ge=0, le=1000
     )

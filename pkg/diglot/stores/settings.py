@@ -12,6 +12,7 @@ MAX_DOCUMENT = 8 * 1024 * 1024
 """Bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
 LEAST_DOCUMENT, MOST_DOCUMENT = 64 * 1024, 32 * 1024 * 1024
 """Between these the limit can be set: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
+Pooler = Literal["auto", "none", "transaction"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
@@ -60,6 +61,9 @@ class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that has not come after this long means that the connection is lost."""
     application_name: str = "diglot"
     max_document: int = MAX_DOCUMENT
+    pooler: Pooler = "auto"
+    """Whether a connection pooler (PgBouncer) is between, which gives each transaction another session: ``auto`` finds
+    out when it connects, ``none`` relies on a session of its own, ``transaction`` never does."""
 
     def __repr__(self) -> str:
         return (

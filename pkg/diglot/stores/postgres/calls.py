@@ -27,9 +27,10 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
-from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version, set_up
+from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version
 from diglot.stores.postgres.errors import is_lost, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
+from diglot.stores.postgres.set_up import set_up
 from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, origin
 from diglot.stores.postgres.watchdog import Watchdog
 from diglot.stores.session import Statement
@@ -107,7 +108,7 @@ class Calls:
                 raise
             try:
                 self.begin(link, deadline)
-                answer = run(link, statement, values, ())
+                answer = run(link, statement, values, link.opening, link.closing)
             except BaseException as error:
                 unsure |= self.after_failure(link, error, statement, deadline, attempt)
                 continue
@@ -165,7 +166,7 @@ class Calls:
     def failure(self, link: Link, error: Exception, query: str | None, consequence: str) -> tuple[Exception, bool]:
         """The error of ours, and whether the connection is lost, whose message then ends in ``consequence``."""
         if isinstance(error, EndsTransaction):
-            return TransactionError(f"a script is one transaction: leave {error} out of it", query=query), False
+            return TransactionError(str(error), query=query), False
         if isinstance(error, FailedTogether):
             query = error.query
         driver = origin(error)

@@ -39,7 +39,7 @@ def health(calls: Calls) -> Health:
     started = time.perf_counter()
     try:
         with calls.leased(SECONDS) as link:
-            version = server_version(link)
+            version, through = server_version(link), ", through a connection pooler" if link.pooled else ""
             ((standby, read_only, major),) = link.cursor.execute(_QUESTION, ()).fetchall()
     except DiglotError as error:
         failed = Check("reachable", False, str(error), (time.perf_counter() - started) * 1000)
@@ -48,7 +48,7 @@ def health(calls: Calls) -> Health:
     why = "it is a standby" if standby else "default_transaction_read_only is on" if read_only else ""
     old = f"PostgreSQL {OLDEST} is the oldest that is supported" if major < OLDEST else ""
     checks = [
-        Check("reachable", True, version, milliseconds),
+        Check("reachable", True, f"{version}{through}", milliseconds),
         Check("writable", False, why, 0.0) if why else _has_room(calls),
         Check("version", not old, old or version, 0.0),
     ]

@@ -25,7 +25,7 @@ class Unit:
         self.calls = calls
         self.thread = get_ident()
         self.pid = os.getpid()
-        self.before = [begin]
+        self.before = [begin, *link.local]
         """To be sent with the next statement, in this order."""
         self.depth = 0
         self.failed: str | None = None
