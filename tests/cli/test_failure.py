@@ -53,6 +53,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
 EXIT_CODES = {
     errors.ConfigurationError: 2,
     errors.InvalidValue: 2,
+    errors.DatabaseIOError: 3,
     errors.DatabaseUnavailable: 3,
     errors.DatabaseTimeout: 3,
     errors.StatementTimeout: 3,
