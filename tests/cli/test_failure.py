@@ -54,6 +54,7 @@ EXIT_CODES = {
     errors.ConfigurationError: 2,
     errors.InvalidValue: 2,
     errors.DatabaseUnavailable: 3,
+    errors.DatabaseIOError: 3,
     errors.DatabaseTimeout: 3,
     errors.StatementTimeout: 3,
     errors.LockTimeout: 3,
