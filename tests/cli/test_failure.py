@@ -55,6 +55,7 @@ EXIT_CODES = {
     errors.InvalidValue: 2,
     errors.DatabaseIOError: 3,
     errors.DatabaseUnavailable: 3,
+    errors.DatabaseIOError: 3,
     errors.DatabaseTimeout: 3,
     errors.StatementTimeout: 3,
     errors.LockTimeout: 3,

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from diglot.errors import DiglotError, StatementTimeout
+from diglot.errors import DatabaseUnavailable, DiglotError, StatementTimeout
 from diglot.stores.session import Check, Health
 from diglot.stores.sqlite.connection import Link, read_pragma
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
 from diglot.stores.sqlite.maintenance import Connections
-from diglot.stores.sqlite.path import COMPANIONS, PRIVATE_FILE, identity, refused
+from diglot.stores.sqlite.path import COMPANIONS, PRIVATE_FILE, identity
 from diglot.stores.sqlite.room import can_write
 
 Reading = Callable[[], AbstractContextManager[Link]]
@@ -149,4 +149,4 @@ def _size(path: Path) -> float:
     except FileNotFoundError:
         return 0.0
     except OSError as error:
-        raise refused(path, error) from error
+        raise DatabaseUnavailable(f"the SQLite database can't be looked at: {path}: {error.strerror}") from error
