@@ -16,6 +16,7 @@ from tests.databases import (
     db,
     migrated_url,
     own_postgres,
+    pooled,
     postgres_url,
     postgres_url_of_module,
     session_folder,
@@ -30,6 +31,7 @@ __all__ = [
     "db",
     "migrated_url",
     "own_postgres",
+    "pooled",
     "postgres_url",
     "postgres_url_of_module",
     "session_folder",
@@ -51,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
     config.addinivalue_line("markers", "older: on the older of the embedded PostgreSQL versions")
     config.addinivalue_line("markers", "browser: needs a chromium (on the PATH, or named by DIGLOT_CHROMIUM)")
+    config.addinivalue_line("markers", "once: takes long, and is the same on every Python")
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     folder = Path(worker["diglot_folder"]) if worker else new_session_folder()
     config.stash[SESSION_FOLDER] = folder

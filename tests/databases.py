@@ -3,7 +3,8 @@
 `database_url` (empty), `migrated_url`, `store` and `db` run a test once on each of SQLite in a file, SQLite in memory,
 PostgreSQL 16 and 18; `postgres_url` on the two PostgreSQL versions. One server a version serves the whole session,
 all xdist workers; each test gets a database of its own, made from a migrated template where it wants one.
-DIGLOT_TEST_POSTGRES_URLS (separated by commas) names other servers to use instead. Nothing is ever skipped.
+DIGLOT_TEST_POSTGRES_URLS (separated by commas) names other servers to use instead. `pooled` is PostgreSQL behind
+PgBouncer in transaction mode, skipped where PgBouncer is not installed; nothing else is ever skipped.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from tests import pgbouncer
+from tests.pgbouncer import PgBouncer
 from tests.postgres_server import VERSIONS, PostgresServer
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ POSTGRES_PARAMS = [
     pytest.param(name, id=name, marks=[pytest.mark.postgres, *([pytest.mark.older] if name == OLDER else [])])
     for name in POSTGRES
 ]
+POOLED = "pgbouncer"
+POOLED_PARAM = pytest.param(POOLED, id=POOLED, marks=pytest.mark.postgres)
+"""A database behind PgBouncer, for a fixture that asks for it."""
 SQLITE_PARAMS = [pytest.param(name, marks=pytest.mark.sqlite, id=name) for name in ("sqlite-file", "sqlite-memory")]
 SESSION_FOLDER = pytest.StashKey[Path]()
 
@@ -75,11 +81,22 @@ def postgres_url_of_module(request: pytest.FixtureRequest, databases: Databases)
 @pytest.fixture(params=SQLITE_PARAMS + POSTGRES_PARAMS)
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An open, migrated, empty Database."""
-    import diglot
+    yield from open_new_database(request, request.param, tmp_path)
 
-    for url in _new_database(request, request.param, tmp_path, migrated=True):
-        with diglot.open(url, migrate=url == MEMORY) as database:
-            yield database
+
+@pytest.fixture
+def pooled(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Callable[..., PgBouncer]]:
+    """Starts a PgBouncer, with settings of its own, that is the test's alone."""
+    skip_without_pgbouncer()
+    with ExitStack() as running:
+
+        def start(**settings: object) -> PgBouncer:
+            bouncer = PgBouncer(databases.newest(), **settings)
+            running.callback(bouncer.stop)
+            bouncer.start()
+            return bouncer
+
+        yield start
 
 
 @pytest.fixture
@@ -150,7 +167,7 @@ class PostgresDatabases:
     """Makes and drops databases on one server."""
 
     def __init__(self, server: Server, lock: Path) -> None:
-        self._server = server
+        self.server = server
         self._lock = lock
         self._template = f"migrated_{lock.parent.name.replace('-', '_')}"
         self._has_template = False
@@ -165,20 +182,20 @@ class PostgresDatabases:
         name = f"test_{uuid.uuid4().hex}"
         if migrated:
             self._make_template()
-            self._run("create database {} template {} strategy {}", name, self._template, self._server.strategy)
+            self._run("create database {} template {} strategy {}", name, self._template, self.server.strategy)
         else:
-            self._run("create database {} template template0 strategy {}", name, self._server.strategy)
+            self._run("create database {} template template0 strategy {}", name, self.server.strategy)
         return name
 
     def url(self, name: str) -> str:
-        return self._server.url(name)
+        return self.server.url(name)
 
     def drop(self, name: str) -> None:
         self._run("drop database if exists {} with (force)", name)
 
     def close(self) -> None:
         self._connection.close()
-        self._server.release()
+        self.server.release()
 
     def drop_template(self) -> None:
         self.drop(self._template)
@@ -214,6 +231,7 @@ class Databases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._postgres: dict[str, PostgresDatabases] = {}
+        self._pgbouncer: PgBouncer | None = None
         self._migrated_file: Path | None = None
 
     def postgres(self, name: str) -> PostgresDatabases:
@@ -221,6 +239,18 @@ class Databases:
             server = postgres_server(name, self._folder)
             self._postgres[name] = PostgresDatabases(server, self._folder / f"{name}.template")
         return self._postgres[name]
+
+    def pgbouncer(self) -> PgBouncer:
+        """The one of this worker, in front of the newest server."""
+        if self._pgbouncer is None:
+            self._pgbouncer = PgBouncer(self.newest())
+            self._pgbouncer.start()
+        return self._pgbouncer
+
+    def newest(self) -> PostgresServer:
+        server = self.postgres(POSTGRES[-1]).server
+        assert isinstance(server, PostgresServer)
+        return server
 
     def migrated_file(self, folder: Path) -> Path:
         """A migrated SQLite file, closed, to be copied."""
@@ -235,8 +265,26 @@ class Databases:
         return self._migrated_file
 
     def close(self) -> None:
+        if self._pgbouncer is not None:
+            self._pgbouncer.stop()
         for databases in self._postgres.values():
             databases.close()
+
+
+def skip_without_pgbouncer() -> None:
+    if EXTERNAL:
+        pytest.skip("PgBouncer is tested in front of the embedded PostgreSQL, not of DIGLOT_TEST_POSTGRES_URLS")
+    if pgbouncer.PROGRAM is None:
+        pytest.skip(pgbouncer.MISSING)
+
+
+def open_new_database(request: Any, kind: str, tmp_path: Path) -> Iterator[Database]:
+    """A new, migrated, empty Database of this kind."""
+    import diglot
+
+    for url in _new_database(request, kind, tmp_path, migrated=True):
+        with diglot.open(url, migrate=url == MEMORY) as database:
+            yield database
 
 
 def postgres_server(name: str, session_folder: Path) -> Server:
@@ -284,9 +332,11 @@ def _new_database(request: Any, kind: str, tmp_path: Path, *, migrated: bool) ->
             path.chmod(0o600)
         yield f"sqlite:///{path}"
     else:
-        server = databases.postgres(kind)
+        if kind == POOLED:
+            skip_without_pgbouncer()
+        server = databases.postgres(POSTGRES[-1] if kind == POOLED else kind)
         name = server.create(migrated)
         try:
-            yield server.url(name)
+            yield (databases.pgbouncer() if kind == POOLED else server).url(name)
         finally:
             server.drop(name)

@@ -1,4 +1,5 @@
 """Waits until nobody uses a test server any more, then stops it and removes its folder; last, the session's folder.
+A PgBouncer in front of it, whose pid file is in the folder, ends first.
 
 Started by postgres_server.py with three paths: the lock file, the folder and pg_ctl. It runs alone (python -I -S),
 so that it needs nothing of the session that it outlives.
@@ -7,8 +8,10 @@ so that it needs nothing of the session that it outlives.
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,9 @@ def main() -> None:
     lock, folder, pg_ctl = map(Path, sys.argv[1:])
     with lock.open("wb") as in_use:
         fcntl.flock(in_use, fcntl.LOCK_EX)  # free when the last user is gone
+        for pid in folder.glob("*/pid"):  # of PgBouncer
+            with suppress(OSError, ValueError):
+                os.kill(int(pid.read_text()), signal.SIGKILL)
         if (folder / "data" / "postmaster.pid").exists():
             owner = folder.stat()
             other: dict[str, Any] = {}

@@ -91,7 +91,7 @@ class PostgresServer:
             self._in_use.close()
             self._in_use = None
 
-    def wait_until_gone(self, seconds: float = 30.0) -> None:
+    def wait_until_gone(self, seconds: float = 120.0) -> None:
         """After ``release``: wait until the guard has stopped it and removed the folder."""
         deadline = time.monotonic() + seconds
         while self.folder.exists():
@@ -101,7 +101,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server on its data and wait until it takes connections."""
-        self._run("pg_ctl", "start", "-w", "-t", "60", "-s", "-D", str(self.data), "-l", str(self.log))
+        self._run("pg_ctl", "start", "-w", "-t", "180", "-s", "-D", str(self.data), "-l", str(self.log))
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         self._run("pg_ctl", "stop", "-w", "-s", "-m", mode, "-D", str(self.data))
@@ -113,7 +113,7 @@ class PostgresServer:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(map(_alive, processes)):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL {self.version} in {self.folder} does not die")
@@ -144,7 +144,7 @@ class PostgresServer:
                 stderr=output,
                 cwd="/",
                 env={"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"},
-                **_as_server_user(),
+                **as_server_user(),
             )
             if done.returncode != 0:
                 output.seek(0)
@@ -220,7 +220,7 @@ def _start_guard(server: PostgresServer) -> None:
     subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/", check=True)
 
 
-def _as_server_user() -> dict[str, Any]:
+def as_server_user() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     user, group = _unprivileged()

@@ -3,7 +3,9 @@
 First everything on a current SQLite (pysqlite3) and PostgreSQL 18; then what runs on a database again on the standard
 library's SQLite and PostgreSQL 16. Two SQLite libraries on one file in one process break its locks, so each has a run
 of its own. `--coverage` (`make test COVERAGE=1`, as CI does; it costs a third of the time) measures it in the first and
-asks for the minimum of pyproject.toml. Other arguments are pytest's: `python -m tests.run tests/stores -k pool`.
+asks for the minimum of pyproject.toml. `--reduced` is for one more Python version: the first run alone, without the
+tests that take long and are the same on every Python. Other arguments are pytest's:
+`python -m tests.run tests/stores -k pool`.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from typing import Any
 PROJECT = Path(__file__).parent.parent
 NO_TESTS = 5
 COVERAGE = "--coverage"
+REDUCED = "--reduced"
 SUMMARY = "DIGLOT_TEST_SUMMARY"
 PART = "DIGLOT_TEST_PART"
-POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL 18", "old": "PostgreSQL 16"}
+POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL 18", "old": "PostgreSQL 16", "reduced": "PostgreSQL 18"}
 if os.environ.get("DIGLOT_TEST_POSTGRES_URLS"):
-    POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL", "old": "no PostgreSQL"}
+    POSTGRES_OF = {"all": "PostgreSQL", "new": "PostgreSQL", "old": "no PostgreSQL", "reduced": "PostgreSQL"}
+LEFT_OUT = ("browser", "once")
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +39,10 @@ def main(arguments: list[str]) -> int:
     runs = [("stdlib", "all")]
     if find_spec("pysqlite3"):
         runs = [("pysqlite3", "new"), ("stdlib", "old")]
-    arguments, coverage = [a for a in arguments if a != COVERAGE], COVERAGE in arguments
+    coverage, reduced = COVERAGE in arguments, REDUCED in arguments
+    arguments = [a for a in arguments if a not in (COVERAGE, REDUCED)]
+    if reduced:
+        runs = [(runs[0][0], "reduced")]
     lines, failed = [], False
     with tempfile.TemporaryDirectory(prefix="diglot-run-") as folder:
         for library, part in runs:
@@ -46,6 +53,9 @@ def main(arguments: list[str]) -> int:
             line, ok = _coverage(Path(folder))
             lines.append(line)
             failed |= not ok
+    if reduced:
+        marks = " or ".join(map(repr, LEFT_OUT))
+        lines.append(f"left out: the tests marked {marks}, and the run on the other SQLite and PostgreSQL 16")
     lines.append(f"{'FAILED' if failed else 'passed'} in {time.monotonic() - started:.0f} s")
     print("", *lines, sep="\n")
     return int(failed)
@@ -89,15 +99,40 @@ def _coverage(folder: Path) -> tuple[str, bool]:
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """The second run takes what runs on SQLite or on the older PostgreSQL, the first leaves the latter to it."""
     part = os.environ.get(PART, "all")
-    if part == "all":
-        return
 
     def wanted(item: Any) -> bool:
         older = item.get_closest_marker("older") is not None
-        return not older if part == "new" else older or item.get_closest_marker("sqlite") is not None
+        if part == "all":
+            return True
+        if part == "old":
+            return older or item.get_closest_marker("sqlite") is not None
+        return not older and (part == "new" or not any(map(item.get_closest_marker, LEFT_OUT)))
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = filter(wanted, items)
+    _longest_first(items)
+
+
+def _longest_first(items: list[Any]) -> None:
+    """Workers begin with the long tests, so that none is left with one when the others have finished.
+
+    Each worker is given a stretch of the list, and what it has not begun may be taken from the end of its stretch by
+    another. The first stretch begins with the tests that need a browser, which so start one for a module; the others
+    begin with their share of the long ones.
+    """
+    stretches: list[list[Any]] = [[] for _ in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))]
+    browser = [item for item in items if item.get_closest_marker("browser")]
+    once = [item for item in items if item.get_closest_marker("once")]
+    rest = [item for item in items if not item.get_closest_marker("browser") and not item.get_closest_marker("once")]
+    stretches[0] += browser
+    for number, item in enumerate(once):
+        stretches[-1 - number % max(1, len(stretches) - 1)].append(item)
+    length = -(-len(items) // len(stretches))
+    for stretch in stretches:
+        missing = max(0, length - len(stretch))
+        stretch += rest[:missing]
+        rest = rest[missing:]
+    items[:] = [item for stretch in stretches for item in stretch] + rest
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

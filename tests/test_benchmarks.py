@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
+pytestmark = pytest.mark.once
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 

@@ -17,7 +17,7 @@ from tests.databases import Databases
 from tests.postgres_server import PostgresServer
 
 # They are about the servers: nothing of them depends on the SQLite library.
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.once]
 
 SESSION_THAT_WAITS = """
 import os, time
@@ -77,12 +77,16 @@ def test_workers_share_a_server_that_ends_with_the_session(end: signal.Signals |
     project = Path(__file__).parent.parent
     (tmp_path / "test_waits.py").write_text(SESSION_THAT_WAITS)
     (tmp_path / "conftest.py").write_text("pytest_plugins = ['tests.conftest']")
-    command = [sys.executable, "-m", "pytest", "-q", "-n2", "-k", "postgres-16", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-n2", "-k", "postgres-16"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV", "DIGLOT_TEST"))}
     session = subprocess.Popen(
-        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
+        [*command, "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)],
         cwd=tmp_path,
-        env={**environment, "PYTHONPATH": os.pathsep.join([str(project), *sys.path])},
+        env={
+            **environment,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": os.pathsep.join([str(project), *sys.path]),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -96,7 +100,7 @@ def test_workers_share_a_server_that_ends_with_the_session(end: signal.Signals |
         if end is not None:
             session.send_signal(end)
         (tmp_path / "end").touch()
-        output, _ = session.communicate(timeout=30)
+        output, _ = session.communicate(timeout=180)
         if end is None:
             assert session.returncode == 0, output.decode()
         assert _wait(lambda: not data.parent.parent.exists()), "a folder is left"
@@ -106,7 +110,7 @@ def test_workers_share_a_server_that_ends_with_the_session(end: signal.Signals |
         session.wait()
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def _wait(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -28,6 +28,7 @@ from diglot.repositories.tasks import TaskRepository
 from diglot.repositories.users import UserRepository
 from diglot.repositories.workflows import WorkflowRepository
 from diglot.stores.session import Dialect, Health, Store
+from diglot.stores.settings import MAX_DOCUMENT
 
 if TYPE_CHECKING:
     from diglot.config import Config
@@ -57,7 +58,7 @@ class _Repositories:
         """
         context = self._context
         with context.session.transaction() as session:
-            yield Transaction(Context(session, context.queries, context.clock, context.new_id, context.random))
+            yield Transaction(context.on(session))
 
 
 class Transaction(_Repositories):
@@ -78,7 +79,7 @@ class Database(_Repositories):
         migration_timeout: float = 60.0,
     ) -> None:
         # The queries as 'diglot generate' has written them down; 'generate --check' keeps the two the same.
-        super().__init__(Context(store, cast("Queries", queries), clock, new_id, random))
+        super().__init__(Context(store, cast("Queries", queries), clock, new_id, random, queries.max_document))
         self.store = store
         self.queries = queries
         self._migration_timeout = migration_timeout
@@ -170,9 +171,8 @@ def open_config(
     store = open_store(config.database)
     try:
         store = store if around is None else around(store)
-        database = Database(
-            store, packaged_queries(store.dialect), clock=clock or utc_now, migration_timeout=config.migration_timeout
-        )
+        queries = packaged_queries(store.dialect, config.database.max_document)
+        database = Database(store, queries, clock=clock or utc_now, migration_timeout=config.migration_timeout)
         if migrate is not False:
             _bring_up_to_date(database, config.auto_migrate if migrate is None else migrate)
     except BaseException:
@@ -192,12 +192,12 @@ def _bring_up_to_date(database: Database, migrate: bool) -> None:
         )
 
 
-@lru_cache(maxsize=2)
-def packaged_queries(dialect: Dialect) -> QuerySet:
+@lru_cache(maxsize=4)
+def packaged_queries(dialect: Dialect, max_document: int = MAX_DOCUMENT) -> QuerySet:
     """The queries of the state store for a dialect; read once a process."""
     from diglot.sql.loader import load_queries
 
-    return load_queries(resources.files("diglot.queries") / dialect, dialect, ROW_MODELS)
+    return load_queries(resources.files("diglot.queries") / dialect, dialect, ROW_MODELS, max_document=max_document)
 
 
 def utc_now() -> datetime:

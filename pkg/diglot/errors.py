@@ -97,6 +97,10 @@ class DatabaseUnavailable(DatabaseError):
     """the database can't be reached"""
 
 
+class DatabaseIOError(DatabaseUnavailable):
+    """the disk or the file system under the database failed"""
+
+
 class DatabaseTimeout(DatabaseError):
     """the database did not answer in time"""
 
@@ -146,7 +150,19 @@ class WrongType(ConstraintViolation):
 
 
 class TooLarge(WrongType):
-    """a value is larger than the database takes"""
+    """a value is larger than the database takes
+
+    ``path`` is the value's, as in ``states[3].input``, where the limit on documents refused it; else ''.
+    """
+
+    path = ""
+
+    @classmethod
+    def document(cls, path: str, size: int, most: int, hint: str = "") -> TooLarge:
+        """The value at ``path`` has ``size`` bytes, and the setting ``max_document`` takes ``most``."""
+        error = cls(f"{path}: it has {size:,} bytes, and max_document allows {most:,}{hint and f': {hint}'}")
+        error.path = path
+        return error
 
 
 class DatabaseReadOnly(DatabaseError):
@@ -154,7 +170,7 @@ class DatabaseReadOnly(DatabaseError):
 
 
 class DatabaseFull(DatabaseError):
-    """the disk is full, or the database has reached its limit"""
+    """the disk is full, or a limit on the size of files or of the database is reached"""
 
 
 class DatabaseDamaged(DatabaseError):
@@ -236,6 +252,10 @@ class AlreadyBootstrapped(DiglotError):
 
 class InvalidApiKey(DiglotError):
     """the API key is not valid"""
+
+
+class ApiKeyExpired(DiglotError):
+    """the API key has expired: issue a new one"""
 
 
 class ConcurrentUpdate(DiglotError):

@@ -155,10 +155,18 @@ class ApiKey(Model, frozen=True):
 
 
 class IssuedKey(Model, frozen=True):
-    """A new key: ``secret`` is the whole key, shown this once and stored nowhere."""
+    """A new key: ``secret`` is the whole key, shown this once and stored nowhere; no repr has it."""
 
     secret: str
     api_key: ApiKey
+
+    def __repr__(self) -> str:
+        return f"IssuedKey(secret=***, api_key={self.api_key!r})"
+
+    __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("secret", "***"), ("api_key", self.api_key)]
 
 
 class TreeNode(Model, frozen=True):

@@ -43,14 +43,16 @@ returning
 -- param: prefix text
 -- param: now timestamp
 -- returns: ApiKey
--- A new secret in the place of the old one.
+-- A new secret in the place of the old one; no row for a key that has expired.
 update api_keys
 set
     hash = :hash,
     prefix = :prefix,
     created_at = :now,
     last_used = null
-where id = :id
+where
+    id = :id
+    and (expires_at is null or expires_at > :now)
 returning
     id,
     user_id,

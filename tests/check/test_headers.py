@@ -75,7 +75,7 @@ def project(folder: Path, **files: str) -> Project:
 
 
 def test_every_problem_of_a_file_is_told_in_its_order() -> None:
-    queries, problems = inspect_queries(MANY, "things", "things.sql")
+    queries, problems = inspect_queries(MANY, "things", "things.sql", "postgres")
     found = [(problem.line, problem.column, problem.problem) for problem in problems]
     assert [(line, column) for line, column, _ in found] == [(line, column) for line, column, _ in PROBLEMS], found
     for (_, _, message), (_, _, wanted) in zip(found, PROBLEMS, strict=True):
@@ -158,3 +158,26 @@ def test_lists_are_written_differently_without_a_reason(tmp_path: Path) -> None:
     assert ["'differs:' explains nothing any more" in f.message for f in check_headers(made)] == [True, True]
     sqlite.write_text(text.format("in (select wanted.value + 1 from json_each(:ids) as wanted)"))
     assert check_headers(made) == []
+
+
+def test_a_limit_that_may_be_null_is_found(tmp_path: Path) -> None:
+    head = (
+        "-- name: q{}(n, m)\n-- param: n int?\n-- param: m int\n-- returns: int\n-- Doc.\nselect id from t order by id "
+    )
+    tails = [
+        "limit :n offset :m",
+        "limit :m offset :n",
+        "/* if :n */ limit :n /* end */ offset :m",
+        "limit coalesce(:n, :m)",
+    ]
+    for dialect in DIALECTS:
+        (tmp_path / "queries" / dialect).mkdir(parents=True)
+        text = "\n\n".join(head.format(number) + tail + ";" for number, tail in enumerate(tails))
+        (tmp_path / "queries" / dialect / "q.sql").write_text(text)
+    project = Project(queries=tmp_path / "queries")
+    found = [(one.name, one.message) for one in check_headers(project)]
+    assert found == [
+        (f"q.{name}", f"'{word} :n' with null is all rows on PostgreSQL and an error on SQLite: declare it 'int', or "
+         "write /* if :n */ … /* end */ around it")
+        for name, word in [("q0", "limit"), ("q1", "offset")] * 2
+    ]  # fmt: skip

@@ -147,7 +147,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
 
 
 def on_sqlite(project: Project) -> list[str]:
-    with open_store(parse_url("sqlite://")) as store:
+    with open_store(parse_url(":memory:")) as store:
         return [f"{one.place}: {one.name}: {one.message}" for one in check_migrations(project, None, store)]
 
 

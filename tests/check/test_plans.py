@@ -114,7 +114,7 @@ def query(sql: str, store: Store, *, name: str = "q", header: str = "") -> Query
     parameters = [name for name in ("a", "b", "n") if f":{name}" in sql]
     lines = "".join(f"-- param: {each} text\n" for each in parameters)
     text = f"-- name: {name}({', '.join(parameters)})!\n{lines}{header}-- Doc.\n{sql};\n"
-    return Query(read_queries(text, "test", "test.sql")[0], ADAPTERS[store.dialect]())
+    return Query(read_queries(text, "test", "test.sql", store.dialect)[0], ADAPTERS[store.dialect]())
 
 
 def problems(sql: str, store: Store) -> set[tuple[str, str]]:
@@ -146,7 +146,7 @@ def test_statements_of_a_script_are_planned_one_by_one(postgres: Store, sqlite: 
     text = "-- name: q#\n-- Doc.\ncreate table x (id int);\nupdate leaves set price = 1;\n"
     text += "delete from leaves where price = 2;\n"
     for store in (postgres, sqlite):
-        script = Query(read_queries(text, "test", "test.sql")[0], ADAPTERS[store.dialect]())
+        script = Query(read_queries(text, "test", "test.sql", store.dialect)[0], ADAPTERS[store.dialect]())
         variants = explain(script, store).variants
         assert [[problem.kind for problem in variant.problems] for variant in variants] == [["scan"], ["scan"]]
 

@@ -16,6 +16,7 @@ from diglot.check.scratch import scratch_postgres, scratch_sqlite
 from diglot.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed, MigrationTreeError
 from diglot.migrate.tree import packaged
 from diglot.stores.session import Statement
+from tests.pgbouncer import PgBouncer
 
 OURS = Path(str(packaged()))
 
@@ -48,6 +49,14 @@ def test_sqlite_is_migrated_and_gone_afterwards() -> None:
         path = Path(store.location)
         assert path.exists()
     assert not path.parent.exists()
+
+
+def test_a_pooler_is_refused(pooled: Callable[..., PgBouncer]) -> None:
+    with (
+        pytest.raises(ConfigurationError, match="leads to a connection pooler"),
+        scratch_postgres(OURS, pooled().url()),
+    ):
+        raise AssertionError
 
 
 def test_postgres_is_a_new_database_and_dropped_whatever_happens(

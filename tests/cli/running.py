@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from diglot.cli.run import run
 
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 COMMAND = [sys.executable, "-c", "import sys; from diglot.cli.main import main; sys.exit(main())"]
 
 

@@ -53,7 +53,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
 EXIT_CODES = {
     errors.ConfigurationError: 2,
     errors.InvalidValue: 2,
+    errors.DatabaseIOError: 3,
     errors.DatabaseUnavailable: 3,
+    errors.DatabaseIOError: 3,
     errors.DatabaseTimeout: 3,
     errors.StatementTimeout: 3,
     errors.LockTimeout: 3,
@@ -233,7 +235,7 @@ def waiting_for_a_key() -> subprocess.Popen[str]:
     assert command.stdin is not None
     command.stdin.write("dgl_")
     command.stdin.flush()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while _unread(command):
         assert command.poll() is None, command.communicate()
         assert time.monotonic() < deadline
@@ -253,7 +255,7 @@ def _unread(command: subprocess.Popen[str]) -> int:
 def test_a_signal_ends_it_with_its_own_code_and_one_line(number: signal.Signals, code: int, said: str) -> None:
     command = waiting_for_a_key()
     command.send_signal(number)
-    out, err = command.communicate(timeout=30)
+    out, err = command.communicate(timeout=180)
     assert (command.returncode, out, err) == (code, "", said)
 
 
@@ -267,7 +269,7 @@ def test_ctrl_c_while_modules_are_loaded_shows_no_traceback(module: str) -> None
         if line.startswith(f"import '{module}'") or f"/{module.replace('.', '/')}/__init__" in line:
             command.send_signal(signal.SIGINT)
             break
-    _, rest = command.communicate(timeout=60)
+    _, rest = command.communicate(timeout=180)
     assert command.returncode == 130, rest[-2000:]
     assert "Traceback" not in seen + rest
     assert "diglot: interrupted\n" in rest

@@ -114,7 +114,8 @@ def test_postgresql_is_only_read(postgres_url: str) -> None:
         ("postgresql:///app?schema=", "schema"),
         ("postgresql:///app?schema=a&schema=b", "schema"),
         ("mysql://localhost/app", "unsupported"),
-        ("sqlite://", "in memory"),
+        ("sqlite:///", "names no file"),
+        ("sqlite://:memory:", "in memory"),
     ],
 )
 def test_addresses_that_are_not_right(url: str, problem: str) -> None:

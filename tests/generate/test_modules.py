@@ -70,7 +70,7 @@ def tree(folder: Path, **files: str) -> Path:
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
 
 
 def test_the_generated_types_are_up_to_date():
@@ -114,7 +114,7 @@ def test_the_same_files_give_the_same_text(tmp_path):
     assert list(modules(folder, {"Json": Json})) == ["__init__.py", "a.py", "b.py"]
 
 
-def test_odd_names_and_docs_make_modules_that_mypy_and_ruff_take(tmp_path):
+def test_odd_names_and_docs_make_modules_that_mypy_and_ruff_take(session_folder, tmp_path):
     package = tmp_path / "shop" / "queries_typed"
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "__init__.py").touch()
@@ -141,7 +141,7 @@ def test_odd_names_and_docs_make_modules_that_mypy_and_ruff_take(tmp_path):
     assert ruff.returncode == 0, ruff.stdout
     formatted = run("ruff", "format", "--isolated", "--diff", str(package))
     assert formatted.returncode == 0, formatted.stdout
-    checked = mypy(tmp_path, "use.py", "shop")
+    checked = mypy(session_folder, tmp_path, "use.py", "shop")
     assert checked.returncode == 0, checked.stdout
 
 

@@ -47,12 +47,14 @@ WRONG = {
 }
 
 
-def test_each_wrong_call_is_a_type_error_at_its_line_and_a_right_one_is_none(tmp_path: Path) -> None:
+def test_each_wrong_call_is_a_type_error_at_its_line_and_a_right_one_is_none(
+    session_folder: Path, tmp_path: Path
+) -> None:
     module = tmp_path / "repository.py"
     functions = [f"def wrong{i}(c: Context, at: datetime) -> None:\n    {line}\n" for i, line in enumerate(WRONG)]
     text = HEAD + "\n".join(functions)
     module.write_text(text)
-    run = mypy(tmp_path, module.name)
+    run = mypy(session_folder, tmp_path, module.name)
     found: dict[str, set[str]] = {}
     for line in run.stdout.splitlines():
         if ": error: " in line:

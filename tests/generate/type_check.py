@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -16,20 +17,24 @@ OPTIONS = (
     "--no-error-summary",
     "--hide-error-context",
     "--follow-imports=silent",
-    "--cache-dir=cache",
 )
 
 
-def mypy(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
-    """mypy --strict on these files; what they import of Diglot is read, errors in there are not told."""
+def mypy(session_folder: Path, folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
+    """mypy --strict on these files of a folder; errors in what they import of Diglot are not reported.
+
+    Most of the time goes into reading the standard library and Diglot, so all tests of a session share one cache.
+    """
     package = Path(diglot.__file__).parents[1]
     # An editable install is no place where mypy looks; an ordinary one is, and must not be named again.
     path = {} if package.name == "site-packages" else {"MYPYPATH": str(package)}
-    return subprocess.run(
-        [sys.executable, "-m", "mypy", *OPTIONS, *files],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, **path},
-        timeout=120,
-    )
+    with (session_folder / "mypy.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return subprocess.run(
+            [sys.executable, "-m", "mypy", *OPTIONS, f"--cache-dir={session_folder / 'mypy'}", *files],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env={**os.environ, **path},
+            timeout=300,
+        )

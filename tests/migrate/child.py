@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 
 
 def start(url: str, folder: Path | None = None) -> subprocess.Popen[str]:

@@ -178,7 +178,7 @@ def test_a_table_that_others_keep_ends_in_a_lock_timeout(store: Store, postgres_
         begin = time.monotonic()
         with pytest.raises(LockTimeout, match=r"b\.sql: somebody else held a lock .* nothing was changed"):
             migrator(store, tmp_path, timeout=0.5).up()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 15
     assert tables(store) == ["a"]
     assert [migration.id for migration in migrator(store, tmp_path).up()] == [B]
 

@@ -59,7 +59,7 @@ def all_start_at_once(url: str) -> None:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        answers = [process.communicate(timeout=60) for process in processes]
+        answers = [process.communicate(timeout=180) for process in processes]
         assert [process.returncode for process in processes] == [0] * PROCESSES, answers
         applied = [id for output, _ in answers for id in json.loads(output)]
     finally:
@@ -143,7 +143,7 @@ def tell(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def wait(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def wait(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -143,7 +143,7 @@ def columns(db):
 @pytest.mark.parity(7, 17, 20, 46, 97)
 def test_each_column_has_the_type_that_its_dialect_has_for_it(db):
     postgres = db.store.dialect == "postgres"
-    types = {kind: pair[postgres] for pair, kind in SAME_TYPE.items()}
+    types = {name: pair[postgres] for pair, name in SAME_TYPE.items()}
     found = columns(db)
     assert len(found) == 10 + 18 + 5 + 8
     assert {(t, c): given for t, c, given, *_ in found} == {(t, c): types[kind(c)] for t, c, *_ in found}

@@ -1,13 +1,15 @@
-"""The repositories under test: on every database, with a clock that the test moves."""
+"""The repositories under test: on every database, also behind PgBouncer, with a clock that the test moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from diglot.database import Database
 from diglot.models import TaskState, WorkflowState
+from tests.databases import POOLED_PARAM, POSTGRES_PARAMS, SQLITE_PARAMS, open_new_database
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -33,9 +35,10 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-def db(db: Database, clock: ManualClock) -> Database:
-    return Database(db.store, db.queries, clock=clock)
+@pytest.fixture(params=[*SQLITE_PARAMS, *POSTGRES_PARAMS, POOLED_PARAM])
+def db(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Database]:
+    for db in open_new_database(request, request.param, tmp_path):
+        yield Database(db.store, db.queries, clock=clock)
 
 
 Make = Callable[..., Any]

@@ -2,11 +2,23 @@
 
 import logging
 from datetime import timedelta
+from pprint import pformat
 
+import msgspec
 import pytest
+from rich.pretty import pretty_repr
 
 from diglot.database import Database
-from diglot.errors import ApiKeyNotFound, InvalidApiKey, InvalidValue, StatementTimeout, UniqueViolation, UserNotFound
+from diglot.errors import (
+    ApiKeyExpired,
+    ApiKeyNotFound,
+    InvalidApiKey,
+    InvalidValue,
+    StatementTimeout,
+    UniqueViolation,
+    UserNotFound,
+)
+from diglot.models import Page
 from diglot.repositories import key_format
 
 
@@ -111,6 +123,7 @@ class FailingTouch:
 
     def __init__(self, queries):
         self._queries = queries
+        self.max_document = queries.max_document
         self.users, self.workflows, self.tasks = queries.users, queries.workflows, queries.tasks
         self.api_keys = self
 
@@ -185,3 +198,27 @@ def test_a_prefix_that_is_taken_makes_a_new_secret(db, user, clock):
     with pytest.raises(UniqueViolation):
         from_list(taken * 2).api_keys.rotate(second.api_key.id)
     assert db.api_keys.authenticate(second.secret) == user
+
+
+def test_an_expired_key_is_not_rotated(db, user, clock):
+    old = db.api_keys.issue(user.id, name="ci", expires_at=clock.now + timedelta(seconds=10))
+    clock.forward(seconds=9)
+    new = db.api_keys.rotate(old.api_key.id)
+    clock.forward(seconds=1)
+    expiry = new.api_key.expires_at.isoformat(timespec="seconds")
+    with pytest.raises(ApiKeyExpired) as refused:
+        db.api_keys.rotate(new.api_key.id)
+    assert str(refused.value) == f"API key {new.api_key.id!r} expired at {expiry}: issue a new one"
+    with pytest.raises(ApiKeyExpired), db.transaction() as tx:
+        tx.api_keys.rotate(new.api_key.id)
+    assert db.api_keys.get(new.api_key.id) == new.api_key, "nothing was changed"
+
+
+def test_no_repr_shows_the_key(db, user):
+    issued = db.api_keys.issue(user.id)
+    shown = [repr(issued), str(issued), f"{issued}", pformat(issued), pformat({"k": [issued]}), pretty_repr(issued)]
+    shown += [pretty_repr([issued]), repr(issued.replace(api_key=None)), repr(Page([issued], None))]
+    for text in shown:
+        assert issued.secret not in text
+        assert "***" in text
+    assert issued.secret in msgspec.json.encode(issued).decode(), "who asks for the fields gets them"

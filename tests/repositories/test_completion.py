@@ -13,6 +13,7 @@ from diglot.repositories.rows import TaskStatus
 from tests.parity.strategies import MANY
 
 STATE = WorkflowState("w1", "w", "RUNNING")
+MOST = 1_000_000
 
 
 def roots(*statuses):
@@ -65,21 +66,21 @@ def test_the_default_output_has_each_task_with_what_is_not_usual():
         "b": task("b", parent_state_id="a-1", execution_type="collection"),
         "c": task("c", output={}),
     }
-    assert json.loads(default_output(tasks)) == {
+    assert json.loads(default_output(tasks, MOST)) == {
         "a": {"output": {"x": 1.0}},
         "b": {"output": None, "parent_state_id": "a-1", "execution_type": "collection"},
         "c": {"output": {}},
     }
-    assert default_output({}) == "{}"
+    assert default_output({}, MOST) == "{}"
 
 
 def test_a_transform_makes_the_output():
-    outcome = transformed(STATE.replace(tasks={"a": task("a")}), "SUCCESS", lambda state: {"n": len(state.tasks)})
+    outcome = transformed(STATE.replace(tasks={"a": task("a")}), "SUCCESS", lambda state: {"n": len(state.tasks)}, MOST)
     assert (outcome.status, json.loads(outcome.output), outcome.error) == ("SUCCESS", {"n": 1}, None)
 
 
 def test_a_transform_that_gives_nothing_leaves_the_default_output():
-    outcome = transformed(STATE.replace(tasks={"a": task("a")}), "FAILED", lambda state: None)
+    outcome = transformed(STATE.replace(tasks={"a": task("a")}), "FAILED", lambda state: None, MOST)
     assert (outcome.status, json.loads(outcome.output), outcome.error) == ("FAILED", {"a": {"output": None}}, None)
 
 
@@ -114,7 +115,7 @@ def deep(levels):
 
 @pytest.mark.parametrize(("transform", "message"), [c[1:] for c in FAILING], ids=[c[0] for c in FAILING])
 def test_a_transform_that_fails_fails_the_execution(transform, message):
-    outcome = transformed(STATE.replace(tasks={"a": task("a")}), "SUCCESS", transform)
+    outcome = transformed(STATE.replace(tasks={"a": task("a")}), "SUCCESS", transform, MOST)
     assert (outcome.status, json.loads(outcome.output)) == ("FAILED", {"a": {"output": None}})
     assert outcome.error == StateError(message=message or outcome.error.message, code=TRANSFORMATION_FAILED)
     outcome.error.message.encode()
@@ -122,9 +123,9 @@ def test_a_transform_that_fails_fails_the_execution(transform, message):
 
 def test_an_interruption_of_a_transform_is_none_of_ours():
     with pytest.raises(KeyboardInterrupt):
-        transformed(STATE, "SUCCESS", raising(KeyboardInterrupt()))
+        transformed(STATE, "SUCCESS", raising(KeyboardInterrupt()), MOST)
 
 
 def test_tasks_whose_output_cant_be_kept_are_named():
     with pytest.raises(InvalidValue, match=r"^output\.a\.output\.x: "):
-        default_output({"a": task("a", output={"x": float("inf")})})
+        default_output({"a": task("a", output={"x": float("inf")})}, MOST)

@@ -194,7 +194,7 @@ def test_run_does_not_repeat_other_errors(db):
 
 def test_run_resolves_a_deadlock(db):
     a, b = (db.users.create(f"{name}@x.y") for name in "ab")
-    barrier = threading.Barrier(2, timeout=5)
+    barrier = threading.Barrier(2, timeout=60)
     first = threading.local()
 
     def swap(one, other):

@@ -17,7 +17,7 @@ import httpx
 
 from tests.cli.running import COMMAND
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def until(condition: Callable[[], Any]) -> Any:

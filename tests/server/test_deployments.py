@@ -60,7 +60,7 @@ def test_health_answers_while_every_thread_waits_for_the_database(service_url: s
             for path in ("/readyz", "/health", "/healthz"):
                 started = time.monotonic()
                 assert service.http.get(path).status_code == 200
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 10
             assert not any(one.done() for one in asked)
         assert {one.result().status_code for one in asked} == {200}
         assert service.stop() == 0

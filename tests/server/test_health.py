@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from litestar.testing import TestClient
 
@@ -14,6 +17,7 @@ from diglot.repositories.workflows import WorkflowRepository
 from diglot.server import health
 from diglot.stores.session import Check, Health
 from tests.server.client import Client, key_of, problem, serving
+from tests.server.service import Service, until
 
 
 @pytest.fixture
@@ -83,3 +87,32 @@ def test_a_request_that_takes_too_long_is_answered_all_the_same(db: Database, mo
         assert problem(late)[:2] == (503, "timed-out")
         assert late.headers["retry-after"] == "1"
         go.set()
+
+
+def test_a_service_that_can_not_write_is_not_ready_until_it_can(tmp_path: Path) -> None:
+    """A real limit on the size of its files, as a full disk would be, set and lifted while it runs."""
+    unlimited = resource.RLIM_INFINITY
+    with Service("--no-auth", "--db-path", str(tmp_path / "app.db"), cwd=tmp_path) as service:
+
+        def ready() -> tuple[int, list[str]]:
+            answer = service.http.get("/readyz")
+            return answer.status_code, answer.json()["reasons"]
+
+        def put(number: int) -> httpx.Response:
+            body = {"workflow_id": "flow", "status": "RUNNING", "input": {"text": "x" * 100_000}}
+            return service.http.put(f"/api/v0/workflows/w{number}", json=body)
+
+        assert put(0).status_code in (200, 201)
+        assert ready() == (200, [])
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (100_000, unlimited))
+        until(lambda: ready()[0] == 503)
+        refused = [put(number) for number in range(1, 9)][-1]
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:diglot:problem:database-full")
+        [reason] = ready()[1]
+        assert reason.startswith("writable: a file of the database has reached this process's limit of")
+        assert str(tmp_path) not in reason
+        assert service.http.get("/api/v0/workflows/w0").status_code == 200, "it still reads"
+        assert service.http.get("/healthz").status_code == 200
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        until(lambda: ready() == (200, []))
+        assert put(1).status_code in (200, 201)

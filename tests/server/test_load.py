@@ -11,6 +11,7 @@ from benchmarks.service import load
 from click.testing import CliRunner
 
 
+@pytest.mark.once
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is a package of Debian's")
 def test_the_command_writes_a_table_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "FULL", data.SMALL)

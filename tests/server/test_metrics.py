@@ -195,7 +195,7 @@ def test_a_file_that_can_not_be_looked_at_ends_no_watch(tmp_path: Path, said: li
     with diglot.open(str(folder / "app.db")) as db:
         folder.rename(tmp_path / "aside")
         folder.touch()
-        with pytest.raises(NotADirectoryError):
+        with pytest.raises(DatabaseUnavailable, match="Not a directory"):
             db.store.statistics()
         advice.Watch(db).look()
         folder.unlink()

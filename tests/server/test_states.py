@@ -11,6 +11,7 @@ from diglot.database import Database
 from diglot.errors import DatabaseUnavailable, TooLarge
 from diglot.repositories.workflows import WorkflowRepository
 from diglot.server import bodies
+from diglot.stores.settings import MAX_DOCUMENT
 from tests.server.client import Client, problem
 
 COUNT = '"usage": [{"provider": "p", "model": "m", "prompt_tokens"'
@@ -227,8 +228,16 @@ def test_a_body_that_is_too_large_or_no_json_is_refused(memory: Client) -> None:
         assert problem(memory("PUT", "/workflows/w1", content=b"{}", headers=kind))[:2] == (415, "not-json")
 
 
+def test_a_document_beyond_the_limit_is_too_large_and_named(user: Client) -> None:
+    assert user.put_workflow("w1", input={"a": "x" * (MAX_DOCUMENT - 8)}).status_code == 201
+    refused = user.put_workflow("w2", output={"a": "x" * (MAX_DOCUMENT - 7)})
+    assert problem(refused) == (413, "too-large", "output")
+    assert refused.json()["detail"] == "output: it has 8,388,609 bytes, and max_document allows 8,388,608"
+    assert problem(user("GET", "/workflows/w2"))[:2] == (404, "not-found")
+
+
 def test_what_the_database_does_not_take_is_too_large(user: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with more than 8 MiB on the standard library's SQLite."""
+    """As with a key that is too long for an index; the words of the database are not repeated."""
 
     def refused(*_: object) -> None:
         raise TooLarge("string or blob too big: canary")

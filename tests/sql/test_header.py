@@ -31,7 +31,7 @@ delete from things;
 
 
 def test_reads_a_file():
-    first, second = read_queries(GOOD, "things", "things.sql")
+    first, second = read_queries(GOOD, "things", "things.sql", "postgres")
     assert (first.full_name, first.suffix, first.returns, first.returns_nullable) == (
         "things.list_things",
         "",
@@ -59,12 +59,14 @@ def test_reads_a_file():
 
 
 def test_line_ends_and_a_byte_order_mark_do_not_matter():
-    windows = read_queries("\ufeff" + GOOD.replace("\n", "\r\n"), "things", "things.sql")
-    assert windows == read_queries(GOOD, "things", "things.sql")
+    windows = read_queries("\ufeff" + GOOD.replace("\n", "\r\n"), "things", "things.sql", "postgres")
+    assert windows == read_queries(GOOD, "things", "things.sql", "postgres")
 
 
 def test_a_name_line_inside_of_a_string_is_a_string():
-    (query,) = read_queries("-- name: a()$\n-- returns: text\nselect '\n-- name: b()\n' as x;", "s", "s.sql")
+    (query,) = read_queries(
+        "-- name: a()$\n-- returns: text\nselect '\n-- name: b()\n' as x;", "s", "s.sql", "postgres"
+    )
     assert query.sql == "select '\n-- name: b()\n' as x;"
 
 
@@ -123,6 +125,6 @@ BAD = [
 @pytest.mark.parametrize(("text", "place", "what"), [c[1:] for c in BAD], ids=[c[0] for c in BAD])
 def test_names_what_is_wrong_and_where(text, place, what):
     with pytest.raises(QueryFileError) as error:
-        read_queries(text, "things", "things.sql")
+        read_queries(text, "things", "things.sql", "postgres")
     assert str(error.value).startswith(f"things.sql:{place}: "), str(error.value)
     assert what in str(error.value)

@@ -37,6 +37,11 @@ PARAMETERS = [
     ("number right behind", "select 1:a", ["a"]),
     ("no name behind the colon", "select : a, :1", []),
     ("upper case and unicode", "select :Grüße", ["Grüße"]),
+    ("any character beyond ASCII is a letter", "select :a€, :b$c", ["a€", "b$c"]),
+    ("dollar after a letter beyond ASCII is no quote", "select 1 as €$t$, :a, 2 as €$t$", ["a"]),
+    ("tag with a letter beyond ASCII", "select $t€$ :a $t$ $t€$, :b", ["b"]),
+    ("E string that goes on", "select E'a' -- '\n  'b\\' :a', :b", ["b"]),
+    ("E string and another on the same line", "select E'a' 'b\\', :a", ["a"]),
 ]
 
 

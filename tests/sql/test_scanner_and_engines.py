@@ -2,8 +2,9 @@
 
 Select lists are made of pieces whose values are known: literals of every form with whatever in them, identifiers,
 comments, casts, slices and parameters. The text with placeholders must give the row that the pieces promise. SQLite
-knows ``:name`` itself, so any text at all can be given to it, and the names that it asks for be compared with ours.
-(But for ``:a::``, which to SQLite is a name of Tcl's; what we send instead, ``?::``, it refuses.)
+knows ``:name`` itself, so any text at all can be given to it, and the names that it asks for be compared with ours;
+PostgreSQL is given the text with placeholders, and says how many parameters it finds. What an engine reads in another
+way must have been refused.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from diglot.errors import QueryFileError
 from diglot.sql.adapters import ADAPTERS
-from diglot.sql.scanner import Kind, scan
+from diglot.sql.misread import misread
+from diglot.sql.scanner import Kind, Token, scan
 from diglot.stores.session import Dialect
 from diglot.stores.sqlite.library import library
 
@@ -166,8 +168,9 @@ class Asked(dict[str, str]):
         return name
 
 
-CODE = ["select ", "1", "x", ":a", ":b_2", " :Long", ":", ",", "(", ")", " as ", "||", "%", "\\", "\n"]
-QUOTED = ["'", "'it''s :a'", '":a"', '"', "`:a`", "--", "/*", "*/", " -- :a\n", "/* :a */"]
+CODE = ["select ", "1", "x", ":a", ":b_2", " :Long", ":", "::", ",", "(", ")", "[", "]", " as ", "||", "%", "\\", "\n"]
+SIGNS = ["?", "?1", "$1", "$", "@", "#", "@a", "#a", "$a", "$a::b(c)", ":1", "a$b", "é", "€", "\r"]
+QUOTED = ["'", "'it''s :a'", '":a"', '"', "`:a`", "[:a]", "$$", "$t$", "E'", "--", "/*", "*/", " -- :a\n", "/* :a */"]
 OPERANDS = [
     ":a",
     ":b_2",
@@ -180,24 +183,89 @@ OPERANDS = [
     "'%'",
     "(1) -- :a\n",
     "/* :a */ 2",
+    ":a()",
+    ":a(b)",
+    "@a",
+    "?1",
+    "$a::b",
+    "[it's :a]",
 ]
-FRAGMENTS = st.lists(st.sampled_from(CODE + QUOTED), max_size=8).map("".join)
+FRAGMENTS = st.lists(st.sampled_from(CODE + SIGNS + QUOTED), max_size=8).map("".join)
 STATEMENTS = st.lists(st.sampled_from(OPERANDS) | FRAGMENTS, min_size=1, max_size=6).map(
     lambda parts: "select " + " || ".join(parts)
 )
 
 
-@settings(RELAXED, max_examples=500)
-@given(text=STATEMENTS)
-def test_sqlite_asks_for_the_parameters_that_the_scanner_finds(text: str, sqlite: Any) -> None:
-    asked = Asked()
-    try:
-        sqlite.execute(f"explain {text}", asked)
-    except (library().Error, library().Warning):
-        return  # no statement
+def read(text: str, dialect: Dialect) -> list[Token] | None:
+    """The tokens; None where the text is refused, as it is in a query file."""
     try:
         tokens = scan(text)
     except QueryFileError:
-        assert "/*" in text  # refused, not misread: a comment that ends with the text, or has another in it
+        return None
+    return tokens if not any(misread(tokens, dialect)) else None
+
+
+@settings(RELAXED, max_examples=500)
+@example(text="select :a()")
+@example(text="select [x :a], :b as [y]")
+@given(text=STATEMENTS)
+def test_sqlite_asks_for_the_parameters_that_the_scanner_finds(text: str, sqlite: Any) -> None:
+    tokens = read(text, "sqlite")
+    asked = Asked()
+    try:
+        sqlite.execute(f"explain {text}", asked)
+    except (library().Error, library().Warning) as error:
+        if "has no name" not in str(error):
+            return  # no statement
+        asked["?"] = "a parameter without a name"
+    if tokens is not None:
+        assert {token.name for token in tokens if token.kind is Kind.PARAMETER} == set(asked)
+
+
+PLAIN = ["select 1", "select :a", "select 'it''s :a'", "select 1 || :a || '%'", "select 1 /* :a */, :b -- :c\n, :d"]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_a_plain_statement_is_not_refused(text: str) -> None:
+    assert read(text, "sqlite") is not None
+    assert read(text, "postgres") is not None
+
+
+PG_OPERANDS = [
+    ":a::text",
+    ":b_2::text",
+    "'it''s :a'",
+    "E'it\\'s :a'",
+    "E'x'\n'it\\' :a'",
+    "$$ :a $$",
+    "$t$ ' :a $t$",
+    "$t$ $1 $t$",
+    "(array['p','q','r'])[1:2]::text",
+    "(select :Long::text)",
+    "'--'",
+    "(1) -- :a\n",
+    "/* :a */ 2",
+    "$1::text",
+    "@ 1",
+    "'%'",
+    '(select 1 as "a :b")',
+    "(select 1 as €$t$)",
+]
+PG_STATEMENTS = st.lists(st.sampled_from(PG_OPERANDS) | FRAGMENTS, min_size=1, max_size=6).map(
+    lambda parts: "select " + " || ".join(parts)
+)
+
+
+@settings(RELAXED, max_examples=500)
+@example(text="select 1 as €$t$, :a::text, 2 as €$t$")
+@example(text="select $1::text")
+@given(text=PG_STATEMENTS)
+def test_postgres_finds_as_many_parameters_as_the_scanner(text: str, postgres: psycopg.RawCursor[Any]) -> None:
+    tokens = read(text, "postgres")
+    if tokens is None:
         return
-    assert {token.name for token in tokens if token.kind is Kind.PARAMETER} == set(asked)
+    sent, order = ADAPTERS["postgres"]().positional(tokens)
+    connection = postgres.connection.pgconn
+    prepared = connection.prepare(b"", sent.encode())
+    if prepared.status == psycopg.pq.ExecStatus.COMMAND_OK:  # else it is no statement
+        assert connection.describe_prepared(b"").nparams == len(order)

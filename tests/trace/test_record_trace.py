@@ -22,7 +22,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(server):
-    time.sleep(0.05)
+    time.sleep(0.5)
     return bytearray(30_000_000)
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _record(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
     (folder / "test_things.py").write_text(tests)
     command = [sys.executable, SCRIPT, "run.json", "test_things.py", "-q", "-p", "no:cacheprovider", *arguments]
     env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=180)
     return ran.returncode, ran.stdout + ran.stderr
 
 
@@ -73,7 +73,7 @@ def test_every_test_is_a_task_that_says_what_it_used(recorded: Trace) -> None:
         assert test.program == "pytest"
         assert test.input_files == ("test_things.py",)
         assert test.machines[0] in recorded.machines
-        assert 0 <= test.runtime < 5
+        assert 0 <= test.runtime < 60
         assert test.measured["memoryInBytes"] > 10_000_000
     assert recorded.sizes == {"test_things.py": len(TESTS)}
 
@@ -93,8 +93,8 @@ def test_edges_are_what_a_test_really_needed(recorded: Trace) -> None:
 
 def test_the_set_up_of_a_wide_fixture_is_no_part_of_the_test_that_came_first(recorded: Trace) -> None:
     tasks = {task.id: task for task in recorded.tasks}
-    assert all(task.runtime >= 0.05 for id, task in tasks.items() if id.startswith("table."))
-    assert all(task.runtime < 0.05 for id, task in tasks.items() if id.startswith("test_with"))
+    assert all(task.runtime >= 0.5 for id, task in tasks.items() if id.startswith("table."))
+    assert all(task.runtime < 0.5 for id, task in tasks.items() if id.startswith("test_with"))
 
 
 def test_a_replay_keeps_the_order_of_the_run(recorded: Trace) -> None:
@@ -126,5 +126,5 @@ def test_what_tells_of_the_machine_is_not_written(tmp_path: Path) -> None:
 
 
 def test_without_a_file_it_says_how_it_is_used(tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=180)
     assert (ran.returncode, ran.stderr.split()[0]) == (2, "usage:")

@@ -25,7 +25,7 @@ from tests.trace.traces import DIAMOND, document, text
 
 LONG = {**dict.fromkeys(DIAMOND, 40.0), "split_ID01": 0.0}
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from diglot.vectors import VectorSettings, open_vectors
 from diglot.vectors.settings import METRICS, Metric, Provider
 from diglot.vectors.store import VectorStore
 from tests.databases import POSTGRES, POSTGRES_PARAMS, Databases
-from tests.vectors.redis_server import redis_server
+from tests.vectors.redis_server import HAS_REDIS, NO_REDIS, redis_server
 
 KINDS = [*POSTGRES_PARAMS, "redis", "qdrant-memory", "file"]
 LASTING = [*POSTGRES_PARAMS, "redis", "qdrant-folder", "file"]
@@ -46,6 +46,8 @@ class Opener:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
+    if not HAS_REDIS:
+        pytest.skip(NO_REDIS)
     with redis_server() as url:
         yield url
 

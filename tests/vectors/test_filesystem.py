@@ -233,7 +233,7 @@ for number in range(20):
     docs.upsert([Record(f"{sys.argv[2]}-{number}", [1, number, 0])])
 """
     writers = [subprocess.Popen([sys.executable, "-c", program, str(file), str(writer)]) for writer in range(2)]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(180) for writer in writers] == [0, 0]
     with opened(file) as docs:
         assert docs.count() == 40
 

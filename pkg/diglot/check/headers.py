@@ -16,6 +16,7 @@ from diglot.sql.adapters import ADAPTERS
 from diglot.sql.decoding import Models
 from diglot.sql.header import BASE_TYPES, QuerySource
 from diglot.sql.query import Query
+from diglot.sql.row_limits import row_limits
 from diglot.stores.session import DIALECTS
 
 CHECK = "headers"
@@ -45,6 +46,7 @@ def _of_file(file: SourceFile, models: Models | None) -> Iterator[Finding]:
         if not query.doc:
             yield file.finding(CHECK, query, "it has no documentation: say below the name line what it is for")
         yield from _returns(file, query, models)
+        yield from _row_limits(file, query)
         yield from _reasons(file, query)
 
 
@@ -56,6 +58,18 @@ def _names(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
     for parameter in query.parameters:
         if keyword.iskeyword(parameter.name):
             message = f"a parameter can't be named {parameter.name!r}: Python has this word for itself"
+            yield file.finding(CHECK, query, message, f"param {parameter.name}")
+
+
+def _row_limits(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
+    limits = row_limits(query)
+    for parameter in query.parameters:
+        limit = limits.get(parameter.name)
+        if limit is not None and parameter.nullable and not limit.guarded:
+            message = (
+                f"'{limit.keyword} :{parameter.name}' with null is all rows on PostgreSQL and an error on SQLite: "
+                f"declare it '{parameter.type}', or write /* if :{parameter.name} */ … /* end */ around it"
+            )
             yield file.finding(CHECK, query, message, f"param {parameter.name}")
 
 

@@ -40,7 +40,7 @@ def readable_queries(project: Project, dialect: Dialect) -> Iterator[Query]:
     """The queries of every file that can be read, in order; what is wrong with the others is said by ``headers``."""
     adapter = ADAPTERS[dialect]()
     for file in project.query_files(dialect):
-        for source in _sources(file):
+        for source in _sources(file, dialect):
             yield Query(source, adapter)
 
 
@@ -53,9 +53,9 @@ def shown(path: Path | str) -> str:
         return path.as_posix()
 
 
-def _sources(file: Path) -> list[QuerySource]:
+def _sources(file: Path, dialect: Dialect) -> list[QuerySource]:
     try:
-        return read_queries(file.read_text("utf-8"), file.stem, str(file))
+        return read_queries(file.read_text("utf-8"), file.stem, str(file), dialect)
     except (QueryFileError, UnicodeDecodeError):
         return []
 

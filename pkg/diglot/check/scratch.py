@@ -86,6 +86,7 @@ def _command(server: PostgresSettings, text: LiteralString, name: str) -> None:
     try:
         connection: psycopg.Connection[Any] = connect(server)
         try:
+            _refuse_pooler(connection, server)
             connection.execute(psycopg.sql.SQL(text).format(psycopg.sql.Identifier(name)))
         finally:
             connection.close()
@@ -95,3 +96,12 @@ def _command(server: PostgresSettings, text: LiteralString, name: str) -> None:
         ) from error
     except psycopg.Error as error:
         raise translate(error, None) from error
+
+
+def _refuse_pooler(connection: Any, server: PostgresSettings) -> None:
+    (pid,) = connection.execute("select pg_backend_pid()").fetchone()
+    if pid != connection.info.backend_pid and server.pooler != "none":
+        raise ConfigurationError(
+            "--postgres-url leads to a connection pooler, and the check prepares statements in sessions of its own: "
+            "give the address of the server itself"
+        )

@@ -33,7 +33,7 @@ class SourceFile:
         except QueryFileError as error:
             self.problems = [error]
         else:
-            self.queries, self.problems = inspect_queries(self.text, self.subject, str(path))
+            self.queries, self.problems = inspect_queries(self.text, self.subject, str(path), dialect)
 
     @cached_property
     def names(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diglot.cli.output import Output
+from diglot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from diglot.config import Config
@@ -39,11 +40,30 @@ class App:
         """Standard output in the chosen format."""
         return Output(self.format)
 
-    def open(self, *, migrate: bool | None = None) -> Database:
-        """The configured database, open; use it with ``with``. ``migrate``: None does as configured."""
+    def open(self, *, migrate: bool | None = None, memory: bool = False) -> Database:
+        """The configured database, open; use it with ``with``. ``migrate``: None does as configured.
+
+        ``memory``: this command makes sense on a database that is gone when the command ends. Else such a database is
+        a ConfigurationError.
+        """
         from diglot.database import open_config
 
+        if not memory:
+            self.refuse_memory()
         return open_config(self.config, migrate=migrate)
+
+    def refuse_memory(self) -> None:
+        """ConfigurationError when the configured database is in memory: nothing is in it, and nothing would stay."""
+        from diglot.stores.settings import SQLiteSettings
+        from diglot.stores.sqlite.path import MEMORY
+
+        database = self.config.database
+        if isinstance(database, SQLiteSettings) and database.path == MEMORY:
+            source = self.config.sources.get("path") or self.config.sources.get("driver")
+            raise ConfigurationError(
+                f"{source}: a database in memory is empty at the start of this command and gone at its end: "
+                "name a file, or a PostgreSQL database"
+            )
 
 
 pass_app = click.make_pass_decorator(App)

@@ -44,6 +44,8 @@ def up(app: App, n: int | None, dry_run: bool, show_sql: bool) -> None:
         planned = list(_tree(app))[:n]
         note(f"{_missing_file(app)} does not exist yet")
     else:
+        if not dry_run:
+            app.refuse_memory()
         with _migrator(app) as migrator:
             planned = migrator.up(dry_run=True)[:n]
             if planned and not dry_run:
@@ -64,6 +66,7 @@ def down(app: App, n: int, dry_run: bool, show_sql: bool, yes: bool) -> None:
     Example:
       diglot migrate down 1 --dry-run --show-sql
     """
+    app.refuse_memory()
     if _missing_file(app) is not None:
         raise MigrationError(f"{_missing_file(app)} does not exist: there is nothing to roll back")
     with _migrator(app) as migrator:
@@ -141,6 +144,7 @@ def bless(app: App, ids: tuple[str, ...]) -> None:
     Example:
       diglot migrate bless 20250603124835_create_workflow_states
     """
+    app.refuse_memory()
     with _migrator(app) as migrator:
         accepted = [migration.id for migration in migrator.bless(ids or None)]
     app.out.answer({"blessed": accepted}, lambda: _lines(accepted, "accepted", "no migration was edited"))

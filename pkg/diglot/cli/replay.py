@@ -69,7 +69,7 @@ def replay(app: App, trace: str | None, concurrency: int, repeat: int, speed: fl
     from diglot.trace.wfformat import bundled_trace, read_trace
 
     planned = plan(bundled_trace() if trace is None else read_trace(trace))
-    with app.open() as db:
+    with app.open(memory=True) as db:  # it measures, also what memory can do
         result = play(db, planned, concurrency=concurrency, repeat=repeat, speed=speed or None)
     options = {"concurrency": concurrency, "repeat": repeat, "speed": speed}
     app.out.answer(as_data(planned, result) | options, lambda: _print(app.out, planned, result, concurrency))

@@ -71,6 +71,8 @@ def start(
     Example:
       diglot start --port 8080
     """
+    if not no_auth:
+        app.refuse_memory()  # nobody could ever have a key for it
     try:
         from diglot.server.run import serve
         from diglot.server.settings import ServerSettings

@@ -156,7 +156,10 @@ def _settings(decision: Decision, found: Layer) -> Settings:
     if decision.driver == "sqlite":
         if "pool_max" in values:
             values["readers"] = values.pop("pool_max")
-        return SQLiteSettings(**{"path": DEFAULT_PATH, **values})
+        try:
+            return SQLiteSettings(**{"path": DEFAULT_PATH, **values})
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{found['path'].source}: {error}") from None
     for name in ("host", "dbname"):
         if not values.get(name):
             raise ConfigurationError(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from diglot.stores.settings import SslMode
+from diglot.stores.settings import LEAST_DOCUMENT, MOST_DOCUMENT, Pooler, SslMode
 
 Driver = Literal["postgres", "sqlite"]
 NAMES: dict[Driver, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     ssl_mode: Annotated[SslMode | None, POSTGRES] = _setting(
         "DB_SSL_MODE", "'disable', 'allow', 'prefer', 'require', 'verify-ca' or 'verify-full'"
     )
+    pooler: Annotated[Pooler | None, TUNES_POSTGRES] = _setting("DB_POOLER", "'auto', 'none' or 'transaction'")
     pool_min: Annotated[Whole | None, TUNES_POSTGRES] = _setting(
         "DB_POOL_MIN", "a whole number from 0 to 1000", ge=0, le=1000
     )
@@ -128,6 +129,12 @@ class Settings(BaseSettings):
     deadline: Annotated[Seconds | None, TUNES_POSTGRES] = _setting("DB_DEADLINE", SECONDS)
     application_name: Annotated[Part | None, TUNES_POSTGRES] = _setting(
         "DB_APPLICATION_NAME", "text of at most 63 characters", max_length=63
+    )
+    max_document: Annotated[Whole | None, COMMON] = _setting(
+        "DB_MAX_DOCUMENT",
+        f"a whole number of bytes from {LEAST_DOCUMENT} to {MOST_DOCUMENT}",
+        ge=LEAST_DOCUMENT,
+        le=MOST_DOCUMENT,
     )
     migration_timeout: Annotated[Seconds | None, COMMON] = _setting("DB_MIGRATION_TIMEOUT", SECONDS)
 

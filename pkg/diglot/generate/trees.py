@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.header import QuerySource, read_queries
 from diglot.sql.loader import read_text
-from diglot.stores.session import DIALECTS
+from diglot.stores.session import DIALECTS, Dialect
 
 Subjects = dict[str, list[QuerySource]]
 """The queries of each file, by its name without ``.sql``."""
@@ -20,7 +20,7 @@ def read_trees(folder: Traversable | Path) -> Subjects:
 
     QueryFileError where the trees declare a query differently; ConfigurationError without query files.
     """
-    trees = [_read(tree) for dialect in DIALECTS if (tree := folder / dialect).is_dir()]
+    trees = [_read(tree, dialect) for dialect in DIALECTS if (tree := folder / dialect).is_dir()]
     if not any(trees):
         raise ConfigurationError(f"{folder} has no query files: postgres/*.sql and sqlite/*.sql are looked for")
     merged: dict[str, dict[str, QuerySource]] = {}
@@ -38,10 +38,10 @@ def read_trees(folder: Traversable | Path) -> Subjects:
     return {subject: list(merged[subject].values()) for subject in sorted(merged)}
 
 
-def _read(tree: Traversable) -> Subjects:
+def _read(tree: Traversable, dialect: Dialect) -> Subjects:
     files = sorted((f for f in tree.iterdir() if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
     return {
-        subject: read_queries(read_text(file), subject, str(file))
+        subject: read_queries(read_text(file), subject, str(file), dialect)
         for file in files
         for subject in [file.name.removesuffix(".sql")]
     }

@@ -12,7 +12,7 @@ import socket
 import uuid
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, Literal
@@ -44,6 +44,8 @@ class Books(DatabaseBackend):  # type: ignore[misc]
     """What both databases share. What writes belongs into ``atomically``."""
 
     dialect: Dialect
+    in_one_transaction = False
+    """The connection comes with a transaction, in which everything runs (behind a connection pooler)."""
 
     def __init__(self, connection: Any, driver: ModuleType, clock: Clock) -> None:
         self._driver = driver
@@ -166,10 +168,23 @@ class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
     dialect = "postgres"
 
     def init_connection(self, connection: Any) -> None:
+        self.in_one_transaction = connection.info.transaction_status != self.TRANSACTION_STATUS_IDLE
         # So that the server notices when this process is killed, ends its statement and frees the lock. Where its
         # platform can't watch a socket it refuses.
-        with suppress(self.driver.Error):
-            connection.execute("set client_connection_check_interval = '500ms'")
+        with suppress(self.driver.Error), connection.transaction() if self.in_one_transaction else nullcontext():
+            connection.execute(
+                f"select set_config('client_connection_check_interval', '500ms', {self.in_one_transaction})"
+            )
+
+    def begin(self) -> None:
+        self.execute(f"savepoint {_SAVEPOINT}" if self.in_one_transaction else "begin")
+        self._in_transaction = True
+
+    def commit(self) -> None:
+        self.execute(f"release savepoint {_SAVEPOINT}" if self.in_one_transaction else "commit")
+
+    def rollback(self) -> None:
+        self.execute(f"rollback to savepoint {_SAVEPOINT}" if self.in_one_transaction else "rollback")
 
     def run(self, sql: str) -> None:
         with self.cursor() as cursor:
@@ -254,6 +269,7 @@ def _user_name() -> str:
         return "unknown"
 
 
+_SAVEPOINT = "diglot_migration"
 _RECORD_CHECKSUMS = """/* diglot:migrate.record_checksums */
     insert into diglot_migration_checksum (migration_id, sha256, rollback_sha256, recorded_at_utc)
     values (:id, :sha256, :rollback_sha256, :recorded_at)"""

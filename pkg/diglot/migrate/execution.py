@@ -82,6 +82,11 @@ class Execution:
             with self._books.atomically():
                 book(migration)
 
+        if self._books.in_one_transaction and not migration.transactional:
+            raise MigrationFailed(
+                f"{file}: '-- transactional: false' does not go through a connection pooler: run 'diglot migrate' with "
+                f"the address of the server itself (DATABASE_URL, or DB_HOST and DB_PORT); {_UNDONE}"
+            )
         self._prepare()
         self._patiently(file, in_one_transaction if migration.transactional else one_by_one)
 

@@ -40,7 +40,9 @@ class ApiKeysQueries(Protocol):
         prefix: str,
         now: datetime,
     ) -> ApiKey | None:
-        """A new secret in the place of the old one."""
+        """A new secret in the place of the old one; no row for a key that has
+        expired.
+        """
 
     def get_api_key(self, session: Session, /, *, id: str) -> ApiKey | None:
         """One key by its id."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from diglot.errors import (
+    ApiKeyExpired,
     ApiKeyNotFound,
     DatabaseError,
     ForeignKeyViolation,
@@ -127,12 +128,20 @@ class ApiKeyRepository:
             raise ApiKeyNotFound(id)
 
     def rotate(self, id: str) -> IssuedKey:
-        """A new secret for a key; the old one stops working at once. Name and expiry stay. ApiKeyNotFound."""
+        """A new secret for a key; the old one stops working at once. Name and expiry stay.
+
+        ApiKeyNotFound; ApiKeyExpired, because the new secret would not be valid either.
+        """
         check_id(id, "id")
         now = self._context.clock()
 
         def replace(session: Session, secret: SecretParameters) -> ApiKey | None:
-            return self._keys.rotate_api_key(session, id=id, now=now, **secret)
+            rotated = self._keys.rotate_api_key(session, id=id, now=now, **secret)
+            if rotated is None:
+                found = _found(self._keys.get_api_key(session, id=id), id)
+                until = found.expires_at.isoformat(timespec="seconds") if found.expires_at else "just now"
+                raise ApiKeyExpired(f"API key {id!r} expired at {until}: issue a new one")
+            return rotated
 
         return self._with_new_secret(replace, id)
 

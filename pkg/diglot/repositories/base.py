@@ -30,6 +30,12 @@ class Context(msgspec.Struct, frozen=True):
     clock: Clock
     new_id: Callable[[], str]
     random: Callable[[int], bytes]
+    max_document: int
+    """Bytes that a document may have."""
+
+    def on(self, session: Session) -> Context:
+        """The same on another session."""
+        return msgspec.structs.replace(self, session=session)
 
 
 def always(row: T | None, query: str) -> T:

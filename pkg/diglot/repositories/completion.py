@@ -12,7 +12,7 @@ from diglot.models import TERMINAL, StateError, Status, TaskState, WorkflowState
 from diglot.repositories.rows import TaskStatus
 from diglot.repositories.validation import WORKFLOW_OUTPUT_DEPTH, check_object
 from diglot.sql.canonical_json import dumps
-from diglot.sql.encoding import EncodedJson
+from diglot.sql.encoding import EncodedJson, check_size
 
 Transform = Callable[[WorkflowState], dict[str, Any] | None]
 TRANSFORMATION_FAILED = "OUTPUT_TRANSFORMATION_FAILED"
@@ -37,8 +37,11 @@ def final_status(exec_id: str, roots: Sequence[TaskStatus]) -> Status:
     return "SUCCESS" if all(task.status == "SUCCESS" for task in roots) else "FAILED"
 
 
-def default_output(tasks: Mapping[str, TaskState]) -> EncodedJson:
-    """``{task_id: {"output": …, "parent_state_id"?: …, "execution_type"?: …}}``; the type where it is not basic."""
+def default_output(tasks: Mapping[str, TaskState], most: int) -> EncodedJson:
+    """``{task_id: {"output": …, "parent_state_id"?: …, "execution_type"?: …}}``; the type where it is not basic.
+
+    TooLarge when that is more than ``most`` bytes: the outputs of tasks may be too large only together.
+    """
     output: dict[str, Any] = {}
     for task_id, task in tasks.items():
         entry: dict[str, Any] = {"output": task.output}
@@ -47,20 +50,29 @@ def default_output(tasks: Mapping[str, TaskState]) -> EncodedJson:
         if task.execution_type != "basic":
             entry["execution_type"] = task.execution_type
         output[task_id] = entry
-    return EncodedJson(dumps(output, "output", max_depth=WORKFLOW_OUTPUT_DEPTH))
+    return _encoded(output, most, "these are the outputs of all tasks; complete it with a transform that keeps less")
 
 
-def transformed(state: WorkflowState, status: Status, transform: Transform) -> Outcome:
-    """The outcome with the caller's output; FAILED, with the default one, when the transform raises."""
+def _encoded(output: dict[str, Any], most: int, hint: str = "") -> EncodedJson:
+    text = dumps(output, "output", max_depth=WORKFLOW_OUTPUT_DEPTH)
+    check_size(text, "output", most, hint)
+    return EncodedJson(text)
+
+
+def transformed(state: WorkflowState, status: Status, transform: Transform, most: int) -> Outcome:
+    """The outcome with the caller's output; FAILED, with the default one, when the transform raises.
+
+    An output of more than ``most`` bytes counts as a transform that raises TooLarge.
+    """
     tasks = state.tasks or {}
     try:
         output = check_object(transform(state), "output", WORKFLOW_OUTPUT_DEPTH)
         if output is None:
-            return Outcome(status, default_output(tasks), None)
-        return Outcome(status, EncodedJson(dumps(output, "output", max_depth=WORKFLOW_OUTPUT_DEPTH)), None)
+            return Outcome(status, default_output(tasks, most), None)
+        return Outcome(status, _encoded(output, most), None)
     except Exception as error:
         failure = StateError(message=_described(error), code=TRANSFORMATION_FAILED)
-        return Outcome("FAILED", default_output(tasks), failure)
+        return Outcome("FAILED", default_output(tasks, most), failure)
 
 
 def _described(error: Exception) -> str:

@@ -39,6 +39,7 @@ from diglot.repositories.parameters import ParentKeys, TaskFilters, TaskKeys
 from diglot.repositories.rows import Stored
 from diglot.repositories.usage import merge_usage
 from diglot.repositories.validation import (
+    check_documents,
     check_execution_type,
     check_id,
     check_optional_id,
@@ -60,6 +61,7 @@ class TaskRepository:
         self._session = context.session
         self._tasks = context.queries.tasks
         self._clock = context.clock
+        self._max_document = context.max_document
 
     # --- write ---
 
@@ -87,6 +89,7 @@ class TaskRepository:
                 _, parameters = task_parameters(state)
             except InvalidValue as error:
                 raise InvalidValue(f"states[{i}].{error.path}".rstrip("."), error.problem) from error
+            check_documents(parameters, self._max_document, f"states[{i}].")
             batch[parameters["workflow_exec_id"], parameters["task_exec_id"]] = {**parameters, "now": now}
         try:
             self._tasks.upsert_tasks(self._session, parents_first(batch))

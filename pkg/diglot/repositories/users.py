@@ -99,7 +99,7 @@ def _create(context: Context, email: str, role: str) -> User:
 
 
 def _on(context: Context, session: Session) -> Context:
-    return Context(session, context.queries, context.clock, context.new_id, context.random)
+    return context.on(session)
 
 
 def _found(user: User | None, key: str) -> User:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from diglot.errors import InvalidValue
 from diglot.models import (
@@ -29,7 +29,7 @@ from diglot.repositories.parameters import (
     WorkflowParameters,
 )
 from diglot.sql.canonical_json import MAX_DEPTH, check, check_text, dumps, encode
-from diglot.sql.encoding import EncodedJson
+from diglot.sql.encoding import EncodedJson, check_size
 from diglot.sql.timestamps import utc
 
 MAX_ID_LENGTH = 255
@@ -41,6 +41,7 @@ WORKFLOW_OUTPUT_DEPTH = MAX_DEPTH + 2
 
 _STATUSES, _COMPONENTS = frozenset(STATUSES), frozenset(COMPONENTS)
 _EXECUTION_TYPES, _ROLES = frozenset(EXECUTION_TYPES), frozenset(ROLES)
+_DOCUMENTS: tuple[Literal["usage", "input", "output", "error"], ...] = ("usage", "input", "output", "error")
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _OPTIONAL_COUNTS = ("reasoning_tokens", "cached_prompt_tokens", "input_audio_tokens", "output_audio_tokens")
 
@@ -181,6 +182,14 @@ def _with_documents(state: Any, output_depth: int) -> tuple[Any, Documents]:
     if usage is None and input is None and output is None and error is None:
         return state, documents
     return state.replace(usage=usage, input=input, output=output, error=error), documents
+
+
+def check_documents(documents: Documents, most: int, path: str) -> None:
+    """TooLarge for a document of more than ``most`` bytes; ``path`` is what stands before its name in the error."""
+    for name in _DOCUMENTS:
+        document = documents[name]
+        if document is not None:
+            check_size(document, path + name, most)
 
 
 def _check_execution_consistency(state: TaskState) -> None:

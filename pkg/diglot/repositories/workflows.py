@@ -31,6 +31,7 @@ class WorkflowRepository:
         self._workflows = context.queries.workflows
         self._tasks = context.queries.tasks
         self._clock = context.clock
+        self._max_document = context.max_document
 
     # --- write ---
 
@@ -220,7 +221,7 @@ class WorkflowRepository:
                 before, roots = self._with_roots(exec_id)
                 if before.status in TERMINAL:
                     return before.replace(tasks=None)
-                outcome = transformed(before, final_status(exec_id, roots), transform)
+                outcome = transformed(before, final_status(exec_id, roots), transform, self._max_document)
             with self._session.transaction() as tx:
                 state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
                 if state.status in TERMINAL:
@@ -229,7 +230,7 @@ class WorkflowRepository:
                 tasks = _by_task_id(self._tasks.latest_tasks(tx, workflow_exec_id=exec_id))
                 if before is not None and (before.version != state.version or before.tasks != tasks):
                     continue
-                outcome = outcome or Outcome(status, default_output(tasks), None)
+                outcome = outcome or Outcome(status, default_output(tasks, self._max_document), None)
                 finished = self._workflows.finish_workflow(
                     tx,
                     workflow_exec_id=exec_id,

@@ -58,6 +58,7 @@ _KINDS: list[tuple[type[DiglotError], str, int, str]] = [
 """Errors whose words are ours, and meant for the caller."""
 _OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [
     (errors.OutcomeUnknown, "outcome-unknown", "It may or may not have been stored"),
+    (errors.DatabaseIOError, "database-io-error", "The database's disk failed"),
     (errors.DatabaseUnavailable, "database-unavailable", "The database can't be reached"),
     (errors.DatabaseTimeout, "database-busy", "The database did not answer in time"),
     (errors.SerializationFailure, "database-busy", "The database asks to try it again"),
@@ -94,7 +95,9 @@ def problem_of(error: Exception) -> Problem:
         if isinstance(error, kind):
             return problem(name, status, title, str(error))
     if isinstance(error, errors.TooLarge):
-        return problem("too-large", 413, "It is too large", "the database does not take a value of this size")
+        # Without a path the words are the database's.
+        detail = str(error) if error.path else "the database does not take a value of this size"
+        return problem("too-large", 413, "It is too large", detail, error.path)
     for of_database, name, title in _OF_DATABASE:
         if isinstance(error, of_database):
             return problem(name, 503, title)

@@ -14,12 +14,18 @@ from aiosql.adapters.generic import GenericAdapter
 
 from diglot.sql.scanner import Kind, Token, scan
 from diglot.stores.session import Dialect
+from diglot.stores.settings import MAX_DOCUMENT
 
 
 class PositionalAdapter(GenericAdapter, ABC):
     """Common to both: aiosql's hook ``process_sql`` gives the text that is sent."""
 
     dialect: Dialect
+
+    def __init__(self, max_document: int = MAX_DOCUMENT) -> None:
+        """``max_document``: bytes that a value of its queries may have."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.max_document = max_document
 
     def process_sql(self, query_name: str, op_type: Any, sql: str) -> str:
         return self.positional(scan(sql))[0]

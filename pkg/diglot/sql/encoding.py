@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from diglot.errors import InvalidValue
+from diglot.errors import InvalidValue, TooLarge
 from diglot.sql import canonical_json
 from diglot.sql.header import Parameter
 from diglot.sql.timestamps import timestamp_text, utc
 from diglot.stores.session import Dialect
+from diglot.stores.settings import LEAST_DOCUMENT, MAX_DOCUMENT
 
 Encoder = Callable[[Any, str], Any]
 """Takes a value (never None) and what it is called in errors; gives what the driver takes."""
@@ -28,12 +29,15 @@ Json = str | int | float | bool | dict[str, Any] | list[Any] | tuple[Any, ...] |
 ListOf = list[T] | tuple[T, ...] | set[T] | frozenset[T]
 """What may be passed for a ``T[]`` parameter."""
 
+SHORT = LEAST_DOCUMENT // 4
+"""A text of so many characters is within every limit."""
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
 
-def encoder(parameter: Parameter, dialect: Dialect) -> Encoder:
-    """The encoder of a declared parameter."""
-    of_item = (_SQLITE if dialect == "sqlite" else _POSTGRES)[parameter.type]
+def encoder(parameter: Parameter, dialect: Dialect, max_document: int = MAX_DOCUMENT) -> Encoder:
+    """The encoder of a declared parameter. TooLarge for a value of more than ``max_document`` bytes."""
+    encode = (_SQLITE if dialect == "sqlite" else _POSTGRES)[parameter.type]
+    of_item = _sized(encode, max_document) if parameter.type in SIZED else encode
     if not parameter.is_list:
         return of_item
 
@@ -44,6 +48,40 @@ def encoder(parameter: Parameter, dialect: Dialect) -> Encoder:
         return items if dialect == "postgres" else _encode_json(items).decode()
 
     return encode_list
+
+
+def count_of_rows(encode: Encoder) -> Encoder:
+    """The same encoder for a value that says how many rows: a negative one is refused, as SQLite takes it for all."""
+
+    def encode_count(value: Any, path: str) -> Any:
+        encoded = encode(value, path)
+        if isinstance(encoded, int | float) and encoded < 0:
+            raise InvalidValue(path, f"a number of rows is 0 or more, not {value}")
+        return encoded
+
+    return encode_count
+
+
+SIZED = frozenset({"text", "json", "bytes"})
+"""The types whose values have no size of their own."""
+
+
+def _sized(encode: Encoder, most: int) -> Encoder:
+    def encode_sized(value: Any, path: str) -> Any:
+        encoded = encode(value, path)
+        check_size(encoded, path, most)
+        return encoded
+
+    return encode_sized
+
+
+def check_size(encoded: str | bytes, path: str, most: int, hint: str = "") -> None:
+    """TooLarge when an encoded value has more than ``most`` bytes, a text in UTF-8."""
+    size = len(encoded)
+    if isinstance(encoded, str) and 4 * size > most and not encoded.isascii():
+        size = len(encoded.encode())
+    if size > most:
+        raise TooLarge.document(path, size, most, hint)
 
 
 def encode_text(value: Any, path: str) -> str:

@@ -13,7 +13,9 @@ from itertools import pairwise
 import msgspec
 
 from diglot.errors import QueryFileError
+from diglot.sql.misread import misread
 from diglot.sql.scanner import Kind, Token, position, scan
+from diglot.stores.session import Dialect
 
 BASE_TYPES = ("text", "int", "float", "bool", "bytes", "timestamp", "json")
 LIST_TYPES = ("text", "int", "float", "bool", "timestamp")
@@ -96,15 +98,17 @@ class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
         return self.text
 
 
-def read_queries(source: str, subject: str, file: str) -> list[QuerySource]:
+def read_queries(source: str, subject: str, file: str, dialect: Dialect) -> list[QuerySource]:
     """The queries of one file in its order. QueryFileError, with the place, for anything that is not right."""
-    queries, problems = inspect_queries(source, subject, file)
+    queries, problems = inspect_queries(source, subject, file, dialect)
     if problems:
         raise problems[0]
     return queries
 
 
-def inspect_queries(source: str, subject: str, file: str) -> tuple[list[QuerySource], list[QueryFileError]]:
+def inspect_queries(
+    source: str, subject: str, file: str, dialect: Dialect
+) -> tuple[list[QuerySource], list[QueryFileError]]:
     """The queries of one file that are right, and everything that is not, in the order of the file.
 
     A string or a comment that does not end would take all that follows with it: the query it stands in is left out,
@@ -114,7 +118,7 @@ def inspect_queries(source: str, subject: str, file: str) -> tuple[list[QuerySou
     problems: list[QueryFileError] = []
     tokens = _tokens_of_what_ends(source, file, problems)
     starts = [i for i, token in enumerate(tokens) if _is_name_line(source, token)]
-    reader = _Reader(source, subject, file, problems)
+    reader = _Reader(source, subject, file, dialect, problems)
     reader.refuse_code(tokens[: starts[0]] if starts else tokens)
     seen: dict[str, QuerySource] = {}
     for start, end in pairwise([*starts, len(tokens)]):
@@ -153,10 +157,11 @@ def _is_name_line(source: str, token: Token) -> bool:
 class _Reader:
     """Reads the queries of one file; holds what errors need."""
 
-    def __init__(self, source: str, subject: str, file: str, problems: list[QueryFileError]) -> None:
+    def __init__(self, source: str, subject: str, file: str, dialect: Dialect, problems: list[QueryFileError]) -> None:
         self.source = source
         self.subject = subject
         self.file = file
+        self.dialect = dialect
         self.problems = problems
 
     def problem(self, message: str, offset: int) -> None:
@@ -210,6 +215,8 @@ class _Reader:
                 "both must list the same parameters in the same order",
                 start,
             )
+        for offset, message in misread(tokens, self.dialect):
+            self.problem(message, offset)
         segments = self._segments(body, parameters, name, start)
         if suffix != "#":
             self._refuse_second_statement(body, name)

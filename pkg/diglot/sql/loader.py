@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from diglot.sql.decoding import Decoders, Models
 from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.query import Query, make_query
 from diglot.stores.session import Dialect
+from diglot.stores.settings import MAX_DOCUMENT
 
 _SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -65,7 +66,13 @@ class QuerySet(Queries):
 
     def __init__(self, adapter: PositionalAdapter) -> None:
         super().__init__(adapter)
+        self._adapter = adapter
         self._files: dict[str, QueryFile] = {}
+
+    @property
+    def max_document(self) -> int:
+        """Bytes that a value may have."""
+        return self._adapter.max_document
 
     def add_file(self, subject: str, queries: QueryFile, file: str) -> None:
         if not _SUBJECT.fullmatch(subject):
@@ -93,12 +100,13 @@ class _TypedLoader(QueryLoader):
     def __init__(self, adapter: PositionalAdapter, subject: str, models: Models) -> None:
         super().__init__(adapter, None)
         self._subject = subject
+        self._dialect = adapter.dialect
         self._models = models
         self.sources: dict[str, QuerySource] = {}
 
     def load_query_data_from_sql(self, sql: str, ns_parts: list[str], fname: Path | str = "<text>") -> list[QueryDatum]:
         data: list[QueryDatum] = []
-        for source in read_queries(sql, self._subject, str(fname)):
+        for source in read_queries(sql, self._subject, str(fname), self._dialect):
             place = (fname, source.line)
             names = ", ".join(p.name for p in source.parameters)
             spec = f"{source.name}({names}){source.suffix}" if source.suffix != "#" else f"{source.name}#"
@@ -112,13 +120,16 @@ class _TypedLoader(QueryLoader):
         return data
 
 
-def load_queries(folder: Traversable | Path, dialect: Dialect, models: Models | None = None) -> QuerySet:
+def load_queries(
+    folder: Traversable | Path, dialect: Dialect, models: Models | None = None, *, max_document: int = MAX_DOCUMENT
+) -> QuerySet:
     """The queries of ``folder/*.sql``. ``models`` are the structs that ``-- returns:`` may name.
 
+    A query refuses a text, JSON or bytes value of more than ``max_document`` bytes with TooLarge.
     QueryFileError, with file, line and column, for what is not right in a file; ConfigurationError for a folder
     without query files.
     """
-    adapter, models = ADAPTERS[dialect](), models or {}
+    adapter, models = ADAPTERS[dialect](max_document), models or {}
     decoders = Decoders(dialect, models)
     files = sorted((f for f in _entries(folder) if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
     if not files:
@@ -131,10 +142,17 @@ def load_queries(folder: Traversable | Path, dialect: Dialect, models: Models | 
     return queries
 
 
-def load_text(text: str, dialect: Dialect, models: Models | None = None, *, subject: str = "text") -> QueryFile:
+def load_text(
+    text: str,
+    dialect: Dialect,
+    models: Models | None = None,
+    *,
+    subject: str = "text",
+    max_document: int = MAX_DOCUMENT,
+) -> QueryFile:
     """The queries of a text, as if it were the file ``subject.sql``."""
     models = models or {}
-    return _load(text, subject, f"{subject}.sql", ADAPTERS[dialect](), models, Decoders(dialect, models))
+    return _load(text, subject, f"{subject}.sql", ADAPTERS[dialect](max_document), models, Decoders(dialect, models))
 
 
 def _load(

@@ -17,8 +17,9 @@ from typing import Any, cast
 from diglot.errors import InvalidValue, QueryArgumentError, QueryResultError
 from diglot.sql.adapters import PositionalAdapter
 from diglot.sql.decoding import Decoder, Decoders
-from diglot.sql.encoding import Encoder, encode_text, encoder
+from diglot.sql.encoding import SHORT, Encoder, count_of_rows, encoder
 from diglot.sql.header import QuerySource, words
+from diglot.sql.row_limits import row_limits
 from diglot.sql.scanner import Kind, Token
 from diglot.stores.session import Dialect, Row, Session, Statement, Values
 
@@ -52,10 +53,24 @@ class Query:
         self.source = source
         self._adapter = adapter
         self._conditions = source.conditions
-        self._encoders: list[tuple[str, Encoder, bool]] = [
-            (p.name, encoder(p, adapter.dialect), p.nullable) for p in source.parameters
+        self._encoders: list[tuple[str, Encoder, bool, bool]] = [
+            (p.name, encoder(p, adapter.dialect, adapter.max_document), p.nullable, p.type == "text" and not p.is_list)
+            for p in source.parameters
         ]
         self._variants: dict[tuple[bool, ...], Variant] = {}
+        limits = row_limits(source)
+        if limits:
+            self._encoders = [
+                (
+                    name,
+                    count_of_rows(encode) if limits[name].plain else encode,
+                    nullable and limits[name].guarded,
+                    False,
+                )
+                if name in limits
+                else (name, encode, nullable, is_text)
+                for name, encode, nullable, is_text in self._encoders
+            ]
 
     @property
     def dialect(self) -> Dialect:
@@ -74,10 +89,10 @@ class Query:
         conditions = self._conditions
         key = tuple([parameters.get(name) is not None for name in conditions]) if conditions else ()
         try:
-            for name, encode, nullable in self._encoders:
+            for name, encode, nullable, is_text in self._encoders:
                 value = parameters[name]
-                # Most values are plain text or None: they are seen to without a call.
-                if encode is encode_text and type(value) is str and value.isascii() and "\0" not in value:
+                # Most values are short plain text or None: they are seen to without a call.
+                if is_text and type(value) is str and len(value) <= SHORT and value.isascii() and "\0" not in value:
                     continue
                 if value is not None:
                     parameters[name] = encode(value, name)

@@ -46,10 +46,14 @@ class Token(msgspec.Struct, frozen=True):
         return self.text[1:]
 
 
-_DOLLAR_QUOTE = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$")
-_PARAMETER = re.compile(r":[A-Za-z_]\w*")
+# Both databases take every character beyond ASCII for a letter.
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
+_DOLLAR_QUOTE = re.compile(rf"\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\$")
+_PARAMETER = re.compile(rf":{_LETTER}[\w$\x80-\U0010ffff]*")
 # Where a token other than CODE may begin. A word is taken whole, so that `tag$x$` and `a1e'` are seen as what they are.
-_INTERESTING = re.compile(r"[Ee]'|'|\"|`|--|/\*|::|:=|:|\$|\[|\]|[^\W\d][\w$]*|\d[\w.]*")
+_INTERESTING = re.compile(rf"[Ee]'|'|\"|`|--|/\*|::|:=|:|\$|\[|\]|{_LETTER}[\w$\x80-\U0010ffff]*|\d[\w.]*")
+# PostgreSQL goes on with a string after a line break: E'a'\n'b' is E'ab', and the second part has escapes, too.
+_CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*'")
 
 
 def position(source: str, offset: int) -> tuple[int, int]:
@@ -128,9 +132,10 @@ def _escape_string_end(source: str, start: int, file: str) -> int:
         if source[at] == "\\":
             at += 2
         elif source[at] == "'":
-            if not source.startswith("''", at):
+            continued = _CONTINUED.match(source, at + 1)
+            if continued is None and not source.startswith("''", at):
                 return at + 1
-            at += 2
+            at = continued.end() if continued else at + 2
         else:
             at += 1
     raise _unended("string", source, start, file)

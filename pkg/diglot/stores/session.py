@@ -122,8 +122,9 @@ class Store(Session, Protocol):
     def migration_connection(self, timeout: float) -> AbstractContextManager[Any]:
         """The driver's own connection, alone with the migration lock (held by nobody else until the end).
 
-        PostgreSQL: a connection outside the pool in autocommit, holding a session advisory lock; SQLite: the writer
-        connection (isolation_level None, foreign_keys off) inside the gate. LockTimeout after ``timeout`` seconds.
+        PostgreSQL: a connection outside the pool in autocommit, holding a session advisory lock; behind a connection
+        pooler a transaction is open on it, which holds the lock and commits at the end. SQLite: the writer connection
+        (isolation_level None, foreign_keys off) inside the gate. LockTimeout after ``timeout`` seconds.
         """
         ...
 

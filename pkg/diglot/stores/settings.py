@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from diglot.stores.sqlite.path import expanded
+
+MAX_DOCUMENT = 8 * 1024 * 1024
+"""Bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
+LEAST_DOCUMENT, MOST_DOCUMENT = 64 * 1024, 32 * 1024 * 1024
+"""Between these the limit can be set: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
+Pooler = Literal["auto", "none", "transaction"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
 class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A SQLite database: ``path`` is a file or ``:memory:``; times are in seconds."""
+    """A SQLite database: ``path`` is a file or ``:memory:``; times are in seconds.
+
+    A ``~`` in front of the path becomes the home folder; ConfigurationError for one that can't be expanded.
+    """
 
     path: str
     readers: int = 4
     lock_timeout: float = 5.0
     statement_timeout: float = 30.0
     synchronous: Literal["full", "relaxed"] = "full"
+    max_document: int = MAX_DOCUMENT
     create: bool = True
     """Make the file (and its folder) when it does not exist; else DatabaseUnavailable."""
     read_only: bool = False
     """Look, and leave the file, its rights and its folder as they are; no right to write is needed."""
+
+    def __post_init__(self) -> None:
+        if "~" in self.path:
+            msgspec.structs.force_setattr(self, "path", expanded(self.path))
 
 
 class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +60,10 @@ class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 35.0
     """An answer that has not come after this long means that the connection is lost."""
     application_name: str = "diglot"
+    max_document: int = MAX_DOCUMENT
+    pooler: Pooler = "auto"
+    """Whether a connection pooler (PgBouncer) is between, which gives each transaction another session: ``auto`` finds
+    out when it connects, ``none`` relies on a session of its own, ``transaction`` never does."""
 
     def __repr__(self) -> str:
         return (
@@ -53,3 +72,7 @@ class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = [(name, getattr(self, name)) for name in ("host", "port", "user", "dbname")]
+        return [*shown, ("password", "***")]

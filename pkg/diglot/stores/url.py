@@ -20,8 +20,9 @@ SUPPORTED = "postgresql://, postgres://, sqlite://, file: or the path of a SQLit
 def parse_url(url: str) -> SQLiteSettings | PostgresSettings:
     """The settings of ``postgresql://…``, ``postgres://…``, ``sqlite://…``, ``file:…`` or a plain path.
 
-    ``sqlite:///app.db`` is relative, ``sqlite:////srv/app.db`` absolute, ``sqlite://`` is a database in memory.
-    A plain path is taken as it is; in the other forms, percent-encoding is decoded.
+    ``sqlite:///app.db`` is relative, ``sqlite:////srv/app.db`` absolute; only ``:memory:`` and ``sqlite:///:memory:``
+    are a database in memory. A plain path is taken as it is; in the other forms, percent-encoding is decoded. A ``~``
+    in front of a path is the home folder.
     """
     scheme, separator, rest = url.partition("://")
     if separator and _SCHEME.fullmatch(scheme):
@@ -219,13 +220,21 @@ def _conninfo(text: str) -> dict[str, str]:
 # --- SQLite ------------------------------------------------------------------------------------------------
 
 
+NO_FILE = (
+    "the SQLite address names no file: use sqlite:///data/app.db, or sqlite:///:memory: for a database in memory, "
+    "which is gone when the process ends"
+)
+
+
 def _sqlite_url(rest: str) -> SQLiteSettings:
-    if rest in ("", "/", MEMORY, f"/{MEMORY}"):
+    if rest in (MEMORY, f"/{MEMORY}"):
         return SQLiteSettings(path=MEMORY)
+    if rest in ("", "/"):
+        raise ConfigurationError(NO_FILE)
     if not rest.startswith("/"):
         raise ConfigurationError(
             "the SQLite URL has a host: write sqlite:///app.db (three slashes) for a path relative to this folder, "
-            "sqlite:////srv/app.db (four) for an absolute one, sqlite:// for a database in memory"
+            "sqlite:////srv/app.db (four) for an absolute one, sqlite:///:memory: for a database in memory"
         )
     return SQLiteSettings(path=_checked_path(_without_parameters(rest[1:])))
 
@@ -253,8 +262,8 @@ def _without_parameters(text: str) -> str:
 
 
 def _checked_path(path: str) -> str:
-    if path in ("", MEMORY) or path.endswith("/"):
-        raise ConfigurationError("the SQLite address names no file: use ./data/app.db or sqlite:// (in memory)")
+    if path == MEMORY or path.endswith("/") or not path.strip():
+        raise ConfigurationError(NO_FILE)
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         raise ConfigurationError("the path of the SQLite database has a control character")
     if ".." in path.split("/"):

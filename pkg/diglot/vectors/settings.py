@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from diglot.errors import ConfigurationError
+from diglot.stores.sqlite.path import expanded
 from diglot.stores.url import parse_url
 
 Provider = Literal["pgvector", "qdrant", "redis", "filesystem"]
@@ -63,6 +64,14 @@ class QdrantOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     api_key: str | None = None
     timeout: Seconds = 10.0
 
+    def __repr__(self) -> str:
+        return f"QdrantOptions(api_key={'***' if self.api_key else None}, timeout={self.timeout})"
+
+    __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("api_key", "***" if self.api_key else None), ("timeout", self.timeout)]
+
 
 class RedisOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``key`` is the vector set's, ``diglot:vectors:ID`` by default. ``int8`` and ``binary`` save memory."""
@@ -100,6 +109,11 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     url: str | None = None
     path: str | None = None
     options: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if self.path is not None and "~" in self.path:
+            place = expanded(self.path, f"the path of the vectors {self.id!r}")
+            msgspec.structs.force_setattr(self, "path", place)
 
     def check(self, key: str = "vectors") -> None:
         """ConfigurationError, with the dotted key below ``key``, for the first thing that is not right."""
@@ -195,6 +209,10 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         )
 
     __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = {"url": self.shown_url(), "options": "***"}
+        return [(name, shown.get(name, getattr(self, name))) for name in self.__struct_fields__]
 
 
 class KnowledgeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -29,7 +29,7 @@ from tests.server.conftest import BOTH
 from tests.server.pages.seed import EVIL, LONG, seed, ticking
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 360, "height": 740}
 PAGES = [
@@ -105,7 +105,7 @@ class Visit:
         if signed_in:
             self.context.add_cookies([{"name": "diglot", "value": site.key, "url": site.url, "httpOnly": True}])
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
@@ -340,7 +340,7 @@ def test_without_javascript_all_is_there_and_what_runs_is_loaded_anew(
     page.locator("summary").click(position={"x": 5, "y": 5})
     expect(page.locator("details")).not_to_have_attribute("open", "")
     live("SUCCESS", tasks=2)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while page.locator(".facts .status").inner_text() != "SUCCESS":
         assert time.monotonic() < deadline, "it was not loaded anew"
         page.wait_for_timeout(100)

@@ -339,7 +339,7 @@ def test_sqlite_needs_no_psycopg() -> None:
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

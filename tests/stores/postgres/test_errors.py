@@ -98,7 +98,7 @@ STATES: list[tuple[str, type[DiglotError]]] = [
     ("53100", errors.DatabaseFull),
     ("53200", errors.DatabaseFull),
     ("53300", errors.DatabaseUnavailable),
-    ("58030", errors.DatabaseUnavailable),
+    ("58030", errors.DatabaseIOError),
     ("25006", errors.DatabaseReadOnly),
     ("42501", errors.DatabaseReadOnly),
     ("25001", errors.TransactionError),

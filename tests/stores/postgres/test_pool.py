@@ -54,7 +54,7 @@ def make(postgres_url_of_module: str) -> Iterator[Callable[..., PostgresStore]]:
         yield open_with
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -16,6 +16,7 @@ from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.connection import LIMITS, connect, pragmas, set_pragma, use_wal
 from diglot.stores.sqlite.library import choose, library, server_version, wal_reset_safe
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
+from diglot.stores.sqlite.trouble import Trouble
 from tests.stores.sqlite.workload import ENDLESS, read, write
 
 pytestmark = pytest.mark.sqlite
@@ -74,7 +75,7 @@ def test_relaxed_is_synchronous_normal(tmp_path: Path) -> None:
 
 
 def test_limits_are_set_where_the_library_can(tmp_path: Path) -> None:
-    link = connect(":memory:", "memory", SQLiteSettings(path=":memory:"))
+    link = connect(":memory:", "memory", SQLiteSettings(path=":memory:"), Trouble(None))
     if hasattr(link.connection, "getlimit"):
         driver = library()
         found = {name: link.connection.getlimit(getattr(driver, f"SQLITE_LIMIT_{name}")) for name in LIMITS}
@@ -111,11 +112,11 @@ def test_a_connection_that_can_not_be_set_up_is_closed(tmp_path: Path, monkeypat
 
 def test_no_file_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable):
-        connect(f"file:{tmp_path}/none.db?mode=rw", "writer", SQLiteSettings(path="none.db"))
+        connect(f"file:{tmp_path}/none.db?mode=rw", "writer", SQLiteSettings(path="none.db"), Trouble(None))
 
 
 def test_an_exception_that_comes_up_while_sqlite_works_is_kept_and_ends_the_statement() -> None:
-    link = connect(":memory:", "memory", SQLiteSettings(path=":memory:"))
+    link = connect(":memory:", "memory", SQLiteSettings(path=":memory:"), Trouble(None))
     ticks = link.watch.ticks()
     assert next(ticks) is False
     assert ticks.throw(KeyboardInterrupt()) is True
@@ -236,14 +237,14 @@ def test_a_healthy_store_passes_every_check(tmp_path: Path) -> None:
         health = store.health()
         assert health.ok, health
         assert [check.name for check in health.checks] == [
-            *("reachable", "foreign_keys", "journal_mode", "quick_check", "foreign_key_check"),
+            *("reachable", "foreign_keys", "journal_mode", "writable", "quick_check", "foreign_key_check"),
             *("private", "disk_space"),
         ]
         assert all(check.milliseconds > 0 for check in health.checks)
         with store.transaction():
             assert store.health().ok, "also in a transaction of its own"
     with open_sqlite(SQLiteSettings(path=":memory:")) as store:
-        assert [check.ok for check in store.health().checks] == [True] * 5
+        assert [check.ok for check in store.health().checks] == [True] * 6
         with store.transaction() as transaction:
             transaction.script(write("create table t (x)"))
             assert store.health().ok

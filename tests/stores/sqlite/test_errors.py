@@ -13,6 +13,7 @@ from diglot.errors import (
     ConstraintViolation,
     DatabaseDamaged,
     DatabaseError,
+    DatabaseIOError,
     DatabaseUnavailable,
     DiglotError,
     ForeignKeyViolation,
@@ -154,8 +155,8 @@ class Raised(Exception):
     [
         pytest.param(517, False, SerializationFailure, id="BUSY_SNAPSHOT"),
         pytest.param(5, True, SerializationFailure, id="BUSY in a transaction"),
-        pytest.param(10, False, DatabaseUnavailable, id="IOERR"),
-        pytest.param(10 | 3 << 8, False, DatabaseUnavailable, id="IOERR_WRITE"),
+        pytest.param(10, False, DatabaseIOError, id="IOERR"),
+        pytest.param(10 | 3 << 8, False, DatabaseIOError, id="IOERR_WRITE"),
         pytest.param(11, False, DatabaseDamaged, id="CORRUPT"),
         pytest.param(11 | 1 << 8, False, DatabaseDamaged, id="CORRUPT_VTAB"),
         pytest.param(26, False, DatabaseDamaged, id="NOTADB"),

@@ -18,6 +18,7 @@ from diglot.errors import (
     ConfigurationError,
     DatabaseDamaged,
     DatabaseFull,
+    DatabaseIOError,
     DatabaseReadOnly,
     DatabaseUnavailable,
     DiglotError,
@@ -361,7 +362,9 @@ def test_a_network_file_system_is_refused(tmp_path: Path) -> None:
         (errno.EDQUOT, DatabaseFull),
         (errno.ELOOP, ConfigurationError),
         (errno.ENAMETOOLONG, ConfigurationError),
-        (errno.EIO, DatabaseUnavailable),
+        (errno.EFBIG, DatabaseFull),
+        (errno.EIO, DatabaseIOError),
+        (errno.EMFILE, DatabaseUnavailable),
     ],
 )
 def test_what_the_system_refuses_has_its_error(number: int, kind: type[DiglotError]) -> None:

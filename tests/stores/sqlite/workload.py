@@ -43,7 +43,7 @@ def counter(session: Session) -> int:
     return int(session.rows(READ_COUNTER)[0][0])
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
@@ -81,7 +81,7 @@ class Worker:
 
     def result(self) -> Any:
         """What it printed last; it must have ended well."""
-        output, _ = self.process.communicate(timeout=60)
+        output, _ = self.process.communicate(timeout=180)
         assert self.process.returncode == 0, output
         return json.loads(output.splitlines()[-1])
 
@@ -181,7 +181,7 @@ def long_query(store: SQLiteStore) -> str:
         store.rows(ENDLESS)
     except KeyboardInterrupt as interrupted:
         assert interrupted.__cause__ is not None, "it came out of SQLite"
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 20
         return "interrupted"
     return "ended"
 

@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from diglot.errors import (
+    DatabaseError,
+    DatabaseFull,
+    DatabaseIOError,
     DatabaseTimeout,
     DatabaseUnavailable,
     OutcomeUnknown,
@@ -25,9 +28,10 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
-from diglot.stores.postgres.connection import INFINITE, Link, connect, server_version, set_up
+from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version
 from diglot.stores.postgres.errors import is_lost, is_read_only, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
+from diglot.stores.postgres.set_up import set_up
 from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, origin
 from diglot.stores.postgres.watchdog import Watchdog
 from diglot.stores.session import Statement
@@ -46,6 +50,8 @@ class Calls:
         self.version = ""
         """Of the server that was connected to last."""
         self.repeated = 0
+        self.trouble: tuple[DatabaseError, float] | None = None
+        """The last failure for lack of room or with an I/O error, and its time; None once a write is known to work."""
         self._forking = threading.Lock()
         self._inherited: list[object] = []
         """In a fork's child: what is the parent's, kept so that no finalizer touches it."""
@@ -54,7 +60,7 @@ class Calls:
     def _begin_process(self) -> None:
         settings = self.settings
         self.pool = Pool(
-            lambda: Link(connect(settings), settings),
+            lambda: open_link(settings),
             self._set_up,
             least=settings.pool_min,
             most=settings.pool_max,
@@ -103,7 +109,7 @@ class Calls:
                 raise
             try:
                 self.begin(link, deadline)
-                answer = run(link, statement, values, [])
+                answer = run(link, statement, values, link.opening, link.closing)
             except BaseException as error:
                 unsure |= self.after_failure(link, error, statement, deadline, attempt)
                 continue
@@ -169,7 +175,7 @@ class Calls:
     def failure(self, link: Link, error: Exception, query: str | None, consequence: str) -> tuple[Exception, bool]:
         """The error of ours, and whether the connection is lost, whose message then ends in ``consequence``."""
         if isinstance(error, EndsTransaction):
-            return TransactionError(f"a script is one transaction: leave {error} out of it", query=query), False
+            return TransactionError(str(error), query=query), False
         if isinstance(error, FailedTogether):
             query = error.query
         driver = origin(error)
@@ -182,9 +188,12 @@ class Calls:
         if getattr(driver, "sqlstate", None) in ("25P03", "25P04"):
             said = f"the transaction was open for too long and was ended{consequence}"
             return DatabaseTimeout(said, query=query), True
-        if link.lost or is_lost(driver):
+        if link.lost or is_lost(driver) or isinstance(driver, OSError):
             return DatabaseUnavailable(f"the connection to PostgreSQL was lost{consequence}", query=query), True
-        return translate(driver, query), False
+        failure = translate(driver, query)
+        if isinstance(failure, DatabaseFull | DatabaseIOError):
+            self.trouble = failure, time.monotonic()
+        return failure, False
 
     def put_back(self, link: Link, *, broken: bool = False) -> None:
         """Roll back what is open on it; a connection that can't even do that is given up."""

@@ -1,8 +1,8 @@
 """One connection to PostgreSQL, set up the way we rely on, and the words for one that can't be made.
 
-It is in autocommit (a statement is one round trip) and takes ``$1`` placeholders. Its settings are sent as one
-statement after the log-in: PgBouncer refuses them in ``options=``. Integers are sent as int8, so that a statement
-has one signature and is prepared once; json comes back as bytes, for our own decoder.
+It is in autocommit (a statement is one round trip) and takes ``$1`` placeholders. Integers are sent as int8, so that
+a statement has one signature and is prepared once; json comes back as bytes, for our own decoder. set_up.py sets the
+session's settings after the log-in: PgBouncer refuses them in ``options=``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any, ClassVar
 
 import psycopg
 from psycopg.adapt import Loader
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8Dumper
 
 from diglot.errors import ConfigurationError, DatabaseUnavailable
@@ -41,13 +42,17 @@ class Link:
     __slots__ = (
         "_readable",
         "_socket",
+        "closing",
         "connection",
         "cursor",
         "expires",
+        "local",
         "mutex",
         "near",
+        "opening",
         "overdue",
         "pgconn",
+        "pooled",
         "read_only",
         "retires",
         "used",
@@ -57,6 +62,12 @@ class Link:
         self.connection = connection
         self.near = is_socket(settings.host) and not settings.options.get("hostaddr")
         """A round trip is so short that a pipeline costs more than it saves."""
+        self.pooled = False
+        """There is a connection pooler between, so the session is not ours. Then ``local`` sets our settings for one
+        transaction, and ``opening`` and ``closing`` are what has to be sent around a statement by itself."""
+        self.local: tuple[str, ...] = ()
+        self.opening: tuple[str, ...] = ()
+        self.closing: tuple[str, ...] = ()
         self.pgconn = connection.pgconn
         self.cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(connection)
         self.expires = INFINITE
@@ -78,10 +89,19 @@ class Link:
 
         Straight through libpq: half the time of a cursor, and these two are in every transaction.
         """
+        return (self._exec(text).command_status or b"").decode()
+
+    def ask(self, text: str) -> list[str | None]:
+        """Run a statement of our own; the first row of its answer as text."""
+        result = self._exec(text)
+        values = (result.get_value(0, column) for column in range(result.nfields))
+        return [None if value is None else value.decode() for value in values]
+
+    def _exec(self, text: str) -> PGresult:
         result = self.pgconn.exec_(text.encode())
         if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
-        return (result.command_status or b"").decode()
+        return result
 
     def forget_plans(self) -> None:
         """Have every statement prepared anew. Through the driver, which so forgets them too."""
@@ -106,7 +126,8 @@ class Link:
 
     @property
     def lost(self) -> bool:
-        return self.overdue or self.pgconn.status != ConnStatus.OK
+        # A connection that was ended within a pipeline can't leave it.
+        return self.overdue or self.pgconn.status != ConnStatus.OK or self.pgconn.pipeline_status != PipelineStatus.OFF
 
     def has_news(self) -> bool:
         """While it is idle the server sends nothing, unless it ends the connection."""
@@ -130,6 +151,16 @@ class Link:
         self.connection.close()
 
 
+def open_link(settings: PostgresSettings) -> Link:
+    """A new connection with its watch; as ``connect``."""
+    connection = connect(settings)
+    try:
+        return Link(connection, settings)
+    except OSError as error:
+        connection.close()
+        raise _refused(error, settings) from error
+
+
 def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
     """A new connection; DatabaseUnavailable in one line that says what to look at, ConfigurationError."""
     refusal: DatabaseUnavailable | ConfigurationError | None = None
@@ -139,6 +170,8 @@ def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
         refusal = DatabaseUnavailable(_unavailable(error, settings))
         if _masked(str(error), settings) == str(error):
             raise refusal from error
+    except OSError as error:  # no descriptor is left, say
+        raise _refused(error, settings) from error
     except (psycopg.Error, ValueError) as error:
         reason = _masked(str(error).strip().partition("\n")[0], settings)
         refusal = ConfigurationError(f"the settings of PostgreSQL can't be used: {reason}")
@@ -149,18 +182,6 @@ def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
     connection.adapters.register_loader("jsonb", _Raw)
     connection.prepared_max = PREPARED_MAX
     return connection
-
-
-def set_up(link: Link, settings: PostgresSettings, statement_timeout: float | None) -> None:
-    """The session's settings, in one round trip; the search_path stays the role's."""
-    values = {
-        "TimeZone": "UTC",
-        "statement_timeout": 0 if statement_timeout is None else _milliseconds(statement_timeout),
-        "lock_timeout": _milliseconds(settings.lock_timeout),
-        "idle_in_transaction_session_timeout": _milliseconds(settings.idle_in_transaction_timeout),
-    }
-    text = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in values.items())
-    link.command(f"select {text}")
 
 
 def server_version(link: Link) -> str:
@@ -192,7 +213,7 @@ def parameters(settings: PostgresSettings) -> dict[str, Any]:
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "tcp_user_timeout": _milliseconds(settings.deadline),
+        "tcp_user_timeout": milliseconds(settings.deadline),
         **_tls(settings),
         **settings.options,
         **{name: value for name, value in given.items() if value},
@@ -266,7 +287,12 @@ def _system_certificates() -> str:
 
 # --- words -------------------------------------------------------------------------------------------------
 
-_PASSES = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many (clients|connections)|slots are")
+_PASSES = re.compile(
+    "starting up|shutting down|recovery|not yet accepting|too many (clients|connections)|slots are|"
+    # What PgBouncer says while it has no server, or is full.
+    "server login (failed|has been failing)|cannot connect to server|server conn crashed|query_wait_timeout|"
+    "no more connections allowed"
+)
 _FINAL = re.compile(r"FATAL|password|authentication|certificate|SSL|GSS|no pg_hba")
 _NOISE = re.compile(r"^(connection failed: |connection is bad: )?(connection to server .*? failed: )?(FATAL: +)?")
 
@@ -282,6 +308,10 @@ def _unavailable(error: psycopg.OperationalError, settings: PostgresSettings) ->
     return _masked(f"can't reach PostgreSQL at {location(settings)}: {reason}{advice}", settings)
 
 
+def _refused(error: OSError, settings: PostgresSettings) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"can't connect to PostgreSQL at {location(settings)}: {error.strerror or error}")
+
+
 def _masked(text: str, settings: PostgresSettings) -> str:
     for secret in (settings.password, settings.options.get("sslpassword", "")):
         if secret:
@@ -289,6 +319,6 @@ def _masked(text: str, settings: PostgresSettings) -> str:
     return text
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
     """At least one: 0 would mean without end."""
     return max(1, math.ceil(seconds * 1000))

@@ -14,6 +14,7 @@ from diglot.errors import (
     DatabaseDamaged,
     DatabaseError,
     DatabaseFull,
+    DatabaseIOError,
     DatabaseReadOnly,
     DatabaseTimeout,
     DatabaseUnavailable,
@@ -39,7 +40,9 @@ def translate(error: BaseException, query: str | None) -> DiglotError:
     state = error.sqlstate
     if state is None:
         return _of_the_driver(error, query)
-    kind = _BY_STATE.get(state) or _BY_CLASS.get(state[:2], DatabaseError)
+    kind = (
+        _internal_error(error) if state == "XX000" else _BY_STATE.get(state) or _BY_CLASS.get(state[:2], DatabaseError)
+    )
     if issubclass(kind, ConstraintViolation):
         return _constraint(error, kind, query)
     if state == _READ_ONLY:
@@ -140,9 +143,21 @@ _BY_CLASS: dict[str, type[DatabaseError]] = {
     "23": ConstraintViolation,
     "40": SerializationFailure,
     "53": DatabaseUnavailable,  # insufficient_resources: too many connections
-    "58": DatabaseUnavailable,  # system_error
+    "58": DatabaseIOError,  # system_error: an I/O error, a missing file
     "XX": DatabaseDamaged,
 }
+_EXTENDS_FILE = frozenset({"mdextend", "mdzeroextend", "FileWriteV", "FileZero", "FileFallocate"})
+_ON_DISK = frozenset({"md.c", "fd.c", "buffile.c"})
+
+
+def _internal_error(error: psycopg.Error) -> type[DatabaseError]:
+    """XX000 is whatever has no code of its own: a file-size limit (EFBIG) or an error of the disk is among it.
+
+    The place in the server's source says so in every language.
+    """
+    if error.diag.source_function in _EXTENDS_FILE:
+        return DatabaseFull
+    return DatabaseIOError if error.diag.source_file in _ON_DISK else DatabaseError
 
 
 def _constraint(error: psycopg.Error, kind: type[DatabaseError], query: str | None) -> DatabaseError:

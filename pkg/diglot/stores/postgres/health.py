@@ -1,17 +1,19 @@
-"""What can be told of an open PostgreSQL database: whether it answers and can be written."""
+"""What can be told of an open PostgreSQL database: whether it answers and can be written.
+
+After a write that failed for lack of room or with an I/O error, a real write is tried: rows that make a temporary
+table grow on the database's own disk. It is rolled back. While writes work nothing is tried, because it would leave
+dead rows in the catalogue at every question.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 
-from diglot.errors import DiglotError
-from diglot.stores.postgres.connection import Link, server_version
+from diglot.errors import DatabaseReadOnly, DiglotError
+from diglot.stores.postgres.calls import Calls
+from diglot.stores.postgres.connection import server_version
 from diglot.stores.session import Check, Health
 
-Leased = Callable[[float], AbstractContextManager[Link]]
-"""A connection for at most so many seconds."""
 SECONDS = 5.0
 """How long all of it may take."""
 OLDEST = 15
@@ -22,12 +24,22 @@ _QUESTION = (
 )
 
 
-def health(leased: Leased) -> Health:
+_WRITE = (
+    "begin; set local temp_tablespaces = ''; "
+    "create temporary table diglot_room (x text) on commit drop; "
+    "insert into pg_temp.diglot_room select repeat('x', 1900) from generate_series(1, 140); rollback"
+)
+"""256 KiB; no row is long enough to be compressed."""
+REMEMBERED = 30.0
+"""Seconds that a failed write counts where no write can be tried: the next write of a caller decides then."""
+
+
+def health(calls: Calls) -> Health:
     """Ask once; what the database answers is judged here. An error is a finding, never raised."""
     started = time.perf_counter()
     try:
-        with leased(SECONDS) as link:
-            version = server_version(link)
+        with calls.leased(SECONDS) as link:
+            version, through = server_version(link), ", through a connection pooler" if link.pooled else ""
             ((standby, read_only, major),) = link.cursor.execute(_QUESTION, ()).fetchall()
     except DiglotError as error:
         failed = Check("reachable", False, str(error), (time.perf_counter() - started) * 1000)
@@ -36,8 +48,27 @@ def health(leased: Leased) -> Health:
     why = "it is a standby" if standby else "default_transaction_read_only is on" if read_only else ""
     old = f"PostgreSQL {OLDEST} is the oldest that is supported" if major < OLDEST else ""
     checks = [
-        Check("reachable", True, version, milliseconds),
-        Check("writable", not why, why or "a primary that takes writes", 0.0),
+        Check("reachable", True, f"{version}{through}", milliseconds),
+        Check("writable", False, why, 0.0) if why else _has_room(calls),
         Check("version", not old, old or version, 0.0),
     ]
     return Health(all(check.ok for check in checks), checks)
+
+
+def _has_room(calls: Calls) -> Check:
+    trouble = calls.trouble
+    if trouble is None:
+        return Check("writable", True, "a primary that takes writes", 0.0)
+    started = time.perf_counter()
+    failed, at = trouble
+    try:
+        with calls.leased(SECONDS) as link:
+            link.command(_WRITE)
+        problem = ""
+    except DatabaseReadOnly:  # this role may make no temporary tables
+        problem = str(failed) if time.monotonic() - at < REMEMBERED else ""
+    except DiglotError as error:
+        problem = str(error)
+    if not problem and calls.trouble is trouble:
+        calls.trouble = None
+    return Check("writable", not problem, problem or "a write works again", (time.perf_counter() - started) * 1000)

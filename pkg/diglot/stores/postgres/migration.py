@@ -1,7 +1,8 @@
 """The connection that migrations run on: the driver's own, beside the pool, alone with the migration lock.
 
-The lock is an advisory lock of the session, so it is free again when the process dies, however it dies. It goes
-past PgBouncer in transaction mode only if the connection does: point migrations at the server itself.
+The lock is an advisory lock of the session, so it is free again when the process dies, however it dies. Behind a
+connection pooler the session is not ours: there the lock is a transaction's, and all that is done with the connection
+is one transaction, which is committed at the end.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from diglot.errors import LockTimeout
-from diglot.stores.postgres.connection import Link, connect, location, set_up
+from diglot.stores.postgres.connection import Link, connect, location
 from diglot.stores.postgres.errors import translate
+from diglot.stores.postgres.set_up import set_up
 from diglot.stores.settings import PostgresSettings
 
 LOCK = 0x6469_676C_6F74
@@ -28,7 +31,8 @@ _PAUSE = 0.1
 def migration_connection(settings: PostgresSettings, timeout: float) -> Iterator[psycopg.Connection[Any]]:
     """In autocommit and without a statement timeout: a migration takes as long as it takes.
 
-    LockTimeout when another process holds the lock for longer than ``timeout`` seconds.
+    Behind a pooler a transaction is open on it, and its users leave it open. LockTimeout when another process holds
+    the lock for longer than ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
     link = Link(connect(settings), settings)
@@ -44,11 +48,28 @@ def migration_connection(settings: PostgresSettings, timeout: float) -> Iterator
                 time.sleep(random.uniform(0.5, 1.0) * _PAUSE)  # noqa: S311
         except psycopg.Error as error:
             raise translate(error, None) from error
-        yield link.connection
+        try:
+            yield link.connection
+        finally:
+            # What failed was rolled back to its savepoint; what was done before it stays.
+            if link.pooled and link.connection.info.transaction_status == TransactionStatus.INTRANS:
+                _commit(link)
     finally:
         link.close()
 
 
 def _try_lock(link: Link) -> bool:
-    link.cursor.execute("select pg_try_advisory_lock($1)", [LOCK])
-    return bool(link.cursor.fetchall()[0][0])
+    if not link.pooled:
+        return link.ask(f"select pg_try_advisory_lock({LOCK})") == ["t"]
+    link.command("; ".join(link.opening))
+    locked = link.ask(f"select pg_try_advisory_xact_lock({LOCK})") == ["t"]
+    if not locked:
+        link.command("rollback")
+    return locked
+
+
+def _commit(link: Link) -> None:
+    try:
+        link.command("commit")
+    except psycopg.Error as error:
+        raise translate(error, None) from error

@@ -7,27 +7,36 @@ on a unix socket it is sent first, because there the pipeline takes longer (0.10
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 
 from diglot.stores.postgres.connection import Link
 from diglot.stores.session import Row, Statement, Values
 
-T = TypeVar("T")
-Before = list[str]
-"""Statements of our own that have to run first. Each is removed from the list when it is sent, not earlier: a call that
-fails before anything is sent leaves the list as it was."""
-Run = Callable[[Link, Statement, Any, Before], T]
+T_co = TypeVar("T_co", covariant=True)
+Before = Sequence[str]
+"""Statements of our own that have to run first. A list is emptied when they are sent, not earlier: a call that fails
+before anything is sent leaves the list as it was."""
+After = Sequence[str]
+"""Statements of our own that have to run next: they end the transaction that ``Before`` began."""
+_CANCEL = 5.0
+"""Seconds to wait for the server to take a request to cancel, after Ctrl-C."""
 LARGE = 1000
 """Rows above which a result is not kept by the cursor until its next use."""
 
 
+class Run(Protocol[T_co]):
+    """How one of the functions below runs a statement."""
+
+    def __call__(self, link: Link, statement: Any, values: Any, before: Before = (), after: After = (), /) -> T_co: ...
+
+
 class EndsTransaction(Exception):
-    """A script has this word, with which it would end the transaction that makes it all or nothing."""
+    """The SQL has a word that would begin or end a transaction; the message says what to do."""
 
 
 class Unreadable(Exception):
@@ -47,43 +56,41 @@ def origin(error: BaseException) -> BaseException:
     return error.__cause__ if wrapped and error.__cause__ is not None else error
 
 
-def rows(link: Link, statement: Statement, values: Values, before: Before) -> list[Row]:
+def rows(link: Link, statement: Statement, values: Values, before: Before = (), after: After = ()) -> list[Row]:
     cursor = link.cursor
-    _execute(link, cursor, statement, values, before)
+    _execute(link, cursor, statement, values, before, after)
     return fetched(link, cursor)
 
 
-def columns(link: Link, statement: Statement, values: Values, before: Before) -> tuple[list[str], list[Row]]:
+def columns(
+    link: Link, statement: Statement, values: Values, before: Before = (), after: After = ()
+) -> tuple[list[str], list[Row]]:
     cursor = link.cursor
-    _execute(link, cursor, statement, values, before)
+    _execute(link, cursor, statement, values, before, after)
     return [column.name for column in cursor.description or ()], fetched(link, cursor)
 
 
-def count(link: Link, statement: Statement, values: Values, before: Before) -> int:
+def count(link: Link, statement: Statement, values: Values, before: Before = (), after: After = ()) -> int:
     cursor = link.cursor
-    _execute(link, cursor, statement, values, before)
+    _execute(link, cursor, statement, values, before, after)
     return max(cursor.rowcount, 0)
 
 
-def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before) -> int:
+def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before = (), after: After = ()) -> int:
     """Once for each, in one pipeline; a pipeline that begins no transaction is one by itself, all or nothing."""
     cursor = link.new_cursor()
-    with _pipeline(link, before):
+    with _pipeline(link, before, after):
         cursor.executemany(statement.text, batch)
     return max(cursor.rowcount, 0)
 
 
-def together(
-    link: Link, calls: Sequence[tuple[Statement, Values]], before: Before, after: Sequence[str]
-) -> list[list[Row]]:
+def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Before, after: After) -> list[list[Row]]:
     """Several statements in one pipeline; FailedTogether names the one that failed."""
     cursors = [link.new_cursor() for _ in calls]
     try:
-        with _pipeline(link, before):
+        with _pipeline(link, before, after):
             for cursor, (statement, values) in zip(cursors, calls, strict=True):
                 cursor.execute(statement.text, values)
-            for text in after:
-                link.new_cursor().execute(text, prepare=False)
     except Exception as error:
         answered = [cursor.pgresult is not None and cursor.pgresult.error_message == b"" for cursor in cursors]
         failed = answered.index(False) if False in answered else -1
@@ -91,14 +98,16 @@ def together(
     return [fetched(link, cursor) for cursor in cursors]
 
 
-def script(link: Link, statement: Statement, _values: Values, before: Before) -> None:
+def script(link: Link, statement: Statement, _values: Values, before: Before = (), after: After = ()) -> None:
     """Several statements in one text; by themselves they are one transaction, which a script can't end."""
     ends = _ends_transaction(statement.text)
     if ends:
-        raise EndsTransaction(ends)
+        raise EndsTransaction(f"a script is one transaction: leave {ends} out of it")
     if before:
         link.command("; ".join(_taken(before)))
     link.cursor.execute(statement.text, prepare=False)
+    if after:
+        link.command("; ".join(after))
 
 
 def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
@@ -117,13 +126,17 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
     return found
 
 
-def _execute(link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, values: Values, before: Before) -> None:
-    if before and link.near:
-        link.command("; ".join(_taken(before)))
-    elif before:
-        with _pipeline(link, before):
+def _execute(
+    link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, values: Values, before: Before, after: After
+) -> None:
+    if after and _ends_transaction(statement.text):
+        raise EndsTransaction("begin a transaction with transaction(), not with SQL")
+    if after or (before and not link.near):
+        with _pipeline(link, before, after):
             cursor.execute(statement.text, values)
         return
+    if before:
+        link.command("; ".join(_taken(before)))
     cursor.execute(statement.text, values)
 
 
@@ -137,17 +150,34 @@ class _Pipeline(psycopg.Pipeline):
 
 
 @contextmanager
-def _pipeline(link: Link, before: Before) -> Iterator[None]:
-    with link.connection.pipeline() as pipeline:
-        pipeline.__class__ = _Pipeline
-        for text in _taken(before):
-            link.new_cursor().execute(text, prepare=False)
-        yield
+def _pipeline(link: Link, before: Before, after: After) -> Iterator[None]:
+    try:
+        with link.connection.pipeline() as pipeline:
+            pipeline.__class__ = _Pipeline
+            for text in _taken(before):
+                link.new_cursor().execute(text, prepare=False)
+            try:
+                yield
+                for text in after:
+                    link.new_cursor().execute(text, prepare=False)
+            except Exception:
+                raise
+            except BaseException:
+                link.connection.cancel_safe(timeout=_CANCEL)  # leaving the pipeline waits for what was sent
+                raise
+    except psycopg.OperationalError as error:
+        # When the server ends the connection, psycopg fails to leave the pipeline and hides the server's reason.
+        reason = error.__context__
+        if error.sqlstate is None and isinstance(reason, psycopg.Error) and reason.sqlstate is not None:
+            raise reason from None
+        raise
 
 
-def _taken(before: Before) -> list[str]:
-    """What is in the list, to be sent now. The list is emptied first: if the sending fails or is interrupted, it counts
-    as sent, because rolling back to a savepoint that does not exist is an error and nothing worse."""
+def _taken(before: Before) -> Before:
+    """What is to be sent now. A list is emptied first: if the sending fails or is interrupted, it counts as sent,
+    because rolling back to a savepoint that does not exist is an error and nothing worse."""
+    if not isinstance(before, list):
+        return before
     texts = before[:]
     before.clear()
     return texts
@@ -159,11 +189,13 @@ _QUOTED = re.compile(
     r"""--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*\"""",
     re.DOTALL,
 )
-_ENDS = re.compile(r"(?:^|;)\s*(begin|commit|end|rollback|abort|start\s+transaction|prepare\s+transaction)\b", re.I)
+_ENDS = re.compile(
+    r"(?:^|;)\s*(begin|commit|end|rollback|abort|savepoint|release|start\s+transaction|prepare\s+transaction)\b", re.I
+)
 _SQL_BODY = re.compile(r"\bbegin\s+atomic\b.*?\bend\b", re.IGNORECASE | re.DOTALL)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _ends_transaction(text: str) -> str | None:
     """The first word at the beginning of a statement that would begin or end a transaction."""
     bare = _SQL_BODY.sub(" ", _QUOTED.sub(" ", text))

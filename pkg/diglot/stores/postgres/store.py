@@ -22,7 +22,7 @@ from diglot.stores.postgres import health, statements
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import INFINITE, Link, location
 from diglot.stores.postgres.migration import migration_connection
-from diglot.stores.postgres.statements import Before, Run
+from diglot.stores.postgres.statements import After, Before, Run
 from diglot.stores.postgres.transaction import SNAPSHOT, Savepoint, Snapshot, Transaction
 from diglot.stores.postgres.unit import Unit
 from diglot.stores.session import Dialect, Health, Row, Statement, Values
@@ -64,9 +64,12 @@ class PostgresStore:
             link.expires = deadline
             if deadline < watchdog.wakes_at:
                 watchdog.wake()
-            cursor = link.cursor
-            cursor.execute(statement.text, values)
-            answer = statements.fetched(link, cursor)
+            if link.pooled:
+                answer = statements.rows(link, statement, values, link.opening, link.closing)
+            else:
+                cursor = link.cursor
+                cursor.execute(statement.text, values)
+                answer = statements.fetched(link, cursor)
         except BaseException as error:
             unsure = calls.after_failure(link, error, statement, deadline, 1)
             return calls.run(statement, values, statements.rows, deadline, 1, unsure)
@@ -142,7 +145,7 @@ class PostgresStore:
         return self._calls.version
 
     def health(self, *, deep: bool = True) -> Health:
-        return health.health(self._calls.leased)
+        return health.health(self._calls)
 
     def statistics(self) -> Mapping[str, float]:
         self._session()
@@ -203,5 +206,5 @@ def _writing(statement: Statement) -> Statement:
     return statement if statement.writes else msgspec.structs.replace(statement, writes=True)
 
 
-def _together(link: Link, _first: Statement, calls: Any, _before: Before) -> list[list[Row]]:
-    return statements.together(link, calls, [SNAPSHOT], ["commit"])
+def _together(link: Link, _first: Statement, calls: Any, _before: Before = (), _after: After = ()) -> list[list[Row]]:
+    return statements.together(link, calls, [SNAPSHOT, *link.local], ["commit"])

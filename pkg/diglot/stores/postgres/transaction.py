@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, TypeVar
 from diglot.errors import TransactionError
 from diglot.stores.postgres import statements
 from diglot.stores.postgres.connection import Link
-from diglot.stores.postgres.statements import Before, Run
+from diglot.stores.postgres.statements import After, Before, Run
 from diglot.stores.postgres.unit import ENDED, Mark, Unit
 from diglot.stores.session import Dialect, Row, Statement, Values
 
@@ -209,8 +209,8 @@ class Snapshot(Transaction):
     _begin = SNAPSHOT
 
 
-def _together(link: Link, calls: Any, _values: Any, before: Before) -> list[list[Row]]:
-    return statements.together(link, calls, before, ())
+def _together(link: Link, calls: Any, _values: Any, before: Before = (), after: After = ()) -> list[list[Row]]:
+    return statements.together(link, calls, before, after)
 
 
 class Units(Protocol):

@@ -10,7 +10,7 @@ from diglot.errors import DatabaseReadOnly, OutcomeUnknown, TransactionError
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.errors import is_read_only, is_stale_plan
-from diglot.stores.postgres.statements import Run, Unreadable, origin
+from diglot.stores.postgres.statements import After, Before, Run, Unreadable, origin
 
 T = TypeVar("T")
 ENDED = "the transaction has ended"
@@ -37,7 +37,7 @@ class Unit:
         self.thread = get_ident()
         self.pid = os.getpid()
         self.read_only = read_only
-        self.before = [begin]
+        self.before = [begin, *link.local]
         """To be sent with the next statement, in this order."""
         self.marks: list[Mark] = []
         """The savepoints that are open, the outermost first."""
@@ -194,5 +194,5 @@ class Unit:
         return False
 
 
-def _forget_plans(link: Link, _statement: Any, _values: Any, _before: list[str]) -> None:
+def _forget_plans(link: Link, _statement: Any, _values: Any, _before: Before = (), _after: After = ()) -> None:
     link.forget_plans()

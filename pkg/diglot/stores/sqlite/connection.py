@@ -15,6 +15,7 @@ from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.errors import INTERRUPT, READONLY, translate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.path import MEMORY
+from diglot.stores.sqlite.trouble import Trouble
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,13 +24,17 @@ Role = Literal["writer", "reader", "memory"]
 
 
 class Link:
-    """A connection and the watch over its running statement; used by one thread at a time."""
+    """A connection and the watch over its running statement; used by one thread at a time.
 
-    __slots__ = ("__weakref__", "connection", "refused", "watch")
+    ``trouble`` is told of every failure for lack of room or with an I/O error.
+    """
 
-    def __init__(self, connection: sqlite3.Connection, watch: Watch) -> None:
+    __slots__ = ("__weakref__", "connection", "refused", "trouble", "watch")
+
+    def __init__(self, connection: sqlite3.Connection, watch: Watch, trouble: Trouble) -> None:
         self.connection = connection
         self.watch = watch
+        self.trouble = trouble
         self.refused = False
         """SQLite has refused to write with it, because the file could only be read when it was opened."""
 
@@ -37,6 +42,13 @@ class Link:
         """Run a statement of our own (BEGIN, COMMIT, PRAGMA …)."""
         self.watch.deadline = 0.0
         self.connection.execute(text).close()
+
+    def run(self, text: str) -> None:
+        """As ``command``; its failure is one of ours."""
+        try:
+            self.command(text)
+        except library().Error as error:
+            raise self.failure(error, None) from error
 
     def failure(self, error: Exception, query: str | None, *, writing: bool = False) -> BaseException:
         """The error of ours for what a statement raised; Ctrl-C when that is what ended it."""
@@ -49,7 +61,7 @@ class Link:
         if code == INTERRUPT:
             text = f"the statement ran longer than {watch.limit:g} s and was cancelled; nothing was changed"
             return StatementTimeout(text, query=query)
-        return translate(error, query, writing=writing)
+        return self.trouble.noted(translate(error, query, writing=writing))
 
 
 class Watch:
@@ -90,7 +102,7 @@ class Watch:
 TICK = 100_000
 
 
-def connect(target: str, role: Role, settings: SQLiteSettings) -> Link:
+def connect(target: str, role: Role, settings: SQLiteSettings, trouble: Trouble) -> Link:
     """Open it: ``target`` is a ``file:`` URI of ours or ``:memory:``."""
     driver = library()
     try:
@@ -103,18 +115,18 @@ def connect(target: str, role: Role, settings: SQLiteSettings) -> Link:
             uri=target != MEMORY,
         )
     except driver.Error as error:
-        raise translate(error, None) from error
+        raise trouble.noted(translate(error, None)) from error
     watch = Watch(settings.statement_timeout)
     try:
         _set_up(connection, role, settings)
         watch_over(connection, watch)
     except driver.Error as error:
         connection.close()
-        raise translate(error, None) from error
+        raise trouble.noted(translate(error, None)) from error
     except BaseException:
         connection.close()
         raise
-    return Link(connection, watch)
+    return Link(connection, watch, trouble)
 
 
 CACHED_STATEMENTS = 512
@@ -154,14 +166,9 @@ def use_wal(connection: sqlite3.Connection) -> None:
 # --- what is set -------------------------------------------------------------------------------------------
 
 MEBIBYTE = 1024 * 1024
-# Limits against hostile input, by the names of SQLITE_LIMIT_…; pysqlite3 can't set them.
-LIMITS = {
-    "LENGTH": 8 * MEBIBYTE,
-    "SQL_LENGTH": 100_000,
-    "ATTACHED": 0,
-    "VARIABLE_NUMBER": 32_766,
-    "EXPR_DEPTH": 200,
-}
+# By the names of SQLITE_LIMIT_…; pysqlite3 can't set them. Not LENGTH, which is for whole rows too, nor SQL_LENGTH and
+# EXPR_DEPTH: what one library takes the other must take. Values are limited where they are encoded (max_document).
+LIMITS = {"ATTACHED": 0, "VARIABLE_NUMBER": 32_766}
 # Switches, by the names of SQLITE_DBCONFIG_…; Python 3.12's own driver can set them.
 SWITCHES = {
     "DEFENSIVE": True,

@@ -15,6 +15,7 @@ from diglot.errors import (
     DatabaseDamaged,
     DatabaseError,
     DatabaseFull,
+    DatabaseIOError,
     DatabaseReadOnly,
     DatabaseUnavailable,
     ForeignKeyViolation,
@@ -59,14 +60,14 @@ def translate(error: Exception, query: str | None, *, writing: bool = False) -> 
     return kind(f"{_first_line(kind)}: {text}", query=query)
 
 
-BUSY, CONSTRAINT, ERROR, INTERRUPT, NOTADB, READONLY = 5, 19, 1, 9, 26, 8
+BUSY, CONSTRAINT, ERROR, INTERRUPT, IOERR, NOTADB, READONLY = 5, 19, 1, 9, 10, 26, 8
 BUSY_SNAPSHOT = 517
 
 _BY_CODE: dict[int, type[DatabaseError]] = {
     3: DatabaseReadOnly,  # PERM
     6: LockTimeout,  # LOCKED: another statement of the same connection or cache
     READONLY: DatabaseReadOnly,
-    10: DatabaseUnavailable,  # IOERR
+    IOERR: DatabaseIOError,
     11: DatabaseDamaged,  # CORRUPT
     13: DatabaseFull,  # FULL
     14: DatabaseUnavailable,  # CANTOPEN
@@ -132,6 +133,8 @@ def _of_the_driver(error: Exception, text: str, query: str | None) -> Exception:
     at = f" [{query}]" if query else ""
     if isinstance(error, EndsTransaction):
         return TransactionError(f"a script is one transaction: leave {text} out of it", query=query)
+    if isinstance(error, MemoryError):
+        return DatabaseFull("there is not enough memory", query=query)
     if isinstance(error, OverflowError):
         return WrongType("an integer is beyond 64 bits", query=query)
     if isinstance(error, UnicodeEncodeError):

@@ -17,6 +17,7 @@ from diglot.errors import (
     DatabaseError,
     DatabaseReadOnly,
     DatabaseUnavailable,
+    DiglotError,
     LockTimeout,
     StoreClosed,
 )
@@ -27,6 +28,7 @@ from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.filesystem import refuse_network
 from diglot.stores.sqlite.gate import Gate
 from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.locks import foreign_writer
 from diglot.stores.sqlite.path import (
     Identity,
     checked,
@@ -39,6 +41,7 @@ from diglot.stores.sqlite.path import (
     uri,
 )
 from diglot.stores.sqlite.pool import Readers
+from diglot.stores.sqlite.trouble import Trouble
 from diglot.stores.sqlite.turns import Turns
 
 
@@ -69,6 +72,7 @@ class FileConnections:
         self.settings = settings
         self.path = checked(settings.path)
         self.location = str(self.path)
+        self.trouble = Trouble(None if settings.read_only else self.path)
         self.turns = self._new_turns()
         self.ended: DatabaseError | None = None
         self._readers = self._new_readers()
@@ -100,7 +104,8 @@ class FileConnections:
             return found.identity, self._first(found.identity)
         except DatabaseDamaged as error:
             if not self.settings.read_only:
-                path.chmod(found.mode)  # not a database of ours: as it was found
+                with suppress(OSError):
+                    path.chmod(found.mode)  # not a database of ours: as it was found
             raise DatabaseDamaged(f"{path}: {error}") from error
 
     def _first(self, expected: Identity) -> Link | None:
@@ -117,12 +122,13 @@ class FileConnections:
         except BaseException as error:
             link.connection.close()
             if isinstance(error, library().Error):
-                raise translate(error, None) from error
+                raise self.trouble.noted(translate(error, None)) from error
             raise
         return link
 
     def _connect(self, role: Role, expected: Identity) -> Link:
-        link = connect(reading_uri(self.path) if self.settings.read_only else uri(self.path), role, self.settings)
+        address = reading_uri(self.path) if self.settings.read_only else uri(self.path)
+        link = connect(address, role, self.settings, self.trouble)
         if identity(self.path) != expected:
             link.connection.close()
             raise DatabaseUnavailable(f"the SQLite database {self.path} was removed or replaced while it was open")
@@ -145,7 +151,7 @@ class FileConnections:
         try:
             self.turns.acquire(me, timeout)
         except TimeoutError as error:
-            text = f"the database could not be written within {timeout:g} s: {error}"
+            text = f"the database could not be written within {timeout:g} s: {self._who_writes(me, error)}"
             raise LockTimeout(text, query=query) from error
         link = self._writer
         if link is None:
@@ -155,8 +161,15 @@ class FileConnections:
             look(self.path)  # a connection that is opened while the file can only be read stays read-only for ever
             link = self._writer = self._connect("writer", self.identity)
         elif link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
-            link.command("rollback")
+            link.run("rollback")
         return link
+
+    def _who_writes(self, me: int, error: TimeoutError) -> str:
+        """The thread that has the turn may itself wait for a program that takes no turns, like the sqlite3 shell."""
+        foreign = foreign_writer(self.path) if self.turns.owner != me else None
+        if foreign is None:
+            return str(error)
+        return f"another program (process {foreign}) holds a lock on the database"
 
     def give(self, me: int) -> None:
         """Give the writer back, if it is this thread's."""
@@ -209,7 +222,8 @@ class FileConnections:
             self.turns.acquire(me, timeout)
             yield
         except TimeoutError as error:
-            raise LockTimeout(f"the database could not be opened within {timeout:g} s: {error}") from error
+            text = f"the database could not be opened within {timeout:g} s: {self._who_writes(me, error)}"
+            raise LockTimeout(text) from error
         finally:
             self.give(me)
 
@@ -232,7 +246,7 @@ class FileConnections:
         timeout = self.settings.lock_timeout
         # Without the gate (another process keeps it for long) it is safe too: SQLite lets only the very last
         # connection of all processes checkpoint as it closes.
-        with suppress(TimeoutError, DatabaseError):
+        with suppress(TimeoutError, DiglotError):
             self.turns.acquire(me, timeout, AT_GATE_WHEN_CLOSING)
         if self.turns.owner != me:
             return False

@@ -31,9 +31,9 @@ def refuse_network(folder: Path, mounts: Path = MOUNTS) -> None:
 
 def filesystem(folder: Path, mounts: Path = MOUNTS) -> str | None:
     """The type of the file system (``ext4``) that the folder is on; None where the system does not tell."""
-    device = folder.stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
     try:
+        device = folder.stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None

@@ -14,9 +14,10 @@ import os
 import struct
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from diglot.stores.sqlite.path import PRIVATE_FILE, refused
+from diglot.stores.sqlite.path import PRIVATE_FILE, lock_refused, refused
 
 # Only Linux has locks of open file descriptions in Python; elsewhere the line is left out and luck decides.
 LINES = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
@@ -35,7 +36,10 @@ class Gate:
         self._lines = lines
 
     def acquire(self, timeout: float) -> float:
-        """Wait until the gate is ours; the seconds waited. TimeoutError after ``timeout`` seconds."""
+        """Wait until the gate is ours; the seconds waited. TimeoutError after ``timeout`` seconds.
+
+        What the operating system refuses is DatabaseUnavailable, DatabaseReadOnly or another error of ours.
+        """
         descriptor = self._descriptor if self._descriptor >= 0 else self._open()
         try:
             if not self._lines or fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _ANYBODY)[:2] == _NOBODY:
@@ -47,15 +51,20 @@ class Gate:
                     self.held = True
                     return 0.0
             return self._wait(descriptor, timeout)
-        except BaseException:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # an interrupt may have come just after the lock
-            self.held = False
+        except BaseException as error:
+            self.release()  # an interrupt may have come just after the lock
+            if isinstance(error, OSError) and error.errno is not None:  # TimeoutError is an OSError too, without one
+                raise lock_refused(self.path, error) from error
             raise
 
     def release(self) -> None:
         """Open the gate for the next."""
         self.held = False
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        if self._descriptor >= 0:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            except OSError:
+                self.close()  # no lock outlives its descriptor
 
     def waiting(self) -> int:
         """How many wait in the line now, in all processes; 0 where there is no line. For any thread, at any time."""
@@ -65,19 +74,21 @@ class Gate:
             descriptor = os.open(self.path, _FLAGS)
         except OSError:
             return 0  # there is no file yet, or none that can be waited at
+        count = place = 0
         try:
-            count = place = 0
-            while place := _first_in_line(descriptor, place + 1):
-                count += 1
-            return count
+            with suppress(OSError):
+                while place := _first_in_line(descriptor, place + 1):
+                    count += 1
         finally:
             os.close(descriptor)
+        return count
 
     def close(self) -> None:
         """Give back the file; the gate opens itself again when it is needed again."""
         descriptor, self._descriptor, self.held = self._descriptor, -1, False
         if descriptor >= 0:
-            os.close(descriptor)
+            with suppress(OSError):  # it is closed, whatever the operating system has to say about it
+                os.close(descriptor)
 
     def _open(self) -> int:
         try:
@@ -107,7 +118,11 @@ class Gate:
                 time.sleep(min(_pause(stuck, place - first if first else 0), timeout - (now - started)))
         finally:
             if self._lines:
-                _lock(descriptor, fcntl.F_UNLCK, place)
+                try:
+                    _lock(descriptor, fcntl.F_UNLCK, place)
+                except OSError:
+                    self.close()  # or the place would stay taken
+                    raise
 
 
 def _pause(stuck: float, ahead: int) -> float:

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from diglot.errors import DiglotError, StatementTimeout
+from diglot.errors import DatabaseUnavailable, DiglotError, StatementTimeout
 from diglot.stores.session import Check, Health
 from diglot.stores.sqlite.connection import Link, read_pragma
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
 from diglot.stores.sqlite.maintenance import Connections
 from diglot.stores.sqlite.path import COMPANIONS, PRIVATE_FILE, identity
+from diglot.stores.sqlite.room import can_write
 
 Reading = Callable[[], AbstractContextManager[Link]]
 Finding = tuple[bool, str]
@@ -30,8 +31,11 @@ LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk, below which it is too full."""
 
 
-def health(connections: Connections, reading: Reading, deep: bool = True) -> Health:
-    """Run every check; an error is a finding, never raised."""
+def health(connections: Connections, reading: Reading, deep: bool, writer: int | None) -> Health:
+    """Run every check; an error is a finding, never raised.
+
+    ``writer`` is the thread that asks, where it may write: None if it has a transaction open, or the store only reads.
+    """
     checks = [_timed("reachable", lambda: _reachable(connections, reading))]
     if checks[0].ok:
         on_file = isinstance(connections, FileConnections)
@@ -39,6 +43,8 @@ def health(connections: Connections, reading: Reading, deep: bool = True) -> Hea
             _timed("foreign_keys", lambda: _pragma(reading, "foreign_keys", 1)),
             _timed("journal_mode", lambda: _pragma(reading, "journal_mode", "wal" if on_file else "memory")),
         ]
+    if checks[0].ok and writer is not None:
+        checks.append(_timed("writable", lambda: can_write(connections, writer)))
     if checks[0].ok and deep:
         checks += [
             _timed("quick_check", lambda: _boxed(reading, "pragma quick_check(1)", "ok")),
@@ -53,9 +59,12 @@ def health(connections: Connections, reading: Reading, deep: bool = True) -> Hea
 def statistics(connections: Connections, reading: Reading) -> dict[str, float]:
     """Sizes in bytes and pages, connections, waits in seconds."""
     with reading() as link:
-        pages, page_size, free = (
-            float(read_pragma(link.connection, name)) for name in ("page_count", "page_size", "freelist_count")
-        )
+        try:
+            pages, page_size, free = (
+                float(read_pragma(link.connection, name)) for name in ("page_count", "page_size", "freelist_count")
+            )
+        except library().Error as error:
+            raise link.failure(error, None) from error
     file_bytes, wal_bytes = pages * page_size, 0.0
     if isinstance(connections, FileConnections):
         file_bytes = _size(connections.path)
@@ -139,3 +148,5 @@ def _size(path: Path) -> float:
         return float(path.stat().st_size)
     except FileNotFoundError:
         return 0.0
+    except OSError as error:
+        raise DatabaseUnavailable(f"the SQLite database can't be looked at: {path}: {error.strerror}") from error

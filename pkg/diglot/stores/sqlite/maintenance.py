@@ -56,8 +56,11 @@ def migrating(connections: Connections, me: int, timeout: float) -> Iterator[Lin
         link = connections.take(me, timeout)
         connection = link.connection
         try:
-            watch_over(connection, None)
-            set_pragma(connection, "foreign_keys", 0)
+            try:
+                watch_over(connection, None)
+                set_pragma(connection, "foreign_keys", 0)
+            except library().Error as error:
+                raise link.failure(error, None) from error
             yield link
         finally:
             try:

@@ -16,6 +16,7 @@ from diglot.stores.sqlite import fork
 from diglot.stores.sqlite.connection import Link, connect
 from diglot.stores.sqlite.file import Give, again, give_turn
 from diglot.stores.sqlite.path import MEMORY, Identity
+from diglot.stores.sqlite.trouble import Trouble
 from diglot.stores.sqlite.turns import Turns
 
 
@@ -30,12 +31,13 @@ class MemoryConnections:
         self.turns = Turns(None)
         self.idle: SimpleQueue[Link | None] = SimpleQueue()
         self.ended: DatabaseError | None = None
-        self._link = connect(MEMORY, "memory", settings)
+        self.trouble = Trouble(None)
+        self._link = connect(MEMORY, "memory", settings, self.trouble)
 
     def take(self, me: int, timeout: float, query: str | None = None) -> Link:
         """The connection, to write; ``give`` it back whatever happens here. LockTimeout after ``timeout`` seconds."""
         link = self._take(me, timeout, query)
-        link.command("pragma query_only = 0")
+        link.run("pragma query_only = 0")
         return link
 
     def give(self, me: int) -> None:
@@ -43,7 +45,7 @@ class MemoryConnections:
         if self.turns.owner == me:
             try:
                 if self.ended is None:
-                    self._link.command("pragma query_only = 1")
+                    self._link.run("pragma query_only = 1")
             finally:
                 give_turn(self.turns, me)
 
@@ -111,5 +113,5 @@ class MemoryConnections:
         if self.ended is not None:
             raise again(self.ended)
         if self._link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
-            self._link.command("rollback")
+            self._link.run("rollback")
         return self._link

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from diglot.errors import (
     ConfigurationError,
     DatabaseFull,
+    DatabaseIOError,
     DatabaseReadOnly,
     DatabaseUnavailable,
     DiglotError,
@@ -60,7 +61,37 @@ def checked(path: str) -> Path:
     if ".." in path.split("/"):
         raise ConfigurationError(f"the path of the SQLite database has a '..' segment: {path!r}; write it without")
     given = Path(path)
-    return Path(os.path.realpath(given.parent), given.name)
+    try:
+        os.fsencode(path)
+        return Path(os.path.realpath(given.parent), given.name)
+    except UnicodeError:
+        raise ConfigurationError(f"the path of the SQLite database has a lone surrogate: {path!a}") from None
+    except OSError as error:  # the current folder was removed
+        raise ConfigurationError(f"the path of the SQLite database can't be found: {path}: {error.strerror}") from error
+
+
+def expanded(path: str, what: str = "the path of the SQLite database") -> str:
+    """The path with a ``~`` or ``~user`` in front replaced by that home folder.
+
+    ConfigurationError for a ``~`` that can't be expanded: of an unknown user, or further on in the path, where no
+    shell expands it and a folder of that name would be made. ``what`` is the path's name in the error.
+    """
+    if "~" not in path:
+        return path
+    first, *others = path.split("/")
+    absolute = first == "" and others[0].startswith("~")
+    if absolute or "~" in others:
+        raise ConfigurationError(f"{what} has a '~' that is not at its start: {path!r}; write the folder's name")
+    if not first.startswith("~"):
+        return path
+    if first == "~" and not os.environ.get("HOME", "/").startswith("/"):
+        hint = "HOME is not an absolute path"
+    else:
+        try:
+            return str(Path(first).expanduser().joinpath(*others))
+        except RuntimeError:
+            hint = f"there is no home folder of {first!r}"
+    raise ConfigurationError(f"{what} has a '~' that can't be expanded: {path!r}; {hint} ('./~…' for that name)")
 
 
 def look_only(path: Path) -> Found | None:
@@ -148,14 +179,27 @@ def reading_uri(path: Path) -> str:
 
 def refused(path: Path, error: OSError) -> DiglotError:
     """What the operating system refused, as an error of ours."""
-    said = f"{path}: {error.strerror}"
+    said = f"{path}: {error.strerror or error}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DatabaseReadOnly(f"the SQLite database can't be made or written here: {said}")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DatabaseFull(f"the SQLite database can't be made, the disk is full: {said}")
+    if error.errno == errno.EFBIG:
+        return DatabaseFull(f"the SQLite database can't be written, a limit on the size of files is reached: {said}")
+    if error.errno == errno.EIO:
+        return DatabaseIOError(f"the disk under the SQLite database failed: {said}")
     if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return ConfigurationError(f"the path of the SQLite database can't be used: {said}")
     return DatabaseUnavailable(f"the SQLite database can't be opened: {said}")
+
+
+def lock_refused(path: Path, error: OSError) -> DiglotError:
+    """What the operating system says when a lock can't be had for another reason than that somebody holds it."""
+    if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+        return DatabaseUnavailable(
+            f"the file system can't lock the SQLite database: {path}: {error.strerror}; use a local disk, or PostgreSQL"
+        )
+    return refused(path, error)
 
 
 # --- details -----------------------------------------------------------------------------------------------

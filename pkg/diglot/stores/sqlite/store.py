@@ -158,7 +158,9 @@ class SQLiteStore:
         return server_version()
 
     def health(self, *, deep: bool = True) -> Health:
-        return health.health(self.connections, self._reading, deep)
+        me = get_ident()
+        writer = None if self.settings.read_only or self._session(me) is not None else me
+        return health.health(self.connections, self._reading, deep, writer)
 
     def statistics(self) -> Mapping[str, float]:
         return health.statistics(self.connections, self._reading)
@@ -204,7 +206,7 @@ class SQLiteStore:
             except Exception as error:
                 raise link.failure(error, statement.query) from error
             if link.connection.in_transaction:
-                link.command("rollback")
+                link.run("rollback")
                 raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
             return answer
         finally:
