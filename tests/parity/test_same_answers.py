@@ -5,15 +5,17 @@ the same random bytes. The pools of ids are small, so that calls meet: conflicts
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Union
 
 import pytest
 
 import diglot
 from diglot.database import Database
-from diglot.errors import DiglotError
+from diglot.errors import DiglotError, TransactionError
 from diglot.models import EXECUTION_TYPES, STATUSES, StateError, TaskState, UsageEntry, WorkflowState
 from tests.databases import POSTGRES, Databases, _new_database
 from tests.parity.strategies import HOSTILE
@@ -77,10 +79,10 @@ def everywhere(request, tmp_path, databases: Databases):
 
 # --- the plan: each call is a function of a database's repositories and what that database has made ---
 
-Call = Callable[[object, dict[str, list[str]]], object]
+Call = Callable[[Any, dict[str, list[str]]], object]
 
 
-def plan(seed: int, calls: int) -> list[tuple[str, Call]]:
+def plan(seed: int, calls: int, transactions: float = 0.15) -> list[tuple[str, Call]]:
     draw = random.Random(seed)
 
     def pick(pool, odd=0.03):
@@ -204,31 +206,76 @@ def plan(seed: int, calls: int) -> list[tuple[str, Call]]:
             ]
         )
 
+    def block(depth: int) -> Block:
+        """Calls and blocks, in any order; none at all, too."""
+        steps: list[Step] = []
+        for _ in range(draw.randint(0, 3)):
+            nested = depth < DEEPEST and draw.random() < 0.4
+            steps.append(Step(block(depth + 1) if nested else one()[1], guarded=draw.random() < 0.6))
+        return Block(steps, raises=draw.random() < 0.2)
+
     def together() -> tuple[str, Call]:
-        """A few calls in a transaction: each in a savepoint of its own, or the first error ends it all."""
-        inside = [one() for _ in range(draw.randint(1, 4))]
-        saved = draw.random() < 0.5
+        whole = block(1)
+        return f"transaction of {whole}", lambda r, m: in_block(r, m, whole)
 
-        def run(repositories, made):
-            with repositories.transaction() as tx:
-                if not saved:
-                    return [call(tx, made) for _, call in inside]
-                answers = []
-                for _, call in inside:
-                    try:
-                        with tx.transaction() as inner:
-                            answers.append(call(inner, made))
-                    except DiglotError as error:
-                        answers.append(described(error))
-                return answers
-
-        return f"transaction of {', '.join(name for name, _ in inside)}", run
-
-    return [together() if draw.random() < 0.15 else one() for _ in range(calls)]
+    return [together() if draw.random() < transactions else one() for _ in range(calls)]
 
 
-def described(error: DiglotError) -> tuple[str, str]:
-    return type(error).__name__, str(error)
+# --- transactions: blocks inside of blocks, in which statements fail and exceptions come and are caught ---
+
+DEEPEST = 4
+"""A transaction, and three levels of savepoints in it; the calls have some of their own."""
+
+
+class Boom(Exception):
+    pass
+
+
+class Step(NamedTuple):
+    """``guarded``: the block around it catches what it raises."""
+
+    what: Union[Call, "Block"]
+    guarded: bool
+
+
+class Block(NamedTuple):
+    """``raises``: at its end an exception of the caller's."""
+
+    steps: list[Step]
+    raises: bool
+
+
+def in_block(session: Any, made: dict[str, list[str]], whole: Block) -> tuple[object, ...]:
+    """What its calls answered, in their order, and how it ended."""
+    answers: list[object] = []
+
+    def run(outside: Any, block: Block, depth: int) -> None:
+        with outside.transaction() as inside:
+            for what, guarded in block.steps:
+                try:
+                    if isinstance(what, Block):
+                        run(inside, what, depth + 1)
+                        answers.append(f"a block at depth {depth + 1} ended well")
+                    else:
+                        answers.append(what(inside, made))
+                except (DiglotError, Boom) as error:
+                    answers.append(described(error))
+                    if not guarded:
+                        raise
+            if block.raises:
+                raise Boom
+
+    try:
+        run(session, whole, 1)
+    except (DiglotError, Boom) as error:
+        return (*answers, described(error))
+    return (*answers, "committed")
+
+
+def described(error: Exception) -> tuple[str, str]:
+    """Its type and words. Why a transaction can't go on is told in words of the database, in brackets."""
+    said = str(error)
+    return type(error).__name__, said.partition("(")[0] if isinstance(error, TransactionError) else said
 
 
 def outcome(one: Everything, call: Call) -> object:
@@ -267,3 +314,33 @@ def test_every_database_answers_the_same(everywhere, seed):
     assert len(met) > 35
     assert sum(len(both) == 2 for both in met.values()) > 15, met
     assert len(first[3].items) > 0
+
+
+@pytest.mark.postgres
+@pytest.mark.parity(71, 74, 75, 77)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_database_ends_the_same_transactions_the_same_way(everywhere, seed):
+    ends: Counter[str] = Counter()
+    # Something to work on, then nothing but transactions.
+    for number, (_, call) in enumerate([*plan(seed, 60, 0.0), *plan(-seed, 100, 1.0)]):
+        outcomes = {kind: outcome(one, call) for kind, one in everywhere.items()}
+        first, *others = outcomes.values()
+        assert all(other == first for other in others), (number, outcomes)
+        if isinstance(first, tuple):
+            ends.update(answer if isinstance(answer, str) else str(answer[0]) for answer in first if is_an_end(answer))
+        if number % 10 == 9:
+            first, *others = [stored(one) for one in everywhere.values()]
+            assert all(other == first for other in others), number
+    # The plan has met blocks of every depth that end well, and every way to end badly.
+    wanted = {
+        "committed",
+        "Boom",
+        "TransactionError",
+        *(f"a block at depth {d} ended well" for d in range(2, DEEPEST + 1)),
+    }
+    assert wanted <= set(ends), ends
+    assert ends["committed"] > 15
+
+
+def is_an_end(answer: object) -> bool:
+    return isinstance(answer, str) or (isinstance(answer, tuple) and bool(answer) and isinstance(answer[0], str))

@@ -169,13 +169,23 @@ class RowQuery(Query):
 
     def fetch(self, session: Session, parameters: dict[str, Any]) -> list[Any]:
         variant, values = self.bind(parameters)
-        if variant.checked:
-            rows = session.rows(variant.statement, values)
-        else:
-            names, rows = session.columns(variant.statement, values)
-            self._decoder.check_columns(names, self.source.full_name)
-            variant.checked = True
-        return self._decoder.rows(rows, self.source.full_name) if rows else []
+        try:
+            if variant.checked:
+                rows = session.rows(variant.statement, values)
+            else:
+                names, rows = session.columns(variant.statement, values)
+                self._decoder.check_columns(names, self.source.full_name)
+                variant.checked = True
+            return self._decoder.rows(rows, self.source.full_name) if rows else []
+        except QueryResultError as error:
+            raise self._after_write(error, session) from error
+
+    def _after_write(self, error: QueryResultError, session: Session) -> QueryResultError:
+        """For an answer that can't be used: if the statement writes, the error says what became of that."""
+        if not any(variant.statement.writes for variant in self._variants.values()):
+            return error
+        stored = "is stored if the transaction commits" if session.in_transaction else "is stored"
+        return QueryResultError(f"{error}; what the statement wrote {stored}")
 
 
 class ListQuery(RowQuery):
@@ -197,7 +207,12 @@ class OneQuery(RowQuery):
 
     def __call__(self, session: Session, /, **parameters: Any) -> Any:
         found = self.fetch(session, parameters)
-        return found[0] if len(found) == 1 else self._only(found)
+        if len(found) == 1:
+            return found[0]
+        try:
+            return self._only(found)
+        except QueryResultError as error:
+            raise self._after_write(error, session) from error
 
     def answer(self, rows: list[Row]) -> Any:
         return self._only(self.decode(rows))
@@ -218,7 +233,12 @@ class ValueQuery(RowQuery):
     def __call__(self, session: Session, /, **parameters: Any) -> Any:
         found = self.fetch(session, parameters)
         value = found[0] if len(found) == 1 else None
-        return self._value(found) if value is None else value
+        if value is not None:
+            return value
+        try:
+            return self._value(found)
+        except QueryResultError as error:
+            raise self._after_write(error, session) from error
 
     def answer(self, rows: list[Row]) -> Any:
         return self._value(self.decode(rows))

@@ -286,10 +286,8 @@ def test_a_prepared_statement_survives_a_change_of_the_schema_by_another(store: 
         for _ in range(8):
             store.rows(everything)
         other.script(Statement("test.alter", "alter table things alter n type bigint using 1"))
-    with pytest.raises(DatabaseError, match="feature_not_supported"), store.transaction() as tx:
-        tx.rows(everything)
     with store.transaction() as tx:
-        assert tx.rows(everything) == [("a", 1, None, AT)], "run again, on a new connection"
+        assert tx.rows(everything) == [("a", 1, None, AT)]
 
 
 def test_a_large_answer_is_not_kept(reading: PostgresStore) -> None:

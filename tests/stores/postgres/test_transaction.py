@@ -20,6 +20,7 @@ from diglot.errors import (
     UniqueViolation,
     WrongType,
 )
+from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.store import PostgresStore, open_postgres
 from diglot.stores.postgres.transaction import Transaction
 from diglot.stores.session import Session, Statement
@@ -324,10 +325,11 @@ def test_a_session_is_of_no_use_before_it_begins_after_its_end_and_in_another_th
 
 
 def test_a_savepoint_is_of_no_use_after_the_end_of_its_transaction(store: PostgresStore) -> None:
-    with store.transaction() as tx:
+    with pytest.raises(Boom), store.transaction() as tx:
         savepoint = tx.transaction()
         savepoint.__enter__()
         savepoint.rows(ONE)
+        raise Boom
     with pytest.raises(TransactionError, match="the transaction has ended"):
         savepoint.rows(ONE)
     savepoint.__exit__(Boom, None, None)
@@ -414,3 +416,27 @@ def in_thread(call: Callable[[], Any]) -> Any:
     if isinstance(found[0], Exception):
         raise found[0]
     return found[0]
+
+
+@pytest.mark.parametrize("place", [(Transaction, "_mine"), (Link, "command")], ids=["the-end-begins", "rollback"])
+def test_an_interrupt_at_the_end_leaves_no_transaction_open(
+    store: PostgresStore, place: tuple[type, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name = place
+    step: Callable[..., Any] = getattr(owner, name)
+
+    def interrupted(*arguments: Any) -> Any:
+        step(*arguments)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), store.transaction() as tx:
+        tx.count(INSERT, ("a",))
+        monkeypatch.setattr(owner, name, interrupted)
+        raise Boom
+    with open_postgres(store.settings) as other:
+        other.script(Statement("test.lock", "set local lock_timeout = '2s'; lock table things"))
+    with store.transaction() as tx:
+        tx.count(INSERT, ("b",))
+    assert ids(store) == ["b"]
+    assert store.statistics()["postgres_connections_in_use"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -121,3 +122,62 @@ def test_the_state_of_the_migrations_is_told_to_one_who_can_only_read(folder: Pa
     folder.chmod(0o700)
     path.chmod(0o600)
     assert state(folder) == before
+
+
+READ_ONLY_FOR_A_WHILE = """
+import os, sys
+from diglot.errors import DatabaseReadOnly
+from diglot.stores.session import Statement
+from diglot.stores.settings import SQLiteSettings
+from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.store import open_sqlite
+library()
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+insert = Statement("t.insert", "insert into t values (1)", writes=True)
+def write(how):
+    try:
+        if how == "statement":
+            store.count(insert)
+        else:
+            with store.transaction() as tx:
+                tx.count(insert)
+    except DatabaseReadOnly as error:
+        return f"DatabaseReadOnly: {error}"
+    return "stored"
+for how in ("statement", "transaction"):
+    with open_sqlite(SQLiteSettings(path=sys.argv[1])) as store:
+        store.script(Statement("t.create", "create table if not exists t (x integer) strict", writes=True))
+        if sys.argv[2] == "reading":
+            store.rows(Statement("t.count", "select count(*) from t"))
+        store.connections.drop_writer()  # as a fork does, and a migration that fails
+        os.chmod(sys.argv[1], 0o400)
+        if sys.argv[2] == "opened":  # between a look at the file and its opening
+            store.connections._writer = store.connections._connect("writer", store.connections.identity)
+        for _ in range(2):
+            print(write(how))
+        os.chmod(sys.argv[1], 0o600)
+        print(write(how))
+        print(store.rows(Statement("t.count", "select count(*) from t")))
+        for end in ("-wal", "-shm"):
+            assert os.stat(sys.argv[1] + end).st_mode & 0o777 == 0o600
+"""
+
+
+@pytest.mark.parametrize("case", ["reading", "alone", "opened"])
+def test_a_file_that_can_be_written_again_is_written_again(folder: Path, case: str) -> None:
+    """A connection that SQLite opens while the file can only be read stays read-only, and so do its log's files."""
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    path = folder / "app.db"
+    arguments = [sys.executable, "-c", READ_ONLY_FOR_A_WHILE, str(path), case]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.stderr == ""
+    ours = f"DatabaseReadOnly: the SQLite database {path} can't be written by this user"
+    sqlites = "DatabaseReadOnly: the database can't be written: attempt to write a readonly database"
+    first = sqlites if case == "opened" else ours
+    for number, line in enumerate(done.stdout.splitlines()):
+        expected = [first, ours, "stored", f"[({number // 4 + 1},)]"][number % 4]
+        assert line.removesuffix(" [t.insert]") == expected

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from diglot.errors import (
+    DatabaseError,
     DatabaseFull,
     ForeignKeyViolation,
     SerializationFailure,
@@ -18,8 +20,11 @@ from diglot.errors import (
     UniqueViolation,
 )
 from diglot.stores.settings import SQLiteSettings
+from diglot.stores.sqlite.connection import Link
+from diglot.stores.sqlite.gate import Gate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
+from diglot.stores.sqlite.transaction import Transaction
 from tests.stores.sqlite.workload import ENDLESS, read, write
 
 pytestmark = pytest.mark.sqlite
@@ -304,8 +309,9 @@ def test_busy_inside_a_transaction_asks_to_run_it_again(tmp_path: Path) -> None:
         other = library().connect(path, isolation_level=None)
         with pytest.raises(SerializationFailure), store.transaction() as transaction:
             # What was read is overtaken by another writer before the first write: SQLITE_BUSY_SNAPSHOT.
-            transaction.rows(write("rollback"))
-            transaction.rows(write("begin deferred"))
+            connection = transaction.link.connection  # type: ignore[union-attr]
+            connection.execute("rollback")
+            connection.execute("begin deferred")
             transaction.rows(ALL)
             other.execute("insert into t values (7)")
             transaction.count(ADD, (8,))
@@ -353,3 +359,96 @@ def test_a_migration_connection_that_its_user_closed_is_replaced(tmp_path: Path)
             connection.close()
         store.count(ADD, (1,))
         assert ids(store) == [1]
+
+
+@pytest.mark.parametrize("kind", ["transaction", "snapshot"])
+def test_a_connection_that_can_not_roll_back_is_given_up_and_the_block_s_own_error_is_seen(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = Link.command
+
+    def failing(self: Link, text: str) -> None:
+        if text == "rollback":
+            error = library().OperationalError("disk I/O error")
+            error.sqlite_errorcode = 10
+            raise error
+        command(self, text)
+
+    with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"), readers=1)) as store:
+        store.script(write("create table t (id integer primary key) strict"))
+        with monkeypatch.context() as patch:
+            patch.setattr(Link, "command", failing)
+            with pytest.raises(Boom), getattr(store, kind)() as session:
+                session.rows(ALL)
+                raise Boom
+        assert ids(store) == []
+        with store.transaction() as transaction:
+            transaction.count(ADD, (1,))
+        assert ids(store) == [1]
+
+
+def test_a_savepoint_that_can_not_be_rolled_back_is_undone_by_the_block_outside(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = Link.command
+
+    def failing(self: Link, text: str) -> None:
+        if text.endswith("diglot_2") and not text.startswith("savepoint"):
+            raise library().OperationalError("disk I/O error")
+        command(self, text)
+
+    monkeypatch.setattr(Link, "command", failing)
+    with store.transaction() as transaction:
+        transaction.count(ADD, (1,))
+        with pytest.raises(TransactionError, match="savepoint was rolled back"), transaction.transaction() as outer:
+            outer.count(ADD, (2,))
+            with pytest.raises(Boom), outer.transaction() as inner:
+                inner.count(ADD, (3,))
+                raise Boom
+            with pytest.raises(TransactionError, match="roll back first"):
+                outer.count(ADD, (4,))
+        with pytest.raises(DatabaseError, match="disk I/O error"), transaction.transaction() as outer:
+            outer.count(ADD, (5,))
+            with outer.transaction() as inner:
+                inner.count(ADD, (6,))
+        transaction.count(ADD, (7,))
+    assert ids(store) == [1, 7]
+
+
+@pytest.mark.parametrize("place", ["the turn is taken", "the end begins", "the connection is given back", "the gate"])
+def test_an_interrupt_between_two_steps_leaves_the_writer_to_the_others(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes after a call: what the call has taken is given back all the same."""
+    owner, name = {
+        "the turn is taken": (SQLiteStore, "take"),
+        "the end begins": (Transaction, "_mine"),
+        "the connection is given back": (SQLiteStore, "give_back"),
+        "the gate": (Gate, "release"),
+    }[place]
+    step: Callable[..., Any] = getattr(owner, name)
+
+    def interrupted(*arguments: Any) -> Any:
+        step(*arguments)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"), lock_timeout=1.0)) as store:
+        store.script(write("create table t (id integer primary key) strict"))
+        transaction = store.transaction()
+        with pytest.raises(KeyboardInterrupt):
+            if place == "the end begins":
+                transaction.__enter__().count(ADD, (1,))
+                monkeypatch.setattr(owner, name, interrupted)
+                transaction.__exit__(Boom, None, None)
+            else:
+                monkeypatch.setattr(owner, name, interrupted)
+                with transaction, suppress(Boom):
+                    raise Boom
+        others = threading.Thread(target=lambda: store.count(ADD, (2,)))
+        others.start()
+        others.join()
+        store.count(ADD, (3,))
+        assert ids(store) == [2, 3]
+        with pytest.raises(TransactionError):
+            transaction.count(ADD, (4,))

@@ -23,15 +23,16 @@ from diglot.errors import (
     DatabaseTimeout,
     DatabaseUnavailable,
     OutcomeUnknown,
+    QueryResultError,
     SerializationFailure,
     StoreClosed,
     TransactionError,
 )
 from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version
-from diglot.stores.postgres.errors import is_lost, is_stale_plan, translate
+from diglot.stores.postgres.errors import is_lost, is_read_only, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
 from diglot.stores.postgres.set_up import set_up
-from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, origin
+from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, origin
 from diglot.stores.postgres.watchdog import Watchdog
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
@@ -101,7 +102,7 @@ class Calls:
         while True:
             attempt += 1
             try:
-                link = self.pool.take(deadline, statement.query)
+                link = self.take(deadline, statement.query, writes=statement.writes)
             except (DatabaseUnavailable, DatabaseTimeout) as error:
                 if unsure:
                     raise OutcomeUnknown(query=statement.query) from error
@@ -130,26 +131,34 @@ class Calls:
             self.pool.discard(link)
             raise error
         failure, lost = self.failure(link, error, statement.query, "")
-        stale = is_stale_plan(origin(error))
+        driver = origin(error)
+        stale = is_stale_plan(driver)
+        if stale:
+            self.pool.renew()  # the plans of the other connections are as old
         again = attempt < ATTEMPTS and time.monotonic() < deadline and not link.overdue
-        self.put_back(link, broken=lost or stale)
+        self.put_back(link, broken=lost or stale or is_read_only(driver))
         if lost:
             if again and (statement.idempotent or not statement.writes):
                 self.repeated += 1
                 return statement.writes
             if statement.writes:
-                raise OutcomeUnknown(query=statement.query) from origin(error)
-        elif again and (isinstance(failure, SerializationFailure) or (stale and attempt == 1)):
+                raise OutcomeUnknown(query=statement.query) from driver
+        elif again and (isinstance(failure, SerializationFailure) or stale):
             # Nothing of it was stored, so any statement may be run again.
             self.repeated += 1
             time.sleep(random.uniform(0.0, 0.01) * 2**attempt)  # noqa: S311
             return False
-        raise failure from origin(error)
+        raise failure from driver
 
     def refuse_begin(self, link: Link, statement: Statement) -> None:
         """A statement by itself has left a transaction open."""
         self.put_back(link)
         raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
+
+    def take(self, deadline: float, query: str | None = None, *, writes: bool) -> Link:
+        """A connection of the pool; to write, none that was opened while the database was read-only."""
+        link = self.pool.take(deadline, query)
+        return self.pool.replace(link, deadline) if writes and link.read_only else link
 
     # --- any call ------------------------------------------------------------------------------------------
 
@@ -170,6 +179,9 @@ class Calls:
         if isinstance(error, FailedTogether):
             query = error.query
         driver = origin(error)
+        if isinstance(error, Unreadable):
+            said = f"the driver can't read a value of its answer ({type(driver).__name__})"
+            return QueryResultError(f"query {query}: {said}"), link.lost
         if link.overdue:
             said = f"no answer came in time and the connection was cut{consequence}"
             return DatabaseTimeout(said, query=query), True
@@ -191,6 +203,9 @@ class Calls:
                 link.command("rollback")
             except psycopg.Error:
                 broken = True
+            except BaseException:
+                self.pool.discard(link)
+                raise
             finally:
                 self.end(link)
         if broken or not link.idle:
@@ -203,7 +218,7 @@ class Calls:
         """A connection to look at the database with, for at most so long."""
         if self.pid != os.getpid():
             self.after_fork()
-        link = self.pool.take(time.monotonic() + min(seconds, 1.0))
+        link = self.take(time.monotonic() + min(seconds, 1.0), writes=True)
         lost = True
         try:
             self.begin(link, time.monotonic() + seconds)
@@ -228,3 +243,4 @@ class Calls:
         finally:
             self.end(link)
         self.version = server_version(link)
+        link.read_only = link.connection.info.parameter_status("default_transaction_read_only") == "on"

@@ -53,6 +53,7 @@ class Link:
         "overdue",
         "pgconn",
         "pooled",
+        "read_only",
         "retires",
         "used",
     )
@@ -75,6 +76,9 @@ class Link:
         self.mutex = threading.Lock()
         self.used = time.monotonic()
         self.retires = self.used + LIFETIME
+        self.read_only = False
+        """Its transactions were read-only by default when it was opened. It stays so when the database no longer is,
+        so it is of use for reading only."""
         # A handle of our own to the same socket: libpq closes its own when it likes, and the number is used again.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._readable = select.poll()
@@ -98,6 +102,19 @@ class Link:
         if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
         return result
+
+    def forget_plans(self) -> None:
+        """Have every statement prepared anew. Through the driver, which so forgets them too."""
+        self.cursor.execute("deallocate all", prepare=False)
+
+    def retire(self) -> None:
+        """Have the pool replace it when it is not in use."""
+        self.retires = -INFINITE
+
+    @property
+    def worn(self) -> bool:
+        """Ended by the server, or to be replaced."""
+        return self.has_news() or self.used > self.retires
 
     def new_cursor(self) -> psycopg.RawCursor[Any]:
         return psycopg.RawCursor(self.connection)

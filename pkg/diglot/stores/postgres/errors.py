@@ -45,6 +45,13 @@ def translate(error: BaseException, query: str | None) -> DiglotError:
     )
     if issubclass(kind, ConstraintViolation):
         return _constraint(error, kind, query)
+    if state == _READ_ONLY:
+        return DatabaseReadOnly(f"{first_line(DatabaseReadOnly)}: {_WHY_READ_ONLY} ({state})", query=query)
+    if _was_altered(error):
+        return SchemaMismatch(
+            "a column that the query reads was altered after the query was prepared: run the transaction again",
+            query=query,
+        )
     if kind is SchemaMismatch:
         # Names of the query's own text, no values.
         said = error.diag.message_primary or "a name is unknown"
@@ -63,14 +70,27 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_stale_plan(error: BaseException) -> bool:
-    """A prepared statement no longer fits the schema, or is gone: on a new connection the statement runs."""
-    return getattr(error, "sqlstate", None) in ("0A000", "26000")
+    """A prepared statement no longer fits the schema, or is gone. Prepared again, or on a new connection, it runs."""
+    return isinstance(error, psycopg.Error) and (_was_altered(error) or error.sqlstate == "26000")
+
+
+def is_read_only(error: BaseException) -> bool:
+    """The transaction can't write: a standby, or ``default_transaction_read_only``. A new connection may be able to."""
+    return getattr(error, "sqlstate", None) == _READ_ONLY
+
+
+def _was_altered(error: psycopg.Error) -> bool:
+    """ "cached plan must not change result type": the prepared statement's columns have other types now."""
+    # 0A000 is any feature that is not supported; the name of the server's function is the same in every language.
+    return error.sqlstate == "0A000" and error.diag.source_function == "RevalidateCachedQuery"
 
 
 def first_line(kind: type[DatabaseError]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
+_READ_ONLY = "25006"
+_WHY_READ_ONLY = "it is a standby, or default_transaction_read_only is on"
 _PROTOCOL = "08P01"  # too few values bound, say: nothing is wrong with the connection
 _ENDS_CONNECTION = frozenset(
     {
@@ -106,7 +126,7 @@ _BY_STATE: dict[str, type[DatabaseError]] = {
     "57P05": DatabaseUnavailable,
     "53100": DatabaseFull,
     "53200": DatabaseFull,  # out_of_memory
-    "25006": DatabaseReadOnly,
+    _READ_ONLY: DatabaseReadOnly,
     "42501": DatabaseReadOnly,  # insufficient_privilege
     "42P01": SchemaMismatch,  # undefined_table
     "42703": SchemaMismatch,  # undefined_column

@@ -70,7 +70,7 @@ class Pool:
                 link = self._idle.pop()
             except IndexError:
                 break
-            if link.has_news() or link.used > link.retires:
+            if link.has_news() or link.used > link.retires:  # link.worn, written out
                 self.discard(link)
                 continue
             return link
@@ -89,6 +89,16 @@ class Pool:
         """It is broken or too old: close it, and let the next who waits open another."""
         self._forget(link)
         self._free_place()
+
+    def replace(self, link: Link, deadline: float) -> Link:
+        """Close this one, which the caller has, and open another in its place."""
+        self._forget(link)
+        return self._open(deadline)
+
+    def renew(self) -> None:
+        """Replace every connection, each when it is not in use."""
+        for link in self.links():
+            link.retire()
 
     # --- when none is free ---------------------------------------------------------------------------------
 
@@ -156,10 +166,10 @@ class Pool:
                     link = self._idle.pop()
                 except IndexError:
                     return
-                if not closed and self._waiting and not link.has_news():
+                if not closed and self._waiting and not link.worn:
                     self._waiting.popleft().serve(link)
                     continue
-            if closed or link.has_news():
+            if closed or link.worn:
                 self.discard(link)
             else:
                 self._idle.append(link)  # who waited was served by another

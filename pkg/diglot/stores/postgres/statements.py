@@ -19,7 +19,8 @@ from diglot.stores.session import Row, Statement, Values
 
 T_co = TypeVar("T_co", covariant=True)
 Before = Sequence[str]
-"""Statements of our own that have to run first."""
+"""Statements of our own that have to run first. A list is emptied when they are sent, not earlier: a call that fails
+before anything is sent leaves the list as it was."""
 After = Sequence[str]
 """Statements of our own that have to run next: they end the transaction that ``Before`` began."""
 _CANCEL = 5.0
@@ -38,6 +39,10 @@ class EndsTransaction(Exception):
     """The SQL has a word that would begin or end a transaction; the message says what to do."""
 
 
+class Unreadable(Exception):
+    """The statement ran, but the driver can't convert a value of its answer; the driver's error is the cause."""
+
+
 class FailedTogether(Exception):
     """One of several statements failed: which one is ``query``; the driver's error is the cause."""
 
@@ -47,7 +52,8 @@ class FailedTogether(Exception):
 
 def origin(error: BaseException) -> BaseException:
     """The driver's error."""
-    return error.__cause__ if isinstance(error, FailedTogether) and error.__cause__ is not None else error
+    wrapped = isinstance(error, FailedTogether | Unreadable)
+    return error.__cause__ if wrapped and error.__cause__ is not None else error
 
 
 def rows(link: Link, statement: Statement, values: Values, before: Before = (), after: After = ()) -> list[Row]:
@@ -98,7 +104,7 @@ def script(link: Link, statement: Statement, _values: Values, before: Before = (
     if ends:
         raise EndsTransaction(f"a script is one transaction: leave {ends} out of it")
     if before:
-        link.command("; ".join(before))
+        link.command("; ".join(_taken(before)))
     link.cursor.execute(statement.text, prepare=False)
     if after:
         link.command("; ".join(after))
@@ -109,6 +115,12 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
         found: list[Row] = cursor.fetchall()
     except psycopg.ProgrammingError:
         return []  # a statement that answers no rows
+    except psycopg.Error as error:
+        if error.sqlstate is not None or isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            raise
+        raise Unreadable from error
+    except Exception as error:
+        raise Unreadable from error
     if len(found) > LARGE and cursor is link.cursor:
         link.cursor = link.new_cursor()
     return found
@@ -124,7 +136,7 @@ def _execute(
             cursor.execute(statement.text, values)
         return
     if before:
-        link.command("; ".join(before))
+        link.command("; ".join(_taken(before)))
     cursor.execute(statement.text, values)
 
 
@@ -142,7 +154,7 @@ def _pipeline(link: Link, before: Before, after: After) -> Iterator[None]:
     try:
         with link.connection.pipeline() as pipeline:
             pipeline.__class__ = _Pipeline
-            for text in before:
+            for text in _taken(before):
                 link.new_cursor().execute(text, prepare=False)
             try:
                 yield
@@ -159,6 +171,16 @@ def _pipeline(link: Link, before: Before, after: After) -> Iterator[None]:
         if error.sqlstate is None and isinstance(reason, psycopg.Error) and reason.sqlstate is not None:
             raise reason from None
         raise
+
+
+def _taken(before: Before) -> Before:
+    """What is to be sent now. A list is emptied first: if the sending fails or is interrupted, it counts as sent,
+    because rolling back to a savepoint that does not exist is an error and nothing worse."""
+    if not isinstance(before, list):
+        return before
+    texts = before[:]
+    before.clear()
+    return texts
 
 
 # --- scripts -----------------------------------------------------------------------------------------------

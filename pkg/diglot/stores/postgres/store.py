@@ -58,6 +58,8 @@ class PostgresStore:
         pool, watchdog = calls.pool, calls.watchdog
         deadline = time.monotonic() + self._deadline
         link = pool.take(deadline, statement.query)
+        if link.read_only and statement.writes:
+            link = pool.replace(link, deadline)
         try:
             link.expires = deadline
             if deadline < watchdog.wakes_at:
@@ -186,9 +188,10 @@ class PostgresStore:
 
     # --- for transactions (Units) --------------------------------------------------------------------------
 
-    def take(self, session: Transaction, begin: str) -> Unit:
+    def take(self, session: Transaction, begin: str, *, read_only: bool) -> Unit:
         self._outside(None)
-        unit = Unit(self._calls.pool.take(time.monotonic() + self._deadline), self._calls, begin)
+        link = self._calls.take(time.monotonic() + self._deadline, writes=not read_only)
+        unit = Unit(link, self._calls, begin, read_only=read_only)
         self._open[unit.thread] = session
         return unit
 

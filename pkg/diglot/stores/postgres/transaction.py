@@ -17,7 +17,7 @@ from diglot.errors import TransactionError
 from diglot.stores.postgres import statements
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.statements import After, Before, Run
-from diglot.stores.postgres.unit import Unit
+from diglot.stores.postgres.unit import ENDED, Mark, Unit
 from diglot.stores.session import Dialect, Row, Statement, Values
 
 T = TypeVar("T")
@@ -56,7 +56,10 @@ class _UnitSession:
         return self._run(statement, statements.columns, values)
 
     def many(self, statement: Statement, batch: Sequence[Values]) -> int:
-        return self._run(statement, statements.many, batch) if batch else 0
+        if not batch:
+            self._ready(statement)
+            return 0
+        return self._run(statement, statements.many, batch)
 
     def script(self, statement: Statement) -> None:
         if self.read_only:
@@ -92,6 +95,8 @@ class _UnitSession:
 
     def _usable(self, query: str | None) -> Unit:
         unit = self._mine(query)
+        if unit.failed == ENDED:
+            raise TransactionError(ENDED, query=query)
         if unit.failed is not None:
             raise TransactionError(f"roll back first: an earlier statement failed ({unit.failed})", query=query)
         unit.calls.refuse_closed(query)
@@ -115,39 +120,56 @@ class Savepoint(_UnitSession):
 
     def __init__(self, within: Unit) -> None:
         self._within = within
-        self._name = ""
+        self._mark: Mark | None = None
 
     def __enter__(self) -> Self:
+        if self._unit is not None:
+            raise TransactionError("this savepoint has begun already")
         self._unit = self._within
-        self._name = self._within.savepoint()
+        try:
+            self._mark = super()._usable(None).savepoint()
+        except BaseException:
+            self._unit = None
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        unit = self._mine()
+        unit, mark = self._mine(), self._mark
         self._unit = None
-        if self._name != f"diglot_{unit.depth}" and unit.failed is None:
+        if mark is None or mark not in unit.marks:
+            if kind is None:
+                raise TransactionError("the savepoint was rolled back with the block outside of it")
+            return
+        if unit.marks[-1:] != [mark] and unit.failed is None:
             unit.failed = "savepoints were ended in another order than they began"
         failed = unit.failed
         if kind is None and failed is None:
-            unit.release(self._name)
+            unit.release(mark)
             return
-        unit.rollback_to(self._name)
+        unit.rollback_to(mark)
         if kind is None:
             raise TransactionError(f"the savepoint was rolled back: a statement in it failed ({failed})")
+
+    def _usable(self, query: str | None) -> Unit:
+        unit = super()._usable(query)
+        if self._mark not in unit.marks:
+            raise TransactionError("the savepoint was rolled back with the block outside of it", query=query)
+        return unit
 
 
 class Transaction(_UnitSession):
     """READ COMMITTED: each statement sees what was committed before it."""
 
-    _begin = "begin isolation level read committed read write"
+    # Not "read write": a database that its operator made read-only stays so.
+    _begin = "begin isolation level read committed"
 
     def __init__(self, units: Units) -> None:
         self._units = units
 
     def __enter__(self) -> Self:
-        self._unit = self._units.take(self, self._begin)
+        self._unit = self._units.take(self, self._begin, read_only=self.read_only)
         return self
 
     def __exit__(
@@ -155,10 +177,17 @@ class Transaction(_UnitSession):
     ) -> None:
         if kind is not None and not self.active:
             return  # it was abandoned; or this is a child that was forked in the block, whose parent ends it
-        unit = self._mine()
-        self._unit = None
-        failed = unit.failed
         try:
+            unit = self._mine()
+        except TransactionError:
+            raise
+        except BaseException:  # an interrupt: the connection must not stay with a transaction open
+            if self._unit is not None:
+                self._units.give_back(self._unit)
+            raise
+        try:
+            self._unit = None
+            failed = unit.failed
             if kind is None and failed is None:
                 unit.calls.refuse_closed(None)
                 unit.commit()
@@ -187,7 +216,7 @@ def _together(link: Link, calls: Any, _values: Any, before: Before = (), after: 
 class Units(Protocol):
     """Where a transaction gets its connection, and gives it back."""
 
-    def take(self, session: Transaction, begin: str) -> Unit:
+    def take(self, session: Transaction, begin: str, *, read_only: bool) -> Unit:
         """A connection for this thread alone; TransactionError when it has one already."""
         ...
 

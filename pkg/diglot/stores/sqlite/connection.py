@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from diglot.errors import DatabaseError, DatabaseUnavailable, StatementTimeout
 from diglot.stores.settings import SQLiteSettings
-from diglot.stores.sqlite.errors import INTERRUPT, translate
+from diglot.stores.sqlite.errors import INTERRUPT, READONLY, translate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.path import MEMORY
 from diglot.stores.sqlite.trouble import Trouble
@@ -29,12 +29,14 @@ class Link:
     ``trouble`` is told of every failure for lack of room or with an I/O error.
     """
 
-    __slots__ = ("__weakref__", "connection", "trouble", "watch")
+    __slots__ = ("__weakref__", "connection", "refused", "trouble", "watch")
 
     def __init__(self, connection: sqlite3.Connection, watch: Watch, trouble: Trouble) -> None:
         self.connection = connection
         self.watch = watch
         self.trouble = trouble
+        self.refused = False
+        """SQLite has refused to write with it, because the file could only be read when it was opened."""
 
     def command(self, text: str) -> None:
         """Run a statement of our own (BEGIN, COMMIT, PRAGMA …)."""
@@ -54,7 +56,9 @@ class Link:
         fault, watch.fault = watch.fault, None
         if fault is not None:
             return fault
-        if getattr(error, "sqlite_errorcode", 0) == INTERRUPT:
+        code = getattr(error, "sqlite_errorcode", 0)
+        self.refused = self.refused or code & 0xFF == READONLY
+        if code == INTERRUPT:
             text = f"the statement ran longer than {watch.limit:g} s and was cancelled; nothing was changed"
             return StatementTimeout(text, query=query)
         return self.trouble.noted(translate(error, query, writing=writing))

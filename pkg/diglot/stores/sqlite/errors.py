@@ -22,6 +22,7 @@ from diglot.errors import (
     LockTimeout,
     NotNullViolation,
     QueryArgumentError,
+    QueryResultError,
     SchemaMismatch,
     SerializationFailure,
     StoreClosed,
@@ -59,13 +60,13 @@ def translate(error: Exception, query: str | None, *, writing: bool = False) -> 
     return kind(f"{_first_line(kind)}: {text}", query=query)
 
 
-BUSY, CONSTRAINT, ERROR, INTERRUPT, IOERR, NOTADB = 5, 19, 1, 9, 10, 26
+BUSY, CONSTRAINT, ERROR, INTERRUPT, IOERR, NOTADB, READONLY = 5, 19, 1, 9, 10, 26, 8
 BUSY_SNAPSHOT = 517
 
 _BY_CODE: dict[int, type[DatabaseError]] = {
     3: DatabaseReadOnly,  # PERM
     6: LockTimeout,  # LOCKED: another statement of the same connection or cache
-    8: DatabaseReadOnly,  # READONLY
+    READONLY: DatabaseReadOnly,
     IOERR: DatabaseIOError,
     11: DatabaseDamaged,  # CORRUPT
     13: DatabaseFull,  # FULL
@@ -138,6 +139,8 @@ def _of_the_driver(error: Exception, text: str, query: str | None) -> Exception:
         return WrongType("an integer is beyond 64 bits", query=query)
     if isinstance(error, UnicodeEncodeError):
         return WrongType("a text has a lone surrogate, which is no character", query=query)
+    if text.startswith("Could not decode to UTF-8"):  # the text goes on with the value
+        return QueryResultError(f"query {query}: the driver can't read a value of its answer (it is not UTF-8)")
     if "closed database" in text:
         return StoreClosed(query=query)
     if "type" in text and "binding parameter" in text:

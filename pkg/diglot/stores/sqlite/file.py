@@ -50,6 +50,16 @@ def again(error: DatabaseError) -> DatabaseError:
     return type(error)(str(error))
 
 
+def give_turn(turns: Turns, me: int) -> None:
+    """Give the turn back, also when an interrupt comes while that is done."""
+    try:
+        turns.release()
+    except BaseException:
+        if turns.owner == me:
+            turns.release()
+        raise
+
+
 AT_GATE_WHEN_CLOSING = 0.5
 """Seconds."""
 Give = Callable[[Link | None], None]
@@ -69,7 +79,7 @@ class FileConnections:
         self.idle: SimpleQueue[Link | None] = self._readers.idle
         self._forking = self._quiet = False
         self.identity: Identity
-        self._writer: Link | None
+        self._writer: Link | None = None
         self.identity, self._writer = self._open()
 
     # --- opening -------------------------------------------------------------------------------------------
@@ -148,6 +158,7 @@ class FileConnections:
             if self.ended is not None:
                 self.turns.close_gate()
             self._refuse_ended()  # it was closed while this thread waited
+            look(self.path)  # a connection that is opened while the file can only be read stays read-only for ever
             link = self._writer = self._connect("writer", self.identity)
         elif link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
             link.run("rollback")
@@ -164,7 +175,19 @@ class FileConnections:
         """Give the writer back, if it is this thread's."""
         turns = self.turns
         if turns.owner == me:
-            turns.release()
+            try:
+                if self._writer is not None and self._writer.refused:
+                    self.drop_writer()  # the file may be writable by now, and this connection will never know
+            finally:
+                give_turn(turns, me)
+
+    def drop(self, link: Link, me: int) -> None:
+        """Close a connection that is of no use any more, instead of giving it back."""
+        if link is self._writer:
+            self.drop_writer()
+            self.give(me)
+        else:
+            self._readers.discard(link)
 
     def lease(self) -> tuple[Link, Give]:
         """A reader, and how to give it back."""

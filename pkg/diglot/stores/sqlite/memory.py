@@ -14,7 +14,7 @@ from diglot.errors import DatabaseError, DatabaseUnavailable, LockTimeout, Store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import fork
 from diglot.stores.sqlite.connection import Link, connect
-from diglot.stores.sqlite.file import Give, again
+from diglot.stores.sqlite.file import Give, again, give_turn
 from diglot.stores.sqlite.path import MEMORY, Identity
 from diglot.stores.sqlite.trouble import Trouble
 from diglot.stores.sqlite.turns import Turns
@@ -47,7 +47,12 @@ class MemoryConnections:
                 if self.ended is None:
                     self._link.run("pragma query_only = 1")
             finally:
-                self.turns.release()
+                give_turn(self.turns, me)
+
+    def drop(self, link: Link, me: int) -> None:
+        """Close the connection, instead of giving it back: the data is gone."""
+        self.drop_writer()
+        self.give(me)
 
     def lease(self) -> tuple[Link, Give]:
         """The connection, to read, and how to give it back."""

@@ -128,6 +128,12 @@ def look(path: Path) -> Found | None:
         raise DatabaseReadOnly(f"the SQLite database {path} can't be written by this user")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DatabaseReadOnly(f"the folder of the SQLite database {path} can't be written: SQLite keeps its log in it")
+    for suffix in COMPANIONS:
+        # SQLite gives them the rights that the database has when they are made; it may have been read-only then.
+        companion = path.with_name(path.name + suffix)
+        if companion.exists() and not os.access(companion, os.R_OK | os.W_OK):
+            with suppress(OSError):
+                companion.chmod(PRIVATE_FILE)
     return Found(Identity(found.st_dev, found.st_ino), stat.S_IMODE(found.st_mode), found.st_size)
 
 

@@ -55,6 +55,12 @@ class Readers:
             self.idle.put(None)
         return found
 
+    def discard(self, link: Link) -> None:
+        """Close a connection that is not free, instead of giving it back."""
+        link.connection.close()
+        with self._mutex:
+            self._opened = [weakref.ref(each) for each in self.links if each is not link]
+
     def take_all(self, timeout: float) -> list[Link] | None:
         """Wait until every connection is free and keep them from everybody; None when some were not in time."""
         until = time.monotonic() + timeout

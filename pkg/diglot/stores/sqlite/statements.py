@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 
 from diglot.stores.session import Row, Statement, Values
@@ -23,21 +24,22 @@ def rows(link: Link, statement: Statement, values: Values) -> list[Row]:
 
 def columns(link: Link, statement: Statement, values: Values) -> tuple[list[str], list[Row]]:
     link.watch.deadline = 0.0
-    cursor = link.connection.execute(statement.text, values)
-    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+    # Closed even if a row can't be read: as long as the cursor lives, a statement that writes is not committed.
+    with closing(link.connection.execute(statement.text, values)) as cursor:
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 
 def count(link: Link, statement: Statement, values: Values) -> int:
     link.watch.deadline = 0.0
     connection = link.connection
     before = connection.total_changes
-    cursor = connection.execute(statement.text, values)
-    if cursor.description is not None:
-        # RETURNING: one row for each change; a query: no change. The drivers' own numbers differ here.
-        answers = len(cursor.fetchall())
-        return answers if connection.total_changes != before else 0
-    if cursor.rowcount >= 0:
-        return cursor.rowcount
+    with closing(connection.execute(statement.text, values)) as cursor:
+        if cursor.description is not None:
+            # RETURNING: one row for each change; a query: no change. The drivers' own numbers differ here.
+            answers = len(cursor.fetchall())
+            return answers if connection.total_changes != before else 0
+        if cursor.rowcount >= 0:
+            return cursor.rowcount
     # The driver of Python 3.11 knows the number only for texts that begin with insert, update, delete or replace.
     # changes() is left from an earlier statement when this one was no change.
     if connection.total_changes == before:

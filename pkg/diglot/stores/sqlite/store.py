@@ -14,7 +14,7 @@ from queue import Empty
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from diglot.errors import TransactionError
+from diglot.errors import DatabaseError, TransactionError
 from diglot.stores.session import Dialect, Health, Row, Statement, Values
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import fork, health, statements
@@ -246,21 +246,30 @@ class SQLiteStore:
         try:
             if session.read_only:
                 reader, give = connections.lease()
-                return Unit(reader, thread, lambda: give(reader))
+                return Unit(reader, thread, lambda: give(reader), lambda: connections.drop(reader, thread))
             writer = connections.take(thread, self.settings.lock_timeout)
-            return Unit(writer, thread, lambda: connections.give(thread))
+            return Unit(writer, thread, lambda: connections.give(thread), lambda: connections.drop(writer, thread))
         except BaseException:
             self._open.pop(thread, None)
             connections.give(thread)
             raise
 
+    def clear(self, session: Transaction, thread: int) -> None:
+        if self._open.get(thread) in (session, None):
+            self._open.pop(thread, None)
+            self.connections.give(thread)
+
     def give_back(self, unit: Unit) -> None:
+        give = unit.give
         try:
             if not unit.lost and unit.link.connection.in_transaction:
                 unit.command("rollback")
+        except DatabaseError:
+            give = unit.drop  # what made the transaction roll back is the error to be seen
         finally:
+            unit.end()
             self._open.pop(unit.thread, None)
-            unit.give()
+            give()
 
     # --- forks (fork says why) ----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from diglot.errors import TransactionError
+from diglot.errors import DatabaseError, QueryResultError, TransactionError
 from diglot.stores.session import Dialect, Row, Statement, Values
 from diglot.stores.sqlite import statements
 from diglot.stores.sqlite.connection import Link
@@ -20,20 +20,49 @@ from diglot.stores.sqlite.connection import Link
 T = TypeVar("T")
 
 
+ENDED = "the transaction has ended"
+ENDED_BY_STATEMENT = "a statement ended the transaction: leave COMMIT and ROLLBACK to the block"
+
+
+class Mark:
+    """A savepoint. ``name`` is its name in the database."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Unit:
     """What the sessions of one transaction share: its connection, and whether it can go on."""
 
-    __slots__ = ("depth", "failed", "give", "link", "lost", "thread")
+    __slots__ = ("drop", "failed", "give", "link", "lost", "marks", "thread")
 
-    def __init__(self, link: Link, thread: int, give: Callable[[], None]) -> None:
+    def __init__(self, link: Link, thread: int, give: Callable[[], None], drop: Callable[[], None]) -> None:
         self.link = link
         self.thread = thread
         self.give = give
-        self.depth = 0
+        self.drop = drop
+        """Instead of ``give``: close the connection, which is of no use any more."""
+        self.marks: list[Mark] = []
+        """The savepoints that are open, the outermost first."""
         self.failed: str | None = None
         """Why nothing more can run until a rollback."""
         self.lost = False
         """No rollback is left to do: SQLite did it by itself (disk full, interrupted), or this is a fork's child."""
+
+    def run(self, run: Callable[[Link, Statement, Any], T], statement: Statement, values: Any, *, writing: bool) -> T:
+        try:
+            answer = run(self.link, statement, values)
+        except Exception as error:
+            raise self.failure(error, statement.query, writing=writing) from error
+        except BaseException as interruption:
+            self.failed = type(interruption).__name__
+            raise
+        if not self.link.connection.in_transaction:
+            self.failed, self.lost = ENDED_BY_STATEMENT, True
+            raise TransactionError(ENDED_BY_STATEMENT, query=statement.query)
+        return answer
 
     def command(self, text: str) -> None:
         """BEGIN, COMMIT and the like; a failure is one of ours and ends the unit."""
@@ -46,9 +75,44 @@ class Unit:
         """The error of ours, after which nothing more can run."""
         begun = self.link.connection.in_transaction
         failure = self.link.failure(error, query, writing=writing and begun)
+        if begun and isinstance(failure, QueryResultError):
+            return failure  # the statement itself went well
         self.failed = str(failure) or type(failure).__name__
         self.lost = not begun
         return failure
+
+    def end(self) -> None:
+        """Its connection is given back: whoever still holds a session of it can't do anything with it."""
+        self.failed = ENDED
+        self.lost = True
+
+    # --- savepoints ----------------------------------------------------------------------------------------
+
+    def savepoint(self) -> Mark:
+        mark = Mark(f"diglot_{len(self.marks) + 1}")
+        self.command(f"savepoint {mark.name}")
+        self.marks.append(mark)
+        return mark
+
+    def release(self, mark: Mark) -> None:
+        self.marks.remove(mark)
+        self.failed = "a savepoint was not released"  # if an interrupt comes
+        self.command(f"release {mark.name}")
+        self.failed = None
+
+    def rollback_to(self, mark: Mark) -> None:
+        """Undo what was done since the savepoint. If that fails, ``failed`` is set, and the block outside undoes it."""
+        # Savepoints inside of it that are still open are undone with it.
+        del self.marks[self.marks.index(mark) :]
+        if self.lost:
+            return
+        self.failed = self.failed or "a savepoint was not rolled back"
+        try:
+            self.command(f"rollback to {mark.name}")
+            self.command(f"release {mark.name}")
+        except DatabaseError:
+            return  # the block's own error is the one to be seen
+        self.failed = None
 
 
 class _UnitSession:
@@ -72,13 +136,7 @@ class _UnitSession:
         return self._unit is not None
 
     def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
-        unit = self._ready(statement)
-        link = unit.link
-        try:
-            link.watch.deadline = 0.0
-            return link.connection.execute(statement.text, values).fetchall()
-        except Exception as error:
-            raise unit.failure(error, statement.query, writing=not self.read_only) from error
+        return self._run(statement, statements.rows, values)
 
     def count(self, statement: Statement, values: Values = ()) -> int:
         return self._run(statement, statements.count, values)
@@ -102,11 +160,7 @@ class _UnitSession:
         return Savepoint(unit)
 
     def _run(self, statement: Statement, run: Callable[[Link, Statement, Any], T], values: Any) -> T:
-        unit = self._ready(statement)
-        try:
-            return run(unit.link, statement, values)
-        except Exception as error:
-            raise unit.failure(error, statement.query, writing=not self.read_only) from error
+        return self._ready(statement).run(run, statement, values, writing=not self.read_only)
 
     def _ready(self, statement: Statement) -> Unit:
         if self.read_only and (statement.writes or statement.locks):
@@ -115,6 +169,8 @@ class _UnitSession:
 
     def _usable(self, query: str | None) -> Unit:
         unit = self._mine(query)
+        if unit.failed == ENDED:
+            raise TransactionError(ENDED, query=query)
         if unit.failed is not None:
             raise TransactionError(f"roll back first: an earlier statement failed ({unit.failed})", query=query)
         return unit
@@ -135,33 +191,43 @@ class Savepoint(_UnitSession):
 
     def __init__(self, within: Unit) -> None:
         self._within = within
-        self._depth = 0
+        self._mark: Mark | None = None
 
     def __enter__(self) -> Self:
-        unit = self._within
-        unit.command(f"savepoint diglot_{unit.depth + 1}")
-        unit.depth = self._depth = unit.depth + 1
-        self._unit = unit
+        if self._unit is not None:
+            raise TransactionError("this savepoint has begun already")
+        self._unit = self._within
+        try:
+            self._mark = super()._usable(None).savepoint()
+        except BaseException:
+            self._unit = None
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        unit = self._mine()
+        unit, mark = self._mine(), self._mark
         self._unit = None
-        if unit.depth != self._depth and unit.failed is None:
+        if mark is None or mark not in unit.marks:
+            if kind is None:
+                raise TransactionError("the savepoint was rolled back with the block outside of it")
+            return
+        if unit.marks[-1:] != [mark] and unit.failed is None:
             unit.failed = "savepoints were ended in another order than they began"
-        unit.depth = self._depth - 1
         failed = unit.failed
         if kind is None and failed is None:
-            unit.command(f"release diglot_{self._depth}")
+            unit.release(mark)
             return
-        if not unit.lost:
-            unit.command(f"rollback to diglot_{self._depth}")
-            unit.command(f"release diglot_{self._depth}")
-            unit.failed = None
+        unit.rollback_to(mark)
         if kind is None:
             raise TransactionError(f"the savepoint was rolled back: a statement in it failed ({failed})")
+
+    def _usable(self, query: str | None) -> Unit:
+        unit = super()._usable(query)
+        if self._mark not in unit.marks:
+            raise TransactionError("the savepoint was rolled back with the block outside of it", query=query)
+        return unit
 
 
 class Transaction(_UnitSession):
@@ -173,11 +239,15 @@ class Transaction(_UnitSession):
         self._units = units
 
     def __enter__(self) -> Self:
-        unit = self._units.take(self, get_ident())
         try:
-            unit.command(self._begin)
+            unit = self._units.take(self, get_ident())
+            try:
+                unit.command(self._begin)
+            except BaseException:
+                self._units.give_back(unit)
+                raise
         except BaseException:
-            self._units.give_back(unit)
+            self._units.clear(self, get_ident())
             raise
         self._unit = unit
         return self
@@ -185,17 +255,31 @@ class Transaction(_UnitSession):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        unit = self._mine()
         try:
+            unit = self._mine()
+        except TransactionError:
+            raise
+        except BaseException:
             self._unit = None
+            self._units.clear(self, get_ident())
+            raise
+        try:
             failed = unit.failed
             if kind is None and failed is None:
-                if not unit.link.connection.in_transaction:
-                    raise TransactionError("a statement ended the transaction: leave COMMIT and ROLLBACK to the block")
+                if unit.marks:
+                    raise TransactionError(
+                        "a savepoint in the transaction has not ended: end it first; nothing was stored"
+                    )
                 unit.command("commit")
                 return
         finally:
-            self._units.give_back(unit)
+            try:
+                self._units.give_back(unit)
+            except BaseException:
+                self._units.clear(self, unit.thread)
+                raise
+            finally:
+                self._unit = None
         if kind is None:
             raise TransactionError(f"the {self._kind} was rolled back: a statement in it failed ({failed})")
 
@@ -227,6 +311,10 @@ class Units(Protocol):
 
     def take(self, session: Transaction, thread: int) -> Unit:
         """A connection for this thread alone; TransactionError when it has one already."""
+        ...
+
+    def clear(self, session: Transaction, thread: int) -> None:
+        """After an interrupt: give back what of the connection and the turn is still this session's."""
         ...
 
     def give_back(self, unit: Unit) -> None:

@@ -69,7 +69,9 @@ class Turns:
                 if self._round < 0 or not self._waiting:
                     gate.release()
             if self._waiting:
-                following = self._waiting.popleft()
+                # An interrupt comes after a call, so there is none until all of it is done.
+                following = self._waiting[0]
+                del self._waiting[0]
                 self.owner = following.thread
                 following.called.release()
             else:
