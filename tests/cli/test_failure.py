@@ -250,13 +250,29 @@ def _unread(command: subprocess.Popen[str]) -> int:
 
 @pytest.mark.parametrize(
     ("number", "code", "said"),
-    [(signal.SIGINT, 130, "diglot: interrupted\n"), (signal.SIGTERM, 143, "diglot: terminated\n")],
+    [
+        (signal.SIGINT, 130, "diglot: interrupted\n"),
+        (signal.SIGTERM, 143, "diglot: terminated\n"),
+        (signal.SIGHUP, 129, "diglot: terminated\n"),
+    ],
 )
 def test_a_signal_ends_it_with_its_own_code_and_one_line(number: signal.Signals, code: int, said: str) -> None:
     command = waiting_for_a_key()
     command.send_signal(number)
     out, err = command.communicate(timeout=180)
     assert (command.returncode, out, err) == (code, "", said)
+
+
+def test_what_was_started_with_nohup_survives_the_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        command = waiting_for_a_key()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    command.send_signal(signal.SIGHUP)
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=180)
+    assert command.returncode == 143
 
 
 @pytest.mark.parametrize("module", ["click", "diglot.cli.root", "diglot.config", "pydantic"])

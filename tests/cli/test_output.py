@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import diglot as package
 from diglot.cli.output import Output, cell
 from diglot.models import Page, User, WorkflowState
 from tests.cli.running import diglot, process, terminal
@@ -128,6 +129,18 @@ def test_a_narrow_terminal_shows_a_block_a_row_and_cuts_nothing() -> None:
     code, shown = terminal("config", "show", "--db-path", path, columns=60)
     assert code == 0
     assert f"KEY     database.path\nVALUE   {path}\nSOURCE  --db-path\n" in shown
+
+
+def test_one_long_id_folds_and_leaves_the_table_a_table(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    with package.open(url) as db:
+        for id in ("w" * 255, "short"):
+            db.workflows.upsert(WorkflowState(id, "flow", "RUNNING"))
+    _, shown = terminal("workflow", "list", "--database-url", url, columns=130)
+    lines = [line.split() for line in ESCAPE.sub("", shown).splitlines()]
+    assert max(map(len, ESCAPE.sub("", shown).splitlines())) <= 130
+    assert ["short", "flow", "RUNNING"] in [line[:3] for line in lines]
+    assert sum(word.count("w") for line in lines for word in line if set(word) == {"w"}) == 255
 
 
 def test_long_columns_are_folded_not_cut_in_a_terminal() -> None:

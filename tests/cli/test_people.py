@@ -104,7 +104,7 @@ def test_a_user_lives_from_create_to_delete(run: Run, answer: Callable[..., Any]
     changed = answer("user", "update", "ada@example.org", "--email", "a@b", "--role", "admin")
     assert (changed["id"], changed["email"], changed["role"]) == (made["id"], "a@b", "admin")
     answer("user", "create", "other@b", "--role", "admin")
-    assert run("user", "delete", "a@b").out == "deleted a@b and all keys of that user\n"
+    assert run("user", "delete", "a@b", "--yes").out == "deleted a@b and all keys of that user\n"
     assert run("user", "show", "a@b") == (1, "", "diglot: no user 'a@b'\n")
     assert [user["email"] for user in answer("user", "list")["items"]] == ["other@b"]
 
@@ -120,7 +120,7 @@ def test_what_the_rules_refuse_ends_with_1_and_changes_nothing(run: Run, answer:
     answer("user", "create", "ada@example.org", "--role", "admin")
     for arguments, said in [
         (["create", "ADA@example.org"], "a user with the e-mail address 'ada@example.org' exists already"),
-        (["delete", "ada@example.org"], "this is the last admin"),
+        (["delete", "ada@example.org", "--yes"], "this is the last admin"),
         (["update", "ada@example.org", "--role", "user"], "this is the last admin"),
         (["show", "nobody"], "no user 'nobody'"),
         (["delete", "nobody@x"], "no user 'nobody@x'"),
@@ -310,7 +310,32 @@ def test_a_script_can_do_it_all(database_url: str, tmp_path: Path) -> None:
     key = made.json["key"]
     who = process("auth", "check", "--format=json", env={**env, "DIGLOT_API_KEY": key}, cwd=tmp_path)
     assert who.json["email"] == "ada@example.org"
-    bad = process("user", "delete", "ada@example.org", env=env, cwd=tmp_path)
+    bad = process("user", "delete", "ada@example.org", "--yes", env=env, cwd=tmp_path)
     assert (bad.code, bad.out) == (1, "")
     assert key not in bad.err
     assert all(path.name.startswith("app.db") for path in tmp_path.iterdir())
+
+
+def test_deleting_a_user_is_confirmed(run: Run, answer: Callable[..., Any]) -> None:
+    answer("user", "create", "ada@example.org")
+    refused = run("user", "delete", "ada@example.org")
+    assert (refused.code, refused.out) == (1, "")
+    lost = "user ada@example.org (user) and all keys of that user"
+    assert refused.err.splitlines() == [
+        f"this will be lost: {lost}",
+        f"diglot: deleting would lose data ({lost}): confirm it with --yes",
+    ]
+    assert answer("user", "show", "ada@example.org")["email"] == "ada@example.org"
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("\n", 1), ("y\n", 0)])
+def test_a_person_is_asked_before_a_user_is_deleted(typed: str, code: int, tmp_path: Path) -> None:
+    assert process("user", "create", "ada@example.org", "--db-path", "app.db", cwd=tmp_path).code == 0
+    command = ["user", "delete", "ada@example.org", "--db-path", "app.db"]
+    ended, shown = terminal(*command, answers=("[y/N]: ", typed), cwd=tmp_path)
+    assert ended == code
+    assert "Delete all the same? [y/N]: " in shown
+    assert ("diglot: nothing was deleted" in shown) == (code == 1)
+    found = process("user", "show", "ada@example.org", "--db-path", "app.db", cwd=tmp_path)
+    assert found.code == (0 if code else 1)

@@ -149,7 +149,10 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value: str) -> None:
         ("[database]\nauto_migrate = true", "database.auto_migrate (diglot.toml): this key stands above the sections"),
         ("[datbase]\nport = 1", "datbase (diglot.toml): unknown key: did you mean [database]?"),
         ("database = 'x.db'", "database (diglot.toml): this is a section, [database]"),
-        ("[database\n", "diglot.toml is not TOML (at line 1, column 10)"),
+        (
+            "[database\n",
+            "diglot.toml is not TOML: expected ']' at the end of a table declaration (at line 1, column 10)",
+        ),
     ],
 )
 def test_what_is_not_right_in_the_file_is_named(toml: str, text: str) -> None:

@@ -1,10 +1,12 @@
 """Users: one address one user, on both databases alike, and never a store without an admin."""
 
 import threading
+import unicodedata
 
 import pytest
 
 from diglot.errors import AlreadyBootstrapped, EmailExists, InvalidValue, LastAdmin, UserNotFound
+from diglot.stores.session import Statement
 
 
 def test_create_gives_the_user_as_stored(db, clock):
@@ -36,7 +38,23 @@ def test_an_address_is_taken_in_any_spelling(db, first, second):
 
 
 @pytest.mark.parametrize(
-    "email", ["", "ada", "@x", "a@", "a@b@c", "a b@c", "a\0@b", "a@\ud800", "a@b\n", 7, "x" * 320 + "@y"]
+    "email",
+    [
+        *["", "ada", "@x", "a@", "a@b@c", "a b@c", "a\0@b", "a@\ud800", "a@b\n", 7],
+        *["a@b..de", ".@.", ".a@b", "a.@b", "a..b@c", "a@.b", "a@b.", "@", ".@b"],
+        *[
+            "a\u200b@b",
+            "a@b\u200d",
+            "\u202ea@b",
+            "a\u00ad@b",
+            "a\u3164@b",
+            "a\u2800@b",
+            "a\ufe0f@b",
+            "a\u2028@b",
+            "a\ue000@b",
+        ],
+        *["x" * 253 + "@y", "x" * 320 + "@y"],
+    ],
 )
 def test_what_is_no_address_is_refused(db, email):
     if email == "a@b\n":
@@ -188,3 +206,22 @@ def at_once(calls):
     for thread in threads:
         thread.join(30)
     return outcomes
+
+
+def test_an_address_of_254_characters_is_the_longest(db):
+    longest = "x" * 250 + "@y.z"
+    assert len(longest) == 254
+    assert db.users.create(longest).email == longest
+
+
+@pytest.mark.parametrize("email", ["a@b..de", "x" * 300 + "@y.z", "a\u3164@b"])
+def test_an_address_that_would_be_refused_today_is_still_found_changed_and_deleted(db, email):
+    """It may have been stored before the rule came."""
+    user = db.users.create("ada@example.org")
+    old = {"postgres": "update users set email = $1 where id = $2", "sqlite": "update users set email = ? where id = ?"}
+    stored = unicodedata.normalize("NFKC", email)
+    db.store.count(Statement("test.old", old[db.store.dialect], writes=True), (stored, user.id))
+    assert db.users.get_by_email(email).id == user.id
+    assert [found.email for found in db.users.list().items] == [stored]
+    assert db.users.update(user.id, role="user").email == stored
+    db.users.delete(user.id)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from diglot.cli.app import App
 from diglot.cli.measures import print_latencies
 from diglot.cli.next_steps import next_steps
 from diglot.cli.output import Output
-from diglot.cli.quickstart import EMAIL, KEY_NAME, read_back, sign_in
+from diglot.cli.quickstart import AGAIN_NAME, EMAIL, KEY_NAME, read_back, sign_in
 from diglot.database import Database
-from diglot.errors import DiglotError, InvalidApiKey
+from diglot.errors import DiglotError
 from diglot.models import User
 from diglot.trace.latency import Latencies, Summary
 from diglot.trace.plan import plan
@@ -31,6 +32,7 @@ from diglot.trace.wfformat import bundled_trace
 from tests.cli.running import diglot, started, terminal
 from tests.trace.traces import trace
 
+NOW = datetime(2100, 1, 1, tzinfo=UTC)
 PROGRAM = Path(sys.executable).with_name("diglot")
 
 
@@ -62,17 +64,16 @@ def test_on_an_empty_database_it_does_everything_for_real(database_url: str) -> 
     assert answer["targets"]["read"]["met"] == (answer["replay"]["latencies_ms"]["read"]["p99"] < 50)
 
 
-def test_a_second_run_works_and_leaves_one_key(migrated_url: str) -> None:
+def test_the_key_of_the_first_run_still_works_after_the_second(migrated_url: str) -> None:
     first = diglot("quickstart", "--database-url", migrated_url, "--format", "json").json
     second = diglot("quickstart", "--database-url", migrated_url, "--format", "json").json
     assert second["migrated"] == []
     assert second["user"] == first["user"]
     assert second["key"] != first["key"]
     with package.open(migrated_url) as db:
-        assert _keys(db, EMAIL) == [KEY_NAME]
-        assert db.api_keys.authenticate(second["key"]).email == EMAIL
-        with pytest.raises(InvalidApiKey):
-            db.api_keys.authenticate(first["key"])
+        assert sorted(_keys(db, EMAIL)) == [KEY_NAME, AGAIN_NAME]
+        for run in (first, second):
+            assert db.api_keys.authenticate(run["key"]).email == EMAIL
         assert {state.status for state in db.workflows.list().items} == {"SUCCESS"}
         assert len(db.workflows.list().items) == 2
 
@@ -91,21 +92,27 @@ def test_the_admin_that_is_named_gets_the_key(db: Database) -> None:
     again, issued, created = sign_in(db, "ada@example.org")
     assert (again, created) == (user, False)
     assert db.api_keys.authenticate(issued.secret) == user
-    assert _keys(db, "ada@example.org") == [KEY_NAME]
+    assert sorted(_keys(db, "ada@example.org")) == [KEY_NAME, AGAIN_NAME]
 
 
-def test_a_key_of_that_name_among_many_is_found_and_one_that_ends_is_left_alone(db: Database) -> None:
-    user, issued, _ = sign_in(db, EMAIL)
-    from datetime import UTC, datetime, timedelta
+def test_keys_of_later_runs_expire_after_a_day_and_do_not_pile_up(db: Database) -> None:
+    user, first, _ = sign_in(db, EMAIL, NOW)
+    other = db.api_keys.issue(user.id, "other", expires_at=NOW + timedelta(days=1))
+    for hours in range(6):
+        _, issued, _ = sign_in(db, EMAIL, NOW + timedelta(hours=hours))
+        assert issued.api_key.expires_at == NOW + timedelta(days=1, hours=hours)
+    sign_in(db, EMAIL, NOW + timedelta(days=3))
+    assert sorted(_keys(db, EMAIL)) == ["other", KEY_NAME, AGAIN_NAME]
+    assert db.api_keys.authenticate(first.secret) == user
+    assert other.api_key.id in {key.id for key in db.api_keys.list(user.id).items}
 
-    ends = db.api_keys.issue(user.id, KEY_NAME, expires_at=datetime.now(UTC) + timedelta(days=1))
-    for number in range(3):
-        db.api_keys.issue(user.id, f"other-{number}")
-    sign_in(db, EMAIL)
-    assert sorted(_keys(db, EMAIL), key=str) == ["other-0", "other-1", "other-2", KEY_NAME, KEY_NAME]
-    assert db.api_keys.authenticate(ends.secret) == user
-    with pytest.raises(InvalidApiKey):
-        db.api_keys.authenticate(issued.secret)
+
+def test_a_permanent_key_that_was_revoked_is_made_again(db: Database) -> None:
+    user, first, _ = sign_in(db, EMAIL)
+    db.api_keys.revoke(first.api_key.id)
+    _, issued, _ = sign_in(db, EMAIL)
+    assert (issued.api_key.name, issued.api_key.expires_at) == (KEY_NAME, None)
+    assert db.api_keys.authenticate(issued.secret) == user
 
 
 def test_many_keys_and_groups_are_gone_through_page_by_page(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,34 +120,25 @@ def test_many_keys_and_groups_are_gone_through_page_by_page(db: Database, monkey
     user, first, _ = sign_in(db, EMAIL)
     for number in range(4):
         db.api_keys.issue(user.id, f"other-{number}")
-    sign_in(db, EMAIL)
-    with pytest.raises(InvalidApiKey):
-        db.api_keys.authenticate(first.secret)
+    _, issued, _ = sign_in(db, EMAIL)
+    assert issued.api_key.name == AGAIN_NAME, "the permanent key, which is on the last page, was seen"
+    assert db.api_keys.authenticate(first.secret) == user
     planned = plan(trace())
     id = replay(db, planned, new_id=package.new_id).runs[0].workflow_exec_id
     assert len(read_back(db, id, planned)[1]) == 8
 
 
-def test_a_key_that_another_run_has_replaced_meanwhile_is_asked_for_again(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authenticate = db.api_keys.authenticate
-    others = 2
+def test_a_user_that_another_run_makes_meanwhile_is_taken(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    db.users.create_first_admin("ada@example.org", "laptop")
+    create = db.users.create
 
-    def after_another_run(secret: str) -> User:
-        nonlocal others
-        if others:
-            others -= 1
-            user = db.users.get_by_email(EMAIL)
-            db.api_keys.rotate(db.api_keys.list(user.id).items[0].id)
-        return authenticate(secret)
+    def made_by_both(email: str) -> User:
+        create(email)
+        return create(email)
 
-    monkeypatch.setattr(db.api_keys, "authenticate", after_another_run)
+    monkeypatch.setattr(db.users, "create", made_by_both)
     user, issued, _ = sign_in(db, EMAIL)
-    assert authenticate(issued.secret) == user
-    others = 1000
-    with pytest.raises(InvalidApiKey):
-        sign_in(db, EMAIL)
+    assert db.api_keys.authenticate(issued.secret) == user
 
 
 def test_an_interrupted_quickstart_leaves_nothing_unfinished(tmp_path: Path) -> None:

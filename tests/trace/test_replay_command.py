@@ -199,8 +199,8 @@ def test_what_is_not_known_of_an_execution_is_said(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     ("sent", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-    ids=["Ctrl-C", "SIGTERM"],
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 129, "terminated")],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )
 def test_an_interrupted_replay_leaves_no_task_unfinished_and_says_so(
     migrated_url: str, sent: signal.Signals, code: int, word: str

@@ -155,7 +155,7 @@ def check_checksums(project: Project) -> Iterator[Finding]:
     if not book.exists():
         return
     recorded: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(book.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(book.read_text("utf-8-sig").splitlines(), start=1):
         found = _LINE.fullmatch(line)
         if found is None:
             message = "not a line of sha256sum: write it anew with 'diglot check --write-checksums'"

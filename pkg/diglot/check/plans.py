@@ -172,6 +172,6 @@ def _place(source: QuerySource, problem: Problem | None) -> tuple[int, int]:
         for token in segment.tokens:
             found = pattern.search(token.text) if token.kind in (TokenKind.CODE, TokenKind.IDENTIFIER) else None
             if found:
-                text = Path(source.file).read_text("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+                text = Path(source.file).read_text("utf-8-sig").replace("\r\n", "\n")
                 return position(text, token.start + found.start())
     return source.line, source.column

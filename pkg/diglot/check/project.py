@@ -55,7 +55,7 @@ def shown(path: Path | str) -> str:
 
 def _sources(file: Path, dialect: Dialect) -> list[QuerySource]:
     try:
-        return read_queries(file.read_text("utf-8"), file.stem, str(file), dialect)
+        return read_queries(file.read_text("utf-8-sig"), file.stem, str(file), dialect)
     except (QueryFileError, UnicodeDecodeError):
         return []
 

@@ -5,28 +5,39 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: handled like Ctrl-C, so that everything is left consistent, but with an exit code of its own."""
+    """SIGTERM or SIGHUP: handled like Ctrl-C, so that everything is left consistent, with an exit code of its own."""
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command of these arguments (None: those of the process); its exit code."""
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        for number in ENDING:
+            # nohup starts a program with SIGHUP ignored: it is meant to survive the terminal.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _terminate)
         from diglot.cli.run import run
 
         return run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt as interrupt:
         # Whoever is impatient and presses Ctrl-C again while threads end should not see a traceback either.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGINT, *ENDING):
+            signal.signal(number, signal.SIG_DFL)
         terminated = isinstance(interrupt, Terminated)
-        print(f"diglot: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
-        return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
+        with suppress(OSError):  # after SIGHUP the terminal may be gone
+            print(f"diglot: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
+        return 128 + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise Terminated(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from diglot.cli.app import App, note, pass_app
+from diglot.cli.confirm import confirm, yes_option
 from diglot.errors import MigrationError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def up(app: App, n: int | None, dry_run: bool, show_sql: bool) -> None:
 @click.argument("n", type=click.IntRange(min=1), default=1)
 @dry_run_option
 @show_sql_option
-@click.option("--yes", is_flag=True, help="Do not ask, even where data is lost.")
+@yes_option
 @pass_app
 def down(app: App, n: int, dry_run: bool, show_sql: bool, yes: bool) -> None:
     """Roll back the newest migration, or the newest N. It asks first where that drops data.
@@ -77,7 +77,12 @@ def down(app: App, n: int, dry_run: bool, show_sql: bool, yes: bool) -> None:
                 note(f"this would be lost: {loss}")
         elif planned:
             if losses and not yes:
-                _ask(losses)
+                confirm(
+                    losses,
+                    doing="rolling back",
+                    question="Roll back all the same?",
+                    undone="nothing was rolled back",
+                )
             planned = migrator.down(n)
     _report(app, planned, "would roll back" if dry_run else "rolled back", dry_run, show_sql, down=True)
 
@@ -184,15 +189,6 @@ def _missing_file(app: App) -> Path | None:
         return None
     path = Path(database.path)
     return None if path.exists() else path
-
-
-def _ask(losses: Sequence[str]) -> None:
-    for loss in losses:
-        note(f"this will be lost: {loss}")
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise MigrationError(f"rolling back would lose data ({'; '.join(losses)}): confirm it with --yes")
-    if not click.confirm("Roll back all the same?", err=True):
-        raise MigrationError("nothing was rolled back")
 
 
 def _report(

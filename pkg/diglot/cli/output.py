@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 200
 LEAST_WRAPPED = 24
+LONG = 40
+"""A column that is wider than this, such as one of long ids, may fold to this width: one long id is no reason to show
+all rows as blocks."""
 
 
 class Output:
@@ -110,7 +113,7 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
         return
     screen = console()
     least = [
-        min(width, LEAST_WRAPPED) if name in wrapped else width for name, width in zip(columns, widths, strict=True)
+        min(width, LEAST_WRAPPED if name in wrapped else LONG) for name, width in zip(columns, widths, strict=True)
     ]
     if sum(least) + 2 * len(least) > screen.width:
         for row in rows:
@@ -124,8 +127,8 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     from diglot.cli.tree import STYLES
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, no_wrap=name not in wrapped, overflow="fold")
+    for name, width, smallest in zip(columns, widths, least, strict=True):
+        table.add_column(name, no_wrap=width == smallest, overflow="fold", min_width=smallest)
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     screen.print(table)

@@ -7,6 +7,8 @@ execution recorded task by task, and all of it read back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +19,6 @@ from diglot.errors import (
     ApiKeyNotFound,
     DiglotError,
     EmailExists,
-    InvalidApiKey,
     UserNotFound,
 )
 from diglot.models import ApiKey, IssuedKey, TaskState, User, WorkflowState
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from diglot.trace.replay import Result
 
 EMAIL = "quickstart@localhost.localdomain"
-KEY_NAME = "quickstart"
+KEY_NAME, AGAIN_NAME = "quickstart", "quickstart, again"
+AGAIN_VALID = timedelta(days=1)
 PAGE = 1000
-_ATTEMPTS = 5
 
 
 @click.command()
@@ -48,8 +49,8 @@ def quickstart(app: App, email: str) -> None:
     """Record a real workflow execution in the configured database, and see it there. It may be run again.
 
     Brings the schema up to date, creates the first admin and a key, signs in with it, and plays the recording that
-    comes with Diglot, its own test run. Where an admin exists already, a plain user is made instead; a second run
-    gives that user's key 'quickstart' a new secret, so that no keys pile up.
+    comes with Diglot, its own test run. Where an admin exists already, a plain user is made instead. The key of the
+    first run stays valid; a later run signs in with a key that is valid for a day.
 
     \b
     Example:
@@ -86,36 +87,42 @@ def quickstart(app: App, email: str) -> None:
     app.out.answer(data, lambda: _print_run(app, result, run, tasks))
 
 
-def sign_in(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
-    """A user with a fresh key that was authenticated; True where the user is the first admin, made just now."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return _signed_in(db, email)
-        except (InvalidApiKey, ApiKeyNotFound, EmailExists):
-            # Another quickstart on this database came in between: it made the user, or has a newer secret by now.
-            continue
-    return _signed_in(db, email)
+def sign_in(db: Database, email: str, now: datetime | None = None) -> tuple[User, IssuedKey, bool]:
+    """A user with a fresh key that was authenticated; True where the user is the first admin, made just now.
 
-
-def _signed_in(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
-    _, issued, created = _account(db, email)
+    A key that an earlier run has shown stays valid. The first key does not expire; those of later runs are valid for
+    a day, and are removed by a run after that.
+    """
+    _, issued, created = _account(db, email, now or datetime.now(UTC))
     return db.api_keys.authenticate(issued.secret), issued, created
 
 
-def _account(db: Database, email: str) -> tuple[User, IssuedKey, bool]:
+def _account(db: Database, email: str, now: datetime) -> tuple[User, IssuedKey, bool]:
     try:
         user, issued = db.users.create_first_admin(email, KEY_NAME)
         return user, issued, True
     except AlreadyBootstrapped:
+        user = _user(db, email)
+    permanent = False
+    for key in list(_keys(db, user)):
+        permanent |= key.name == KEY_NAME and key.expires_at is None
+        if key.name == AGAIN_NAME and key.expires_at is not None and key.expires_at < now:
+            with suppress(ApiKeyNotFound):  # another run removed it just now
+                db.api_keys.revoke(key.id)
+    if permanent:
+        return user, db.api_keys.issue(user.id, AGAIN_NAME, expires_at=now + AGAIN_VALID), False
+    return user, db.api_keys.issue(user.id, KEY_NAME), False
+
+
+def _user(db: Database, email: str) -> User:
+    try:
+        return db.users.get_by_email(email)
+    except UserNotFound:
         pass
     try:
-        user = db.users.get_by_email(email)
-    except UserNotFound:
-        user = db.users.create(email)
-    for key in _keys(db, user):
-        if key.name == KEY_NAME and key.expires_at is None:
-            return user, db.api_keys.rotate(key.id), False
-    return user, db.api_keys.issue(user.id, KEY_NAME), False
+        return db.users.create(email)
+    except EmailExists:  # another run made it just now
+        return db.users.get_by_email(email)
 
 
 def _keys(db: Database, user: User) -> Iterator[ApiKey]:
@@ -163,7 +170,10 @@ def _print_start(out: Output, db: Database, applied: list[str], user: User, issu
         ("key", issued.secret),
     ]
     out.record(pairs, None)
-    note("Signed in with the key. Keep it: it is shown this once.")
+    if issued.api_key.expires_at is None:
+        note("Signed in with the key. Keep it: it is shown this once.")
+    else:
+        note("Signed in with this key, which is valid for a day. The key of the first run is still valid.")
 
 
 def _print_run(app: App, result: Result, run: WorkflowState, tasks: list[TaskState]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from diglot.cli.app import App, pass_app
+from diglot.cli.confirm import confirm, yes_option
 from diglot.cli.output import Output
 from diglot.cli.pages import page_options, print_page
 from diglot.models import ROLES, Role, User
@@ -88,9 +89,10 @@ def update(app: App, user: str, email: str | None, role: Role | None) -> None:
 
 @click.command()
 @user_argument
+@yes_option
 @pass_app
-def delete(app: App, user: str) -> None:
-    """Delete a user and all keys of that user. The last admin can't be deleted.
+def delete(app: App, user: str, yes: bool) -> None:
+    """Delete a user and all keys of that user. It asks first. The last admin can't be deleted.
 
     \b
     Example:
@@ -98,6 +100,13 @@ def delete(app: App, user: str) -> None:
     """
     with app.open() as db:
         found = find_user(db, user)
+        if not yes:
+            confirm(
+                [f"user {found.email} ({found.role}) and all keys of that user"],
+                doing="deleting",
+                question="Delete all the same?",
+                undone="nothing was deleted",
+            )
         db.users.delete(found.id)
     app.out.line(f"deleted {found.email} and all keys of that user", {"deleted": found.id})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diglot.cli.app import App, note, pass_app
+from diglot.cli.confirm import confirm, yes_option
 from diglot.cli.output import cell, console
 from diglot.cli.pages import page_options, print_page
 from diglot.models import STATUSES, Status, TaskState, WorkflowState
@@ -63,15 +64,24 @@ def show(app: App, workflow_exec_id: str, width: int) -> None:
 
 @click.command()
 @execution_argument
+@yes_option
 @pass_app
-def delete(app: App, workflow_exec_id: str) -> None:
-    """Delete one execution and all its tasks.
+def delete(app: App, workflow_exec_id: str, yes: bool) -> None:
+    """Delete one execution and all its tasks. It asks first.
 
     \b
     Example:
       diglot workflow delete 01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0f
     """
     with app.open() as db:
+        if not yes:
+            found = db.workflows.get(workflow_exec_id, with_tasks=False)
+            confirm(
+                [f"execution {workflow_exec_id} of {found.workflow_id} ({found.status}) and all its tasks"],
+                doing="deleting",
+                question="Delete all the same?",
+                undone="nothing was deleted",
+            )
         db.workflows.delete(workflow_exec_id)
     app.out.line(f"deleted {workflow_exec_id} and its tasks", {"deleted": workflow_exec_id})
 

@@ -8,14 +8,14 @@ models = "shop.rows"
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from diglot.config import CONFIG_FILE
 from diglot.errors import ConfigurationError
+from diglot.toml_file import read_toml
 
 
 class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,12 +36,7 @@ def load_check(config_file: Path | None) -> CheckSettings:
     if config_file is None and not file.exists():
         return CheckSettings()
     try:
-        section: Any = tomllib.loads(file.read_text("utf-8")).get("check", {})
-        found = msgspec.convert(section, CheckSettings)
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {(error.strerror or 'can not be read').lower()}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise ConfigurationError(f"{file} is not TOML") from None
+        found = msgspec.convert(read_toml(file).get("check", {}), CheckSettings)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"[check] of {file}: {error}") from None
     folder = file.absolute().parent

@@ -14,7 +14,6 @@ options = { api_key = "…" }
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ import msgspec
 
 from diglot.config import CONFIG_FILE, HIDDEN, Value
 from diglot.errors import ConfigurationError
+from diglot.toml_file import read_toml
 from diglot.vectors.settings import METRICS, PROVIDERS, KnowledgeSettings, VectorSettings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, s
     file = Path(config_file) if config_file is not None else CONFIG_FILE
     if config_file is None and not file.exists():
         return KnowledgeSettings(), ""
-    section: Any = tomllib.loads(file.read_text("utf-8")).get("knowledge")
+    section: Any = read_toml(file).get("knowledge")
     if section is None:
         return KnowledgeSettings(), ""
     try:

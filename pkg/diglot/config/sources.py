@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import EnvSettingsSource
 
 from diglot.config import CONFIG_FILE
 from diglot.config.keys import KEYS, Key, Settings
 from diglot.errors import ConfigurationError
+from diglot.toml_file import read_toml
 
 OPTIONS = {"--database-url": "url", "--db-driver": "driver", "--db-path": "path", "database_url": "url"}
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -61,7 +62,7 @@ def from_dotenv(path: Path | None) -> Layer:
     if path is None:
         return {}
     try:
-        with path.open(encoding="utf-8") as stream:
+        with path.open(encoding="utf-8-sig") as stream:
             bindings = list(parse_stream(stream))
     except FileNotFoundError:
         return {}
@@ -81,15 +82,7 @@ def from_toml(path: Path | str | None) -> Layer:
     file = Path(path) if path is not None else CONFIG_FILE
     if path is None and not file.exists():
         return {}
-    try:
-        with file.open("rb"):  # the source below takes a file that is not there for an empty one
-            data = TomlConfigSettingsSource(Settings, file).toml_data
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {_why(error)}") from None
-    except ValueError as error:  # its text may quote the file: only the place is told
-        place = re.search(r"\((?:at .*)\)\Z", str(error))
-        raise ConfigurationError(f"{file} is not TOML {place[0] if place else '(UTF-8 text is needed)'}") from None
-
+    data = read_toml(file)
     values: dict[str, Any] = {}
     for name, value in data.items():
         if name == "check" and isinstance(value, dict):

@@ -14,7 +14,6 @@ sqlite = "integer"
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +23,7 @@ import msgspec
 from diglot.drift.difference import KINDS, Difference, DifferenceKind
 from diglot.drift.types import EQUIVALENCES, Equivalence
 from diglot.errors import ConfigurationError
+from diglot.toml_file import read_toml
 
 DRIFT_FILE = Path("drift.toml")
 
@@ -79,11 +79,7 @@ def load_allowed(path: Path | None = None) -> DriftSettings:
     if path is None and not file.exists():
         return DriftSettings()
     try:
-        settings = msgspec.convert(tomllib.loads(file.read_text("utf-8")), DriftSettings)
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {(error.strerror or str(error)).lower()}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} is not TOML: {error}") from error
+        settings = msgspec.convert(read_toml(file), DriftSettings)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{file}: {error} (kind is one of {', '.join(KINDS)})") from error
     for entry in settings.allow:

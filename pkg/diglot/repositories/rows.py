@@ -1,4 +1,4 @@
-"""The rows that queries answer with and that are no models of their own: what a repository makes its answers of."""
+"""The rows that queries return, found here by the name in ``-- returns:``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from datetime import datetime
 
 import msgspec
 
-from diglot import models
+from diglot.models import ApiKey as ApiKey
 from diglot.models import JsonObject, User
+from diglot.models import TaskState as TaskState
+from diglot.models import TaskSummary as TaskSummary
+from diglot.models import TreeNode as TreeNode
+from diglot.models import WorkflowState as WorkflowState
+from diglot.models import WorkflowSummary as WorkflowSummary
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -44,20 +49,8 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 ROW_MODELS: dict[str, type[msgspec.Struct]] = {
-    model.__name__: model
-    for model in (
-        models.WorkflowState,
-        models.TaskState,
-        models.WorkflowSummary,
-        models.TaskSummary,
-        models.TreeNode,
-        models.User,
-        models.ApiKey,
-        Stored,
-        TaskOutput,
-        TaskStatus,
-        StatusCount,
-        Credential,
-    )
+    name: value
+    for name, value in list(globals().items())
+    if isinstance(value, type) and issubclass(value, msgspec.Struct)
 }
-"""Every struct that ``-- returns:`` may name in queries/."""
+"""Every struct of this module by its name: what ``-- returns:`` may name in queries/."""

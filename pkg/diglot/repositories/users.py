@@ -8,7 +8,7 @@ from diglot.repositories.api_keys import ApiKeyRepository
 from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
 from diglot.repositories.parameters import UserChanges
-from diglot.repositories.validation import check_id, check_role, normalise_email
+from diglot.repositories.validation import check_id, check_role, fold_email, normalise_email
 from diglot.stores.session import Session
 
 
@@ -30,7 +30,7 @@ class UserRepository:
 
     def get_by_email(self, email: str) -> User:
         """The user with this e-mail address, in any case, else UserNotFound."""
-        normalised = normalise_email(email)
+        normalised = fold_email(email)
         return _found(self._users.get_user_by_email(self._session, email=normalised), normalised)
 
     def list(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page[User]:

@@ -35,7 +35,12 @@ from diglot.sql.timestamps import utc
 MAX_ID_LENGTH = 255
 MAX_ID_BYTES = 880
 """Three ids and a time stand in one index, and PostgreSQL's take 2,704 bytes: more than 220 emoji are too many."""
-MAX_EMAIL_LENGTH = 320
+MAX_EMAIL_LENGTH = 254
+"""RFC 3696, erratum 1690: what fits into the path of SMTP."""
+_IGNORABLE = frozenset(
+    {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+) | frozenset(range(0xE0100, 0xE01F0))
+"""Letters and marks that show nothing: Unicode's Default_Ignorable_Code_Point, and the empty Braille pattern."""
 WORKFLOW_OUTPUT_DEPTH = MAX_DEPTH + 2
 """The output of a workflow holds the outputs of its tasks two levels down."""
 
@@ -83,19 +88,30 @@ def check_name(value: Any, path: str = "name") -> str | None:
 
 
 def normalise_email(value: Any, path: str = "email") -> str:
-    """The address as it is stored and looked up: trimmed, NFKC(casefold(NFKC(…)))."""
+    """A new address as it is stored. InvalidValue for what is not an address, or has characters that can't be seen."""
+    folded = fold_email(value, path)
+    local, at, domain = folded.rpartition("@")
+    dots = any(not part for part in (*local.split("."), *domain.split(".")))
+    if not at or "@" in local or dots or any(map(_is_invisible, folded)):
+        raise InvalidValue(path, f"{value.strip()!r} is not an e-mail address")
+    if len(folded) > MAX_EMAIL_LENGTH:
+        raise InvalidValue(path, f"an e-mail address has at most {MAX_EMAIL_LENGTH} characters, not {len(folded):,}")
+    return folded
+
+
+def _is_invisible(character: str) -> bool:
+    """Blank, a control or format character, unassigned, or one that Unicode lets a font leave out."""
+    category = unicodedata.category(character)
+    return category[0] in "CZ" or character.isspace() or ord(character) in _IGNORABLE
+
+
+def fold_email(value: Any, path: str = "email") -> str:
+    """An address as it is looked up: trimmed, NFKC(casefold(NFKC(…))). It may be one that would not be stored today."""
     if type(value) is not str:
         raise InvalidValue(path, f"an e-mail address is text, not {type(value).__name__}")
     check_text(value, path)
     folded = unicodedata.normalize("NFKC", value.strip())
-    folded = unicodedata.normalize("NFKC", folded.casefold()).strip()
-    local, at, domain = folded.rpartition("@")
-    broken = any(c.isspace() or unicodedata.category(c) in ("Cc", "Cf") for c in folded)
-    if not (local and at and domain) or "@" in local or broken:
-        raise InvalidValue(path, f"{value.strip()!r} is not an e-mail address")
-    if len(folded) > MAX_EMAIL_LENGTH:
-        raise InvalidValue(path, f"an e-mail address has at most {MAX_EMAIL_LENGTH} characters")
-    return folded
+    return unicodedata.normalize("NFKC", folded.casefold()).strip()
 
 
 def check_object(value: Any, path: str, max_depth: int = MAX_DEPTH) -> dict[str, Any] | None:

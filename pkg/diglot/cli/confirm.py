@@ -1,0 +1,32 @@
+"""Asks a person before something is lost; a script says ``--yes``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from diglot.cli.app import note
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def yes_option(command: Command) -> Command:
+    """``--yes``: do not ask."""
+    option: Callable[[Command], Command] = click.option("--yes", is_flag=True, help="Do not ask.")
+    return option(command)
+
+
+def confirm(losses: Sequence[str], *, doing: str, question: str, undone: str) -> None:
+    """Names what will be lost and asks. ClickException if the answer is no, or if nobody can be asked.
+
+    ``doing`` begins the error ("rolling back would lose data"), ``undone`` is the answer to a no.
+    """
+    for loss in losses:
+        note(f"this will be lost: {loss}")
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.ClickException(f"{doing} would lose data ({'; '.join(losses)}): confirm it with --yes")
+    if not click.confirm(question, err=True):
+        raise click.ClickException(undone)

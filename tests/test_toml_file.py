@@ -1,0 +1,88 @@
+"""Whatever a settings file is, it ends in its tables or in one clear line, at once, and never shows a value."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from diglot.errors import ConfigurationError
+from diglot.toml_file import read_toml
+from tests.cli.running import diglot
+
+ODD = [
+    ("deep arrays", "a = " + "[" * 100_000, "nested too deeply"),
+    ("deep tables", "a = " + "{b = " * 20_000, "nested too deeply"),
+    ("deep, and whole", "a = " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
+    ("a key of many parts", ".".join(["a"] * 100_000) + " = 1", "a key has more than 20 parts (at line 1)"),
+    ("the same in quotes", "\n" + '"a".' * 10_000 + "b = 1", "a key has more than 20 parts (at line 2)"),
+    ("the same in a header", "[" + ".".join(["a"] * 10_000) + "]", "a key has more than 20 parts (at line 1)"),
+    ("200,000 dotted keys", "\n".join(f"a.b{i} = 1" for i in range(200_000)), "larger than 256 KiB"),
+    ("no equals sign", "hunter2", "expected '=' after a key in a key/value pair (at end of document)"),
+    ("no quotes", "password = hunter2", "invalid value (at line 1, column 12)"),
+    ("no end", "password = 'hunter2", 'expected "\'" (at end of document)'),
+    ("twice", "[hunter2]\n[hunter2]", "cannot declare twice (at line 2, column 9)"),
+    ("a wrong escape", 'a = "\\q"', "in a string (at line 1, column 8)"),
+    ("not UTF-8", b"a = '\xff'", "UTF-8 text is needed, byte 5 is none"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), [o[1:] for o in ODD], ids=[o[0] for o in ODD])
+def test_an_odd_file_ends_in_one_line_without_a_value(content: str | bytes, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "diglot.toml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    started = time.process_time()
+    with pytest.raises(ConfigurationError) as error:
+        read_toml(file)
+    assert time.process_time() - started < 1
+    assert said in str(error.value)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def _diglot_toml(folder: Path) -> list[str]:
+    (folder / "diglot.toml").write_bytes(b'\xef\xbb\xbf[database]\r\npath = "x.db"\r\n')
+    return ["config", "show"]
+
+
+def _knowledge(folder: Path) -> list[str]:
+    (folder / "diglot.toml").write_bytes(b"\xef\xbb\xbf[knowledge]\r\nenabled = false\r\n")
+    return ["config", "show"]
+
+
+def _dotenv(folder: Path) -> list[str]:
+    (folder / ".env").write_bytes(b"\xef\xbb\xbfDB_PATH=x.db\r\n")
+    return ["config", "show"]
+
+
+def _drift(folder: Path) -> list[str]:
+    (folder / "drift.toml").write_bytes(
+        b'\xef\xbb\xbf[[equivalent]]\r\npostgres = "interval"\r\nsqlite = "integer"\r\n'
+    )
+    for side in ("a", "b"):
+        connection = sqlite3.connect(folder / f"{side}.db")
+        connection.execute("create table t (id integer primary key)")
+        connection.close()
+    return ["drift", "a.db", "b.db"]
+
+
+def _check(folder: Path) -> list[str]:
+    queries = folder / "queries" / "sqlite"
+    queries.mkdir(parents=True)
+    text = "-- name: one()\r\n-- returns: int\r\n-- One.\r\nselect 1 as n;\r\n"
+    (queries / "numbers.sql").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (folder / "diglot.toml").write_bytes(b'\xef\xbb\xbf[check]\r\nqueries = "queries"\r\ndialect = "sqlite"\r\n')
+    return ["check", "--only", "headers"]
+
+
+@pytest.mark.parametrize("written", [_diglot_toml, _knowledge, _dotenv, _drift, _check])
+def test_a_byte_order_mark_is_taken_in_every_file(
+    written: Callable[[Path], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = diglot(*written(tmp_path))
+    assert (result.code, result.err.count("Traceback")) == (0, 0), result.err
