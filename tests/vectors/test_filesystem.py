@@ -61,10 +61,14 @@ def written(file: Path, *batches: list[Record]) -> list[int]:
     return sizes
 
 
+MARK = 12
+"""Bytes behind a frame that was acknowledged."""
+
+
 def test_a_record_that_was_torn_anywhere_is_dropped_and_those_before_it_stay(file: Path) -> None:
     _, one, two = written(file, [A], [B])
     whole = file.read_bytes()
-    for end in range(one, two):
+    for end in range(one, two - MARK):
         file.write_bytes(whole[:end])
         assert ids(file) == {"a"}, end
     with opened(file) as docs:
@@ -74,15 +78,86 @@ def test_a_record_that_was_torn_anywhere_is_dropped_and_those_before_it_stay(fil
 
 
 def test_a_batch_is_all_or_nothing(file: Path) -> None:
-    os.truncate(file, written(file, [A], [B, C])[-1] - 1)
+    os.truncate(file, written(file, [A], [B, C])[-1] - MARK - 1)
     assert ids(file) == {"a"}
+
+
+def test_a_record_whose_mark_was_torn_is_there(file: Path) -> None:
+    """It was flushed before: the mark tells only that nothing of it may be missing."""
+    _, _, two = written(file, [A], [B])
+    whole = file.read_bytes()
+    for end in range(two - MARK, two):
+        file.write_bytes(whole[:end])
+        assert ids(file) == {"a", "b"}, end
+    with opened(file) as docs:
+        docs.upsert([C])
+    assert ids(file) == {"a", "b", "c"}
+
+
+def test_a_record_that_was_torn_in_pages_is_dropped(file: Path) -> None:
+    """Of a long frame the later pages may have reached the disk, and the first not."""
+    _, one, two = written(file, [A], [Record("b", [0, 1, 0], text="x" * 9_000)])
+    whole = file.read_bytes()
+    for page in (slice(one, 4096), slice(4096, 8192)):
+        data = bytearray(whole[: two - MARK])
+        data[page] = b"\0" * len(data[page])
+        file.write_bytes(data)
+        assert ids(file) == {"a"}
+
+
+def test_damage_to_the_last_record_that_was_acknowledged_is_said_and_nothing_is_cut_off(file: Path) -> None:
+    _, one, two = written(file, [A], [B])
+    whole = file.read_bytes()
+    for place in range(one, two - MARK):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        file.write_bytes(data)
+        with pytest.raises(DatabaseDamaged, match="damaged at byte"):
+            opened(file)
+        assert file.read_bytes() == data
+    for place in range(two - MARK, two):  # in the mark itself nothing is lost
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        file.write_bytes(data)
+        assert ids(file) == {"a", "b"}
+
+
+def test_damage_that_comes_while_it_is_open_is_never_cut_off_by_a_write(file: Path) -> None:
+    with opened(file) as docs, opened(file) as other:
+        docs.upsert([A])
+        other.upsert([B])
+        data = bytearray(file.read_bytes())
+        data[-MARK - 3] ^= 0xFF
+        file.write_bytes(data)
+        with pytest.raises(DatabaseDamaged):
+            docs.upsert([C])
+        assert file.read_bytes() == data
+
+
+def test_a_file_of_format_1_is_read_and_made_format_2_by_the_first_write(file: Path) -> None:
+    file.parent.mkdir()
+    begin = filesystem._encode(filesystem.Begin(3, "cosine", 1))
+    first = filesystem._encode(filesystem.Upsert([filesystem.Kept("a", bytes(12), "first", {})]))
+    old = b"".join(log._frame(frame) for frame in (begin, first))
+    file.write_bytes(old)
+    with opened(file) as docs:
+        assert docs.count() == 1
+        assert file.read_bytes() == old
+        docs.upsert([B])
+        assert docs.count() == 2
+    assert file.read_bytes()[-MARK:] == log._mark(file.stat().st_size - MARK)
+    data = bytearray(file.read_bytes())
+    data[-MARK - 1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(DatabaseDamaged):
+        opened(file)
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 300, None], ids=["zeros", "bad checksum"])
 def test_a_tail_that_had_not_reached_the_disk_is_dropped(file: Path, tail: bytes | None) -> None:
     _, one, two = written(file, [A], [B])
     data = file.read_bytes()
-    file.write_bytes(data[:one] + (tail or data[one : two - 3] + b"\0\0\0"))
+    file.write_bytes(data[:one] + (tail or data[one : two - MARK - 3] + b"\0\0\0"))
     assert ids(file) == {"a"}
     with opened(file) as docs:
         docs.upsert([C])
@@ -321,12 +396,45 @@ def test_the_file_is_its_users_alone(file: Path) -> None:
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+@pytest.mark.parametrize("name", ["docs.vectors", "docs.vectors-lock"])
+def test_a_file_of_another_user_is_refused(name: str, file: Path) -> None:
+    written(file, [A])
+    os.chown(file.with_name(name), 65534, 65534)
+    with pytest.raises(ConfigurationError, match=r"belongs to user 65534 .* run as its owner, or change its owner"):
+        opened(file)
+    assert file.with_name(name).stat().st_uid == 65534
+
+
+def test_a_file_is_read_while_others_read_it_and_not_in_their_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens a large file does not keep the others from it."""
+    written(file, [A])
+    with opened(file, lock_timeout=0.2) as docs:
+        put = filesystem.Rows.put
+
+        def meanwhile(rows: filesystem.Rows, record: filesystem.Kept) -> None:
+            monkeypatch.setattr(filesystem.Rows, "put", put)
+            docs.upsert([B])  # by another who has the file open, in the midst of reading
+            put(rows, record)
+
+        monkeypatch.setattr(filesystem.Rows, "put", meanwhile)
+        with opened(file, lock_timeout=0.2) as other:
+            assert other.count() == 2
+
+
 def test_a_link_or_a_folder_in_its_place_is_refused(file: Path, tmp_path: Path) -> None:
     written(file, [A])
     link = tmp_path / "link"
     link.symlink_to(file)
     with pytest.raises(ConfigurationError, match="is a symbolic link"):
         opened(link)
+    os.link(file, tmp_path / "second")
+    with pytest.raises(ConfigurationError, match="has 2 hard links"):
+        opened(file)
+    (tmp_path / "second").unlink()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="is a named pipe"):
+        opened(tmp_path / "pipe")
     with pytest.raises(DatabaseUnavailable, match="is a directory"):
         opened(file.parent)
     with pytest.raises(DatabaseUnavailable, match="can't be used"):

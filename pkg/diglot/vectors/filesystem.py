@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import msgspec
 import numpy as np
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = "./data/vectors"
 COMPACT_FROM = 1 << 20
 """Bytes: a smaller file is left as it is. A larger one is compacted when more than half of it is of no use any more."""
+LOADS = 3
+"""How often a file that is compacted meanwhile is read without the lock."""
 _BATCH = 1_000
 _BATCH_BYTES = 1 << 24
 
@@ -42,9 +44,13 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """Format 1 had no marks after its frames; the first writer makes format 2 of it."""
+
+    format_now: ClassVar[int] = 2
+
     dimension: int
     metric: Metric
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
 
 
 class Upsert(msgspec.Struct, frozen=True, tag="upsert"):
@@ -82,6 +88,7 @@ class FilesystemEngine:
         self._rows = Rows(begin.dimension)
         self._process = os.getpid()
         self._compact_beyond = 0
+        self._format: int = Begin.format_now
 
     def upsert(self, records: list[Checked]) -> None:
         kept = [Kept(r.id, r.vector.tobytes(), r.text, r.metadata) for r in records]
@@ -155,13 +162,35 @@ class FilesystemEngine:
         with self._lock:
             if self._closed:
                 raise StoreClosed
-            with self._log.locked(write=write or self._log.replaced()):
-                if self._log.replaced():
-                    self._log.reopen()
-                    self._rows = Rows(self._begin.dimension)
-                for frame in self._log.frames():
-                    self._apply(self._read(frame))
+            for _ in range(LOADS):
+                if not self._log.replaced():
+                    break
+                self._log.make()
+                self._load()
+            with self._log.locked(write=write):
+                if self._log.replaced():  # compacted again and again meanwhile: nobody writes now
+                    self._reopen()
+                self._catch_up(None)
+                if write and self._format < Begin.format_now:
+                    self._log.compact(self._everything())
+                    self._format = Begin.format_now
                 yield
+
+    def _load(self) -> None:
+        """Read the file without the lock: it only grows, and a compaction makes another one."""
+        self._reopen()
+        with self._log.locked(write=False):
+            size = self._log.length()
+        with suppress(DatabaseDamaged):  # or cut off and written by another process just now: the lock will show it
+            self._catch_up(size)
+
+    def _reopen(self) -> None:
+        self._log.reopen()
+        self._rows = Rows(self._begin.dimension)
+
+    def _catch_up(self, size: int | None) -> None:
+        for frame in self._log.frames(size):
+            self._apply(self._read(frame))
 
     def _read(self, frame: bytes) -> Begin | Upsert | Delete:
         try:
@@ -177,7 +206,9 @@ class FilesystemEngine:
         elif isinstance(change, Delete):
             for id in change.ids:
                 self._rows.remove(id)
-        elif change != self._begin:
+        elif (change.dimension, change.metric) == (self._begin.dimension, self._begin.metric):
+            self._format = change.format
+        else:
             raise ConfigurationError(
                 f"the vectors in {self._log.path} have dimension {change.dimension} and metric {change.metric!r}, not "
                 f"{self._begin.dimension} and {self._begin.metric!r}: set those, or name another path"

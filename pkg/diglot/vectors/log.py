@@ -1,8 +1,10 @@
 """An append-only file of records that survives the death of its writer, and the lock that processes share it by.
 
 A frame is one change, whole or not at all: its length, the checksum of its content, the checksum of these two, then
-the content. It is flushed to the disk before the call returns. A frame at the end that is not whole was never
-acknowledged: the next writer cuts it off. Anything else that is not right is damage, and said, never cut off.
+the content. It is flushed to the disk; then a mark of 12 bytes is written after it, and the call returns. So a frame
+that is not whole and has nothing after it was never acknowledged: the next writer cuts it off. Anything else that is
+not right is damage: an error, and nothing is cut off. The mark itself is not flushed. After a power cut the last frame
+may have none; it is whole all the same, because it was flushed before.
 
 The lock is a flock on a file beside it: it dies with its owner. ``compact`` writes a new file and moves it over the old
 one; others see that theirs was replaced and read again.
@@ -13,7 +15,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import stat
 import struct
 import time
 import zlib
@@ -23,9 +24,12 @@ from itertools import chain
 from pathlib import Path
 
 from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, LockTimeout
+from diglot.stores.private_file import refuse_unsafe, tightened
 
 _SIZES = struct.Struct("<II")
 _HEAD = struct.Struct("<III")
+_MARK = 0xFFFFFFFF
+"""In place of a length: everything before this is acknowledged. Its checksum is that of its position."""
 _SLEEP = 0.005
 MAX_FRAME = 2**30
 
@@ -62,30 +66,49 @@ class Log:
         held = os.fstat(self._file)
         return (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino)
 
-    def reopen(self) -> None:
-        """Open what is at the path now, made where nothing is (so: in the write lock); read from its start."""
-        self._forget()
+    def make(self) -> None:
+        """Make the file, if there is none. Outside of the lock."""
         if not self.path.exists():
-            self._replace([self.begin])
+            with self.locked(write=True):
+                if not self.path.exists():
+                    self._replace([self.begin])
+
+    def reopen(self) -> None:
+        """Open what is at the path now; it is read from its start."""
+        self._forget()
         self._file = _open(self.path, os.O_RDWR | os.O_APPEND)
         self._position = 0
 
-    def frames(self) -> Iterator[bytes]:
-        """Those that were written since the last call. DatabaseDamaged."""
-        size = os.fstat(self._file).st_size
+    def length(self) -> int:
+        """How long the file is. In the lock, so that no frame is half written: ``frames`` may read up to here later."""
+        return os.fstat(self._file).st_size
+
+    def frames(self, size: int | None = None) -> Iterator[bytes]:
+        """Those that were written since the last call, up to this size (None: that of now). DatabaseDamaged."""
+        if size is None:
+            size = self.length()
         if size < self._position:
             raise DatabaseDamaged(f"the vectors in {self.path} are damaged: the file has become shorter")
         while self._position < size:
             head = os.pread(self._file, _HEAD.size, self._position)
             if len(head) < _HEAD.size:
+                self._must_have_begun()
                 return
             length, check, check_of_head = _HEAD.unpack(head)
             if zlib.crc32(head[: _SIZES.size]) != check_of_head:
-                if self._only_zeros(self._position, size):
-                    return  # the file had grown, and its content had not reached the disk
-                raise self._damaged()
+                if self._is_acknowledged(size):
+                    raise self._damaged()
+                self._must_have_begun()
+                return
+            if length == _MARK:
+                if check != _position_check(self._position):
+                    raise self._damaged()
+                self._position += _HEAD.size
+                continue
             end = self._position + _HEAD.size + length
             if end > size:
+                if self._is_acknowledged(size):
+                    raise self._damaged()
                 return
             content = os.pread(self._file, length, self._position + _HEAD.size)
             if zlib.crc32(content) != check:
@@ -94,6 +117,16 @@ class Log:
                 raise self._damaged()
             self._position = end
             yield content
+
+    def _must_have_begun(self) -> None:
+        """The first frame is there from the moment the file has its name: without it, this is something else."""
+        if self._position == 0:
+            raise self._damaged()
+
+    def _is_acknowledged(self, size: int) -> bool:
+        """Whether the file ends with a mark: then nothing in it may be missing."""
+        mark = os.pread(self._file, _HEAD.size, size - _HEAD.size)
+        return size - _HEAD.size > self._position and mark == _mark(size - _HEAD.size)
 
     def append(self, content: bytes) -> None:
         """Written and on the disk when it returns; what was not whole before it is cut off. In the write lock.
@@ -109,7 +142,10 @@ class Log:
             with suppress(OSError):
                 os.ftruncate(self._file, self._position)
             raise _refused(error, self.path) from error
-        self._position = os.fstat(self._file).st_size
+        self._position = self.length()
+        with suppress(OSError):  # the change is on the disk: a mark that finds no room is cut off by the next writer
+            _write(self._file, _mark(self._position))
+            self._position += _HEAD.size
 
     def compact(self, contents: Iterator[bytes]) -> None:
         """Replace the file by one with these frames alone, at once: who is killed in between leaves the old one."""
@@ -144,6 +180,7 @@ class Log:
             try:
                 for content in contents:
                     _write(file, _frame(content))
+                _write(file, _mark(os.fstat(file).st_size))
                 os.fsync(file)
             finally:
                 os.close(file)
@@ -171,14 +208,6 @@ class Log:
             else:
                 return
 
-    def _only_zeros(self, start: int, end: int) -> bool:
-        while start < end:
-            part = os.pread(self._file, min(1 << 20, end - start), start)
-            if part.strip(b"\0"):
-                return False
-            start += len(part)
-        return True
-
     def _damaged(self) -> DatabaseDamaged:
         return DatabaseDamaged(
             f"the vectors in {self.path} are damaged at byte {self._position}: restore the file from a backup, "
@@ -198,6 +227,15 @@ def _frame(content: bytes) -> bytes:
     return sizes + struct.pack("<I", zlib.crc32(sizes)) + content
 
 
+def _mark(position: int) -> bytes:
+    sizes = _SIZES.pack(_MARK, _position_check(position))
+    return sizes + struct.pack("<I", zlib.crc32(sizes))
+
+
+def _position_check(position: int) -> int:
+    return zlib.crc32(struct.pack("<Q", position))
+
+
 def _write(file: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
@@ -212,19 +250,23 @@ def _make_folder(folder: Path) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """A regular file of our own, for its user alone; a link at its place is not followed."""
+    """A regular file of our own, for its user alone; a link at its place is not followed, a pipe not waited for."""
+    flags |= os.O_NONBLOCK
     try:
         file = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ConfigurationError(f"{path} is a symbolic link: name the file itself") from error
         raise _refused(error, path) from error
-    found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode):
+    try:
+        found = os.fstat(file)
+        refuse_unsafe(found, f"the file of vectors {path}")
+        rights = tightened(found.st_mode)
+        if rights is not None:
+            os.fchmod(file, rights)
+    except BaseException:
         os.close(file)
-        raise ConfigurationError(f"{path} is not a file")
-    if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
-        os.fchmod(file, 0o600)
+        raise
     return file
 
 

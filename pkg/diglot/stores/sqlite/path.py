@@ -23,9 +23,10 @@ from diglot.errors import (
     DatabaseUnavailable,
     DiglotError,
 )
+from diglot.stores.private_file import PRIVATE, refuse_unsafe, tightened
 
 MEMORY = ":memory:"
-PRIVATE_FILE = 0o600
+PRIVATE_FILE = PRIVATE
 PRIVATE_FOLDER = 0o700
 COMPANIONS = ("-wal", "-shm", "-journal", "-gate")
 
@@ -204,39 +205,18 @@ def lock_refused(path: Path, error: OSError) -> DiglotError:
 
 # --- details -----------------------------------------------------------------------------------------------
 
-_KINDS = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
 
 def _regular(path: Path, *, of_anybody: bool = False) -> os.stat_result | None:
     try:
         found = path.lstat()
     except FileNotFoundError:
         return None
-    kind = _KINDS.get(stat.S_IFMT(found.st_mode))
-    if kind is not None:
-        raise ConfigurationError(f"the path of the SQLite database is {kind}: {path}; it must be a regular file")
-    if found.st_nlink > 1:
-        raise ConfigurationError(
-            f"the SQLite database {path} has {found.st_nlink} hard links: under two names it would have two "
-            "write-ahead logs; remove the other names"
-        )
-    if found.st_uid != os.geteuid() and not of_anybody:
-        raise ConfigurationError(
-            f"the SQLite database {path} belongs to user {found.st_uid} and this is user {os.geteuid()}: "
-            "run as its owner, or change its owner"
-        )
+    refuse_unsafe(found, f"the SQLite database {path}", of_anybody=of_anybody)
     return found
 
 
 def _tighten(path: Path, found: os.stat_result) -> None:
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & ~PRIVATE_FILE:
+    rights = tightened(found.st_mode)
+    if rights is not None:
         with suppress(FileNotFoundError):  # another process has just closed the last connection: the log is gone
-            path.chmod(mode & PRIVATE_FILE)
+            path.chmod(rights)

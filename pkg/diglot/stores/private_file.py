@@ -1,0 +1,44 @@
+"""Which files may hold our data: regular ones with one name, of this user, that nobody else can read or write."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from diglot.errors import ConfigurationError
+
+PRIVATE = 0o600
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def refuse_unsafe(found: os.stat_result, what: str, *, of_anybody: bool = False) -> None:
+    """ConfigurationError for a file that is not regular, has several names or belongs to another user.
+
+    ``what`` names it in the error (``the SQLite database /srv/app.db``); ``of_anybody``: whoever owns it.
+    """
+    kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+    if kind is not None:
+        raise ConfigurationError(f"{what} is {kind}; it must be a regular file")
+    if found.st_nlink > 1:
+        raise ConfigurationError(
+            f"{what} has {found.st_nlink} hard links: what is beside it (its log, its lock) is found by one name only; "
+            "remove the other names"
+        )
+    if found.st_uid != os.geteuid() and not of_anybody:
+        raise ConfigurationError(
+            f"{what} belongs to user {found.st_uid} and this is user {os.geteuid()}: "
+            "run as its owner, or change its owner"
+        )
+
+
+def tightened(mode: int) -> int | None:
+    """The rights that a file of ours is to get instead of these; None where they are tight already."""
+    rights = stat.S_IMODE(mode)
+    return rights & PRIVATE if rights & ~PRIVATE else None
