@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.databases import (
     SESSION_FOLDER,
@@ -37,6 +38,12 @@ __all__ = [
     "session_folder",
     "store",
 ]
+
+
+# How long an example takes says more about what else the machine does than about the code.
+# (In CI, Hypothesis has a profile of its own, which takes the same examples every time: the rest of it stays.)
+settings.register_profile("diglot", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("diglot")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ FEW = settings(
     derandomize=True,
     deadline=None,
     # The database is made once a test and serves all of its examples, each with an id of its own.
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 """For what asks a database each time."""
 

@@ -53,7 +53,8 @@ def open_qdrant(settings: VectorSettings) -> QdrantEngine:
         # A folder can be opened once, so each collection has its own below the path.
         folder = Path(settings.path or "") / settings.id
         try:
-            client = QdrantClient(path=str(folder))
+            # Its threads take turns at our lock; its own question for what SQLite allows leaves a connection open.
+            client = QdrantClient(path=str(folder), force_disable_check_same_thread=True)
         except RuntimeError as error:  # it is locked
             raise DatabaseUnavailable(
                 f"the folder {folder} is in use already: only a Qdrant server can be shared, so set url instead of path"

@@ -28,21 +28,24 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_threads_and_processes_write_at_once_and_nobody_starves(path: Path) -> None:
-    rounds = []
+    rounds, seconds = [], 1.5
     for _ in range(3):  # other work delays somebody now and then; a gate that starves somebody does it always
-        many = Worker("increment", path, seconds=1.5, threads=10)
-        others = [Worker("increment", path, seconds=1.5, threads=1) for _ in range(10)]
+        many = Worker("increment", path, seconds=seconds, threads=10)
+        others = [Worker("increment", path, seconds=seconds, threads=1) for _ in range(10)]
         with workers(many, *others) as started:
             for worker in started:
                 worker.tell()
             found = [tuple(thread) for worker in started for thread in worker.result()]
         commits, waits = zip(*found, strict=True)
         assert len(found) == 20
-        rounds.append((sum(commits), min(commits) / max(commits), max(waits)))
-        assert opened(path, counter) == sum(total for total, _, _ in rounds), "an update was lost"
-        if rounds[-1][1] >= 0.5 and rounds[-1][2] < 0.5:
+        rounds.append((sum(commits), min(commits), max(commits), max(waits)))
+        assert opened(path, counter) == sum(total for total, *_ in rounds), "an update was lost"
+        # On a busy machine there are few commits, and one turn of all 20 takes long.
+        is_fair = min(commits) >= max(commits) / 2 or max(commits) - min(commits) <= 3
+        turn = seconds * len(commits) / max(1, sum(commits))
+        if is_fair and max(waits) < max(0.5, 4 * turn):
             return
-    pytest.fail(f"commits, fewest ÷ most, longest wait in s: {rounds}")
+    pytest.fail(f"commits, fewest and most of a thread, longest wait in s: {rounds}")
 
 
 def test_processes_that_checkpoint_as_fast_as_they_can_do_no_harm(path: Path) -> None:
@@ -53,7 +56,7 @@ def test_processes_that_checkpoint_as_fast_as_they_can_do_no_harm(path: Path) ->
             worker.tell()
         commits = [thread[0] for worker in writing for thread in worker.result()]
         checkpoints = [worker.result() for worker in checkpointing]
-    assert min(checkpoints) > 10
+    assert min(checkpoints) > 2, "they took part"
     assert opened(path, lambda store: store.rows(read("pragma integrity_check"))) == [("ok",)]
     assert opened(path, counter) == sum(commits)
 
