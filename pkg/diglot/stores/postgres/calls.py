@@ -28,11 +28,12 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
+from diglot.stores.postgres import plans
 from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version
 from diglot.stores.postgres.errors import is_lost, is_read_only, is_stale_plan, translate
 from diglot.stores.postgres.pool import Pool
 from diglot.stores.postgres.set_up import set_up
-from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, origin
+from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, many, origin
 from diglot.stores.postgres.watchdog import Watchdog
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
@@ -52,6 +53,8 @@ class Calls:
         self.repeated = 0
         self.trouble: tuple[DatabaseError, float] | None = None
         """The last failure for lack of room or with an I/O error, and its time; None once a write is known to work."""
+        self.written = 0
+        """Rows, about: two threads may count as one."""
         self._forking = threading.Lock()
         self._inherited: list[object] = []
         """In a fork's child: what is the parent's, kept so that no finalizer touches it."""
@@ -109,7 +112,8 @@ class Calls:
                 raise
             try:
                 self.begin(link, deadline)
-                answer = run(link, statement, values, link.opening, link.closing)
+                before = [*link.opening, *self.before(link, statement, values, run)]
+                answer = run(link, statement, values, before, link.closing)
             except BaseException as error:
                 unsure |= self.after_failure(link, error, statement, deadline, attempt)
                 continue
@@ -161,6 +165,15 @@ class Calls:
         return self.pool.replace(link, deadline) if writes and link.read_only else link
 
     # --- any call ------------------------------------------------------------------------------------------
+
+    def before(self, link: Link, statement: Any, values: Any, run: Run[Any]) -> tuple[str, ...]:
+        """What to send first: after much was written, the order to make plans again (``plans`` says why)."""
+        if isinstance(statement, Statement) and statement.writes:
+            self.written += len(values) if run is many else 1
+        if self.written <= link.plans_last_until:
+            return ()
+        link.plans_last_until = plans.last_until(self.written)
+        return (plans.FORGET,)
 
     def begin(self, link: Link, deadline: float | None = None) -> None:
         """Have the watchdog watch it from here on."""
@@ -244,3 +257,4 @@ class Calls:
             self.end(link)
         self.version = server_version(link)
         link.read_only = link.connection.info.parameter_status("default_transaction_read_only") == "on"
+        link.plans_last_until = plans.last_until(self.written)

@@ -52,6 +52,7 @@ class Link:
         "opening",
         "overdue",
         "pgconn",
+        "plans_last_until",
         "pooled",
         "read_only",
         "retires",
@@ -79,6 +80,8 @@ class Link:
         self.read_only = False
         """Its transactions were read-only by default when it was opened. It stays so when the database no longer is,
         so it is of use for reading only."""
+        self.plans_last_until = 0
+        """How many rows the process may have written in all before this connection's plans are made again."""
         # A handle of our own to the same socket: libpq closes its own when it likes, and the number is used again.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._readable = select.poll()

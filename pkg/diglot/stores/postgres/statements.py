@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 
+from diglot.stores.postgres import plans
 from diglot.stores.postgres.connection import Link
 from diglot.stores.session import Row, Statement, Values
 
@@ -78,10 +79,14 @@ def count(link: Link, statement: Statement, values: Values, before: Before = (),
 
 def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before = (), after: After = ()) -> int:
     """Once for each, in one pipeline; a pipeline that begins no transaction is one by itself, all or nothing."""
-    cursor = link.new_cursor()
+    cursors = []
     with _pipeline(link, before, after):
-        cursor.executemany(statement.text, batch)
-    return max(cursor.rowcount, 0)
+        for number, part in enumerate(plans.parts(batch)):
+            if number:
+                link.new_cursor().execute(plans.FORGET, prepare=False)
+            cursors.append(link.new_cursor())
+            cursors[-1].executemany(statement.text, part)
+    return sum(max(cursor.rowcount, 0) for cursor in cursors)
 
 
 def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Before, after: After) -> list[list[Row]]:

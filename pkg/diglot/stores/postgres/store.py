@@ -60,6 +60,11 @@ class PostgresStore:
         link = pool.take(deadline, statement.query)
         if link.read_only and statement.writes:
             link = pool.replace(link, deadline)
+        if calls.written > link.plans_last_until:
+            pool.give(link)
+            return calls.run(statement, values, statements.rows, deadline)
+        if statement.writes:
+            calls.written += 1
         try:
             link.expires = deadline
             if deadline < watchdog.wakes_at:

@@ -52,6 +52,7 @@ class Unit:
     # --- statements ----------------------------------------------------------------------------------------
 
     def run(self, query: str | None, run: Run[T], statement: Any, values: Any) -> T:
+        self.before += self.calls.before(self.link, statement, values, run)
         before = self.before[:]
         try:
             try:
