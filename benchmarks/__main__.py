@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import data, memory, report, statements
+from benchmarks import data, growth, memory, report, statements
 from benchmarks.answers import compare
 from benchmarks.contenders import KINDS, Contender, Kind, open_contender
 from benchmarks.data import Data
@@ -21,7 +21,7 @@ from benchmarks.operations import OPERATIONS, Database, Operation
 from benchmarks.report import Measured
 
 WRITES = ("upsert_task", "upsert_tasks", "lock_and_save")
-_NAMES = [operation.name for operation in OPERATIONS] + ["memory", "import"]
+_NAMES = [operation.name for operation in OPERATIONS] + ["memory", "growth", "import"]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,6 +52,7 @@ def main(
     rounds = rounds or (15 if quick else 101)
     chosen = [operation for operation in OPERATIONS if not only or operation.name in only]
     with_memory = not quick if not only else "memory" in only
+    with_growth = not quick if not only else "growth" in only
     console.print(f"{report.machine()}; {rounds} rounds")
     import_seconds = memory.import_seconds(5 if quick else 15) if not only or "import" in only else None
     measured = []
@@ -59,11 +60,13 @@ def main(
         places: list[tuple[Database, Any]] = []
         if database != "postgres":
             places.append(("sqlite", stack.enter_context(sqlite_folder(folder))))
-        if database != "sqlite" and (chosen or with_memory):
+        if database != "sqlite" and (chosen or with_memory or with_growth):
             places.append(("postgres", stack.enter_context(postgres_server(int(version)))))
         for name, place in places:
-            one = run(name, place, chosen, rounds, 0.002 if quick else 0.005, with_memory, console)
-            report.show(console, one, rounds)
+            one = run(name, place, chosen, rounds, 0.002 if quick else 0.005, with_memory, with_growth, console)
+            if one.results:
+                report.show(console, one, rounds)
+            report.show_growth(console, one)
             measured.append(one)
     found = report.verdicts(measured, import_seconds)
     report.show_verdicts(console, found)
@@ -79,6 +82,7 @@ def run(
     rounds: int,
     batch_seconds: float,
     with_memory: bool,
+    with_growth: bool,
     console: Console,
 ) -> Measured:
     """Everything on one database."""
@@ -101,7 +105,11 @@ def run(
     if with_memory:
         with console.status(f"{database}: memory of listing everything"):
             peaks = memory.listing(place, 10_000), memory.listing(place, 100_000)
-    return Measured(database, server_of(place), results, traffic, peaks)
+    grown = []
+    if with_growth:
+        with console.status(f"{database}: growth"):
+            grown = growth.measure(place)
+    return Measured(database, server_of(place), results, traffic, peaks, grown)
 
 
 def agree(operations: Iterable[Operation], contenders: dict[Kind, Contender], of: Data, questions: int = 20) -> None:

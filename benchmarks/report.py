@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders import KINDS, TITLES, Kind
+from benchmarks.growth import Growth
 from benchmarks.harness import Ratio, Result
 from benchmarks.memory import IMPORT_TARGET, Peak, does_not_grow
 from benchmarks.operations import ONE_STATEMENT, OPERATIONS, TARGETS, Database
@@ -36,6 +37,7 @@ class Measured(NamedTuple):
     results: list[Result]
     traffic: dict[str, dict[Kind, Traffic]]
     memory: tuple[Peak, Peak] | None
+    growth: list[Growth]
 
 
 def machine() -> str:
@@ -124,6 +126,22 @@ def show(console: Console, one: Measured, rounds: int) -> None:
         console.print(table)
 
 
+def show_growth(console: Console, one: Measured) -> None:
+    if not one.growth:
+        return
+    sizes = list(one.growth[0].milliseconds)
+    table = Table(title=f"{one.server}: ms a call by the tasks of the execution", title_justify="left")
+    table.add_column("call")
+    for statistics in ("without", "with"):
+        for size in sizes:
+            table.add_column(f"{size:,} {statistics} statistics", justify="right")
+    known = {(growth.call, growth.with_statistics): growth.milliseconds for growth in one.growth}
+    for call in dict.fromkeys(growth.call for growth in one.growth):
+        found = [known[call, with_statistics][size] for with_statistics in (False, True) for size in sizes]
+        table.add_row(call, *(f"{milliseconds:,.2f}" for milliseconds in found))
+    console.print(table)
+
+
 def show_verdicts(console: Console, found: list[Verdict]) -> None:
     table = Table(title="targets", title_justify="left")
     for heading in ("what", "target", "measured", ""):
@@ -165,6 +183,7 @@ def _database(one: Measured) -> dict[str, Any]:
             for name, by_kind in one.traffic.items()
         },
         "memory": [peak._asdict() for peak in one.memory] if one.memory else None,
+        "growth": [growth._asdict() for growth in one.growth],
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import data, harness, memory, report, statements
+from benchmarks import data, growth, harness, memory, report, statements
 from benchmarks.__main__ import agree, main
 from benchmarks.answers import DifferentAnswers, compare
 from benchmarks.contenders import KINDS, Contender, Kind, open_contender
@@ -128,9 +128,16 @@ def test_the_command_writes_a_table_and_json(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == [target], "the databases are gone"
 
 
+def test_growth_has_each_call_at_each_size(place: Place) -> None:
+    found = growth.measure(place, (12, 30))
+    calls = [(each.call, each.with_statistics) for each in found]
+    assert len(set(calls)) == len(calls) == 2 * 11
+    assert all(list(each.milliseconds) == [12, 30] and min(each.milliseconds.values()) > 0 for each in found)
+
+
 def test_a_missed_target_is_called_missed() -> None:
     slow = Result("point-read", 1, {"hand": [1.0], "diglot": [1.7], "core": [3.5], "orm": [8.4]})
-    one = report.Measured("sqlite", "SQLite", [slow], {}, None)
+    one = report.Measured("sqlite", "SQLite", [slow], {}, None, [])
     found = [(verdict.target, verdict.reached) for verdict in report.verdicts([one], import_seconds=0.151)]
     assert found == [("≤ 1.6", False), ("≥ 2", True), ("≥ 5", False), ("< 150 ms", False)]
 

@@ -13,7 +13,7 @@ from psycopg.types.string import TextLoader
 from benchmarks.contenders import sql_by_hand as sql
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import error_text, json_text, parse, parse_error, parse_usage, usage_text
-from diglot.models import STATUSES, Page, Progress, TaskState, Tree, TreeNode, User, WorkflowState
+from diglot.models import STATUSES, Page, Progress, TaskState, Tree, User, WorkflowState
 
 
 def _placeholders(text: LiteralString) -> LiteralString:
@@ -28,9 +28,8 @@ UPDATE_TASK = _placeholders(sql.UPDATE_TASK)
 LIST_TASKS = _placeholders(sql.LIST_TASKS)
 LIST_WORKFLOWS = _placeholders(sql.LIST_WORKFLOWS)
 GET_WORKFLOW = _placeholders(sql.GET_WORKFLOW)
-LATEST_TASKS = _placeholders(sql.LATEST_TASKS)
+ALL_TASKS = _placeholders(sql.ALL_TASKS)
 PROGRESS = _placeholders(sql.PROGRESS)
-TREE = _placeholders(sql.TREE)
 FIND_KEY = _placeholders(sql.FIND_KEY)
 TOUCH_KEY = _placeholders(sql.TOUCH_KEY)
 
@@ -75,10 +74,8 @@ class ByHandPostgres:
             return cursor.rowcount
 
     def tree(self, workflow_exec_id: str, task_exec_id: str) -> Tree:
-        keys = (workflow_exec_id, task_exec_id, workflow_exec_id, sql.MAX_DEPTH + 1, workflow_exec_id)
-        rows = self._connection.execute(TREE, keys).fetchall()
-        nodes = [TreeNode(row[0], _task(row[1:])) for row in rows if row[0] <= sql.MAX_DEPTH]
-        return Tree(nodes, len(nodes) < len(rows))
+        rows = self._connection.execute(ALL_TASKS, (workflow_exec_id,)).fetchall()
+        return sql.tree_of([_task(row) for row in rows], task_exec_id)
 
     def progress(self, workflow_exec_id: str, task_exec_id: str) -> Progress:
         rows = self._connection.execute(PROGRESS, (workflow_exec_id, task_exec_id)).fetchall()
@@ -89,12 +86,12 @@ class ByHandPostgres:
         with connection.pipeline():
             connection.execute("begin isolation level repeatable read, read only")
             workflow = connection.execute(GET_WORKFLOW, (workflow_exec_id,))
-            tasks = connection.execute(LATEST_TASKS, (workflow_exec_id,))
+            tasks = connection.execute(ALL_TASKS, (workflow_exec_id,))
             connection.execute("commit")
         row = workflow.fetchone()
         if row is None:
             raise LookupError(workflow_exec_id)
-        return _workflow(row, {row[2]: _task(row) for row in tasks.fetchall()})
+        return _workflow(row, sql.latest_of([_task(row) for row in tasks.fetchall()]))
 
     def lock_and_save(self, workflow_exec_id: str, task_exec_id: str, status: Any, output: dict[str, Any]) -> TaskState:
         connection = self._connection

@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.contenders import sql_by_hand as sql
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import error_text, json_text, parse, parse_error, parse_usage, usage_text
-from diglot.models import STATUSES, Page, Progress, TaskState, Tree, TreeNode, User, WorkflowState
+from diglot.models import STATUSES, Page, Progress, TaskState, Tree, User, WorkflowState
 from diglot.stores.sqlite.library import library
 
 GET_TASK = sql.GET_TASK.replace("{}", "?")
@@ -21,9 +21,8 @@ UPDATE_TASK = sql.UPDATE_TASK.replace("{}", "?")
 LIST_TASKS = sql.LIST_TASKS.replace("{}", "?")
 LIST_WORKFLOWS = sql.LIST_WORKFLOWS.replace("{}", "?")
 GET_WORKFLOW = sql.GET_WORKFLOW.replace("{}", "?")
-LATEST_TASKS = sql.LATEST_TASKS.replace("{}", "?")
+ALL_TASKS = sql.ALL_TASKS.replace("{}", "?")
 PROGRESS = sql.PROGRESS.replace("{}", "?")
-TREE = sql.TREE.replace("{}", "?")
 FIND_KEY = sql.FIND_KEY.replace("{}", "?")
 TOUCH_KEY = sql.TOUCH_KEY.replace("{}", "?")
 
@@ -82,10 +81,8 @@ class ByHandSQLite:
         return int(changed)
 
     def tree(self, workflow_exec_id: str, task_exec_id: str) -> Tree:
-        keys = (workflow_exec_id, task_exec_id, workflow_exec_id, sql.MAX_DEPTH + 1, workflow_exec_id)
-        rows = self._connection.execute(TREE, keys).fetchall()
-        nodes = [TreeNode(row[0], _task(row[1:])) for row in rows if row[0] <= sql.MAX_DEPTH]
-        return Tree(nodes, len(nodes) < len(rows))
+        rows = self._connection.execute(ALL_TASKS, (workflow_exec_id,)).fetchall()
+        return sql.tree_of([_task(row) for row in rows], task_exec_id)
 
     def progress(self, workflow_exec_id: str, task_exec_id: str) -> Progress:
         rows = self._connection.execute(PROGRESS, (workflow_exec_id, task_exec_id)).fetchall()
@@ -96,12 +93,12 @@ class ByHandSQLite:
         connection.execute("begin")
         try:
             row = connection.execute(GET_WORKFLOW, (workflow_exec_id,)).fetchone()
-            rows = connection.execute(LATEST_TASKS, (workflow_exec_id,)).fetchall()
+            rows = connection.execute(ALL_TASKS, (workflow_exec_id,)).fetchall()
         finally:
             connection.execute("commit")
         if row is None:
             raise LookupError(workflow_exec_id)
-        return _workflow(row, {row[2]: _task(row) for row in rows})
+        return _workflow(row, sql.latest_of([_task(row) for row in rows]))
 
     def lock_and_save(self, workflow_exec_id: str, task_exec_id: str, status: Any, output: dict[str, Any]) -> TaskState:
         connection = self._connection

@@ -15,14 +15,13 @@ from typing import Any
 
 import msgspec
 
-from diglot.models import StateError, UsageEntry
+from diglot.models import StateError, TaskState, Tree, TreeNode, UsageEntry
 
 TASK_COLUMNS = (
     "workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, "
     "agent_id, action_id, tool_id, usage, input, output, error, version, created_at, updated_at"
 )
 WORKFLOW_COLUMNS = "workflow_exec_id, workflow_id, status, usage, input, output, error, version, created_at, updated_at"
-_QUALIFIED = ", ".join(f"task.{name}" for name in TASK_COLUMNS.split(", "))
 
 GET_TASK = f"select {TASK_COLUMNS} from task_states where workflow_exec_id = {{}} and task_exec_id = {{}}"
 _UPSERT = (
@@ -52,27 +51,13 @@ LIST_WORKFLOWS = (
     "order by created_at desc, workflow_exec_id desc limit {}"
 )
 GET_WORKFLOW = f"select {WORKFLOW_COLUMNS} from workflow_states where workflow_exec_id = {{}}"
+# Trees and latest states are put together here, of all tasks of the execution: not the SQL that Diglot has, so that a
+# query of either side that grows faster than its answer stands out.
+ALL_TASKS = f"select {TASK_COLUMNS} from task_states where workflow_exec_id = {{}} order by created_at, task_exec_id"
 _NEWEST_FIRST = "row_number() over (partition by task_id order by created_at desc, task_exec_id desc) as age"
-LATEST_TASKS = (
-    f"select {_QUALIFIED} from (select workflow_exec_id, task_exec_id, {_NEWEST_FIRST} "
-    "from task_states where workflow_exec_id = {}) as ranked "
-    "inner join task_states as task on task.workflow_exec_id = ranked.workflow_exec_id "
-    "and task.task_exec_id = ranked.task_exec_id where ranked.age = 1 order by task.task_id"
-)
 PROGRESS = (
     f"select ranked.status, count(*) from (select status, {_NEWEST_FIRST} from task_states "
     "where workflow_exec_id = {} and parent_state_id = {}) as ranked where ranked.age = 1 group by ranked.status"
-)
-TREE = (
-    "with recursive descendant (task_exec_id, depth) as ("
-    "select root.task_exec_id, 0 from task_states as root "
-    "where root.workflow_exec_id = {} and root.task_exec_id = {} union all "
-    "select child.task_exec_id, parent.depth + 1 from descendant as parent "
-    "inner join task_states as child on child.workflow_exec_id = {} "
-    "and child.parent_state_id = parent.task_exec_id where parent.depth < {}) "
-    f"select descendant.depth, {_QUALIFIED} from descendant "
-    "inner join task_states as task on task.workflow_exec_id = {} and task.task_exec_id = descendant.task_exec_id "
-    "order by descendant.depth, task.created_at, task.task_exec_id"
 )
 MAX_DEPTH = 100
 FIND_KEY = (
@@ -110,6 +95,28 @@ def usage_text(usage: list[UsageEntry] | None) -> str | None:
 
 def error_text(error: StateError | None) -> str | None:
     return None if error is None else json_text(msgspec.to_builtins(error))
+
+
+# --- from all tasks of an execution, oldest first ---------------------------------------------------------
+
+
+def tree_of(tasks: list[TaskState], root: str) -> Tree:
+    """Level by level; each in the order of the tasks."""
+    children: dict[str | None, list[TaskState]] = {}
+    for task in tasks:
+        children.setdefault(task.parent_state_id, []).append(task)
+    level = [task for task in tasks if task.task_exec_id == root]
+    nodes: list[TreeNode] = []
+    for depth in range(MAX_DEPTH + 1):
+        nodes += [TreeNode(depth, task) for task in level]
+        level = [child for task in level for child in children.get(task.task_exec_id, ())]
+        level.sort(key=lambda task: (task.created_at, task.task_exec_id))
+    return Tree(nodes, truncated=bool(level))
+
+
+def latest_of(tasks: list[TaskState]) -> dict[str, TaskState]:
+    """The newest task of each task_id."""
+    return {task.task_id: task for task in tasks}
 
 
 # --- API keys ----------------------------------------------------------------------------------------------
