@@ -1,6 +1,6 @@
 -- Task states. Order: write, read one, read several, list, change, delete.
 
--- name: upsert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)^
+-- name: upsert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, same_parent)^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -17,9 +17,11 @@
 -- param: output json?
 -- param: error json?
 -- param: now timestamp
+-- param: same_parent bool?
 -- returns: Stored
 -- idempotent: sent again it writes the same row, only the version counts once more
--- Insert, or update all but created_at; the version grows by one.
+-- Insert, or update all but created_at; the version grows by one. With same_parent no row is answered, and none is
+-- changed, where a stored task has another parent: it may only be moved after a look at its ancestors.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -76,12 +78,13 @@ on conflict (workflow_exec_id, task_exec_id) do update set
     error = excluded.error,
     version = task_states.version + 1,
     updated_at = excluded.updated_at
+/* if :same_parent */ where task_states.parent_state_id is not distinct from excluded.parent_state_id /* end */
 returning
     version,
     created_at,
     updated_at;
 
--- name: upsert_tasks(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)*!
+-- name: upsert_tasks(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, same_parent)*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -98,8 +101,10 @@ returning
 -- param: output json?
 -- param: error json?
 -- param: now timestamp
+-- param: same_parent bool?
 -- idempotent: sent again it writes the same row, only the version counts once more
--- As upsert_task, for many at once; parents stand before their children.
+-- As upsert_task, for many at once; parents come before their children. With same_parent a stored task that has
+-- another parent fails the batch: its version would be null.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -154,7 +159,13 @@ on conflict (workflow_exec_id, task_exec_id) do update set
     input = excluded.input,
     output = excluded.output,
     error = excluded.error,
-    version = task_states.version + 1,
+    version = task_states.version + 1
+    /* if :same_parent */
+    + (
+        select 0 as grown
+        where task_states.parent_state_id is not distinct from excluded.parent_state_id -- noqa: RF01
+    )
+    /* end */,
     updated_at = excluded.updated_at;
 
 -- name: insert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)^
@@ -222,7 +233,7 @@ returning
     created_at,
     updated_at;
 
--- name: update_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, version)^
+-- name: update_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, version, same_parent)^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -240,8 +251,9 @@ returning
 -- param: error json?
 -- param: now timestamp
 -- param: version int
+-- param: same_parent bool?
 -- returns: Stored
--- Update if the stored version is still this one; no row otherwise.
+-- Update if the stored version is still this one (and with same_parent the parent, too); no row otherwise.
 update task_states
 set
     task_id = :task_id,
@@ -263,6 +275,7 @@ where
     workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
     and version = :version
+    /* if :same_parent */ and parent_state_id is not distinct from :parent_state_id /* end */
 returning
     version,
     created_at,
@@ -372,6 +385,7 @@ limit 1;
 -- name: get_tasks(ids)
 -- param: ids text[]
 -- returns: TaskState
+-- differs: SQLite is told the order of the join
 -- Several task states by their ids, in no order that counts.
 select
     workflow_exec_id,
@@ -398,6 +412,7 @@ where task_exec_id = any(:ids);
 -- name: latest_tasks(workflow_exec_id)
 -- param: workflow_exec_id text
 -- returns: TaskState
+-- differs: a cross join does not fix the order of joins here; lateral with an order does
 -- The newest state of each task_id of an execution.
 select
     task.workflow_exec_id,
@@ -426,16 +441,39 @@ from (
     from task_states
     where workflow_exec_id = :workflow_exec_id
 ) as ranked
-inner join task_states as task
-    on
-        ranked.workflow_exec_id = task.workflow_exec_id
-        and ranked.task_exec_id = task.task_exec_id
+cross join lateral (
+    select
+        found.workflow_exec_id,
+        found.task_exec_id,
+        found.task_id,
+        found.workflow_id,
+        found.component,
+        found.status,
+        found.execution_type,
+        found.parent_state_id,
+        found.agent_id,
+        found.action_id,
+        found.tool_id,
+        found.usage,
+        found.input,
+        found.output,
+        found.error,
+        found.version,
+        found.created_at,
+        found.updated_at
+    from task_states as found
+    where
+        ranked.workflow_exec_id = found.workflow_exec_id
+        and ranked.task_exec_id = found.task_exec_id
+    order by found.task_exec_id
+) as task
 where ranked.age = 1
 order by task.task_id;
 
 -- name: latest_tasks_of(ids)
 -- param: ids text[]
 -- returns: TaskState
+-- differs: a cross join does not fix the order of joins here; lateral with an order does
 -- The newest state of each task_id of several executions.
 select
     task.workflow_exec_id,
@@ -467,10 +505,32 @@ from (
     from task_states
     where workflow_exec_id = any(:ids)
 ) as ranked
-inner join task_states as task
-    on
-        ranked.workflow_exec_id = task.workflow_exec_id
-        and ranked.task_exec_id = task.task_exec_id
+cross join lateral (
+    select
+        found.workflow_exec_id,
+        found.task_exec_id,
+        found.task_id,
+        found.workflow_id,
+        found.component,
+        found.status,
+        found.execution_type,
+        found.parent_state_id,
+        found.agent_id,
+        found.action_id,
+        found.tool_id,
+        found.usage,
+        found.input,
+        found.output,
+        found.error,
+        found.version,
+        found.created_at,
+        found.updated_at
+    from task_states as found
+    where
+        ranked.workflow_exec_id = found.workflow_exec_id
+        and ranked.task_exec_id = found.task_exec_id
+    order by found.task_exec_id
+) as task
 where ranked.age = 1
 order by task.workflow_exec_id, task.task_id;
 
@@ -541,53 +601,128 @@ order by ranked.status;
 -- param: task_exec_id text
 -- param: max_depth int
 -- returns: TreeNode
--- A task and its descendants down to max_depth, parents before children, siblings by creation.
-with recursive descendant (task_exec_id, depth) as (
+-- differs: a cross join does not fix the order of joins here; lateral with an order does
+-- A task and its descendants down to max_depth, parents before children, siblings by creation. In a ring of parents
+-- (old data may have one) it ends where it would come back to the task that it began with.
+with recursive descendant (
+    depth,
+    workflow_exec_id,
+    task_exec_id,
+    task_id,
+    workflow_id,
+    component,
+    status,
+    execution_type,
+    parent_state_id,
+    agent_id,
+    action_id,
+    tool_id,
+    usage,
+    input,
+    output,
+    error,
+    version,
+    created_at,
+    updated_at
+) as (
     select
+        0,
+        root.workflow_exec_id,
         root.task_exec_id,
-        0
+        root.task_id,
+        root.workflow_id,
+        root.component,
+        root.status,
+        root.execution_type,
+        root.parent_state_id,
+        root.agent_id,
+        root.action_id,
+        root.tool_id,
+        root.usage,
+        root.input,
+        root.output,
+        root.error,
+        root.version,
+        root.created_at,
+        root.updated_at
     from task_states as root
     where
         root.workflow_exec_id = :workflow_exec_id
         and root.task_exec_id = :task_exec_id
     union all
     select
+        parent.depth + 1,
+        child.workflow_exec_id,
         child.task_exec_id,
-        parent.depth + 1
+        child.task_id,
+        child.workflow_id,
+        child.component,
+        child.status,
+        child.execution_type,
+        child.parent_state_id,
+        child.agent_id,
+        child.action_id,
+        child.tool_id,
+        child.usage,
+        child.input,
+        child.output,
+        child.error,
+        child.version,
+        child.created_at,
+        child.updated_at
     from descendant as parent
-    inner join task_states as child
-        on
-            child.workflow_exec_id = :workflow_exec_id
-            and parent.task_exec_id = child.parent_state_id
+    cross join lateral (
+        select
+            task.workflow_exec_id,
+            task.task_exec_id,
+            task.task_id,
+            task.workflow_id,
+            task.component,
+            task.status,
+            task.execution_type,
+            task.parent_state_id,
+            task.agent_id,
+            task.action_id,
+            task.tool_id,
+            task.usage,
+            task.input,
+            task.output,
+            task.error,
+            task.version,
+            task.created_at,
+            task.updated_at
+        from task_states as task
+        where
+            task.workflow_exec_id = :workflow_exec_id
+            and parent.task_exec_id = task.parent_state_id
+            and task.task_exec_id <> :task_exec_id
+        order by task.created_at, task.task_exec_id
+    ) as child
     where parent.depth < :max_depth
 )
 
 select
     descendant.depth,
-    task.workflow_exec_id,
-    task.task_exec_id,
-    task.task_id,
-    task.workflow_id,
-    task.component,
-    task.status,
-    task.execution_type,
-    task.parent_state_id,
-    task.agent_id,
-    task.action_id,
-    task.tool_id,
-    task.usage,
-    task.input,
-    task.output,
-    task.error,
-    task.version,
-    task.created_at,
-    task.updated_at
+    descendant.workflow_exec_id,
+    descendant.task_exec_id,
+    descendant.task_id,
+    descendant.workflow_id,
+    descendant.component,
+    descendant.status,
+    descendant.execution_type,
+    descendant.parent_state_id,
+    descendant.agent_id,
+    descendant.action_id,
+    descendant.tool_id,
+    descendant.usage,
+    descendant.input,
+    descendant.output,
+    descendant.error,
+    descendant.version,
+    descendant.created_at,
+    descendant.updated_at
 from descendant
-inner join task_states as task
-    on
-        task.workflow_exec_id = :workflow_exec_id
-        and descendant.task_exec_id = task.task_exec_id
-order by descendant.depth, task.created_at, task.task_exec_id;
+order by descendant.depth, descendant.created_at, descendant.task_exec_id;
 
 -- name: list_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
 -- param: status text?
@@ -604,7 +739,8 @@ order by descendant.depth, task.created_at, task.task_exec_id;
 -- param: after_id text?
 -- param: limit int
 -- returns: TaskState
--- plan: scan because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
+-- differs: a limit that the planner does not know makes it read the list's index in its order, and never sort
+-- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
 -- One page of task states, oldest first.
 select
     workflow_exec_id,
@@ -640,7 +776,7 @@ where
     /* if :execution_type */ and execution_type = :execution_type /* end */
     /* if :after_id */ and (created_at, task_exec_id) > (:after_created_at, :after_id) /* end */
 order by created_at, task_exec_id
-limit :limit;
+limit (select cast(:limit as bigint) as wanted);
 
 -- name: summarize_tasks(workflow_exec_id, parent_state_id, status, after_created_at, after_id, limit)
 -- param: workflow_exec_id text
@@ -650,6 +786,7 @@ limit :limit;
 -- param: after_id text?
 -- param: limit int
 -- returns: TaskSummary
+-- differs: a limit that the planner does not know makes it read the list's index in its order, and never sort
 -- One page of the tasks of an execution, or of a parent, oldest first, without what they hold.
 select
     task_exec_id,
@@ -668,7 +805,7 @@ where
     /* if :status */ and status = :status /* end */
     /* if :after_id */ and (created_at, task_exec_id) > (:after_created_at, :after_id) /* end */
 order by created_at, task_exec_id
-limit :limit;
+limit (select cast(:limit as bigint) as wanted);
 
 -- name: set_task_usage(workflow_exec_id, task_exec_id, usage, now)^
 -- param: workflow_exec_id text
@@ -705,10 +842,104 @@ returning
     created_at,
     updated_at;
 
--- name: delete_task(workflow_exec_id, task_exec_id)!
+-- name: lock_parents(workflow_exec_id)^
+-- param: workflow_exec_id text
+-- returns: text
+-- differs: a row lock; new tasks of the execution need not wait for it
+-- The execution, in which until the transaction ends nobody else can give a task another parent.
+select workflow_exec_id
+from workflow_states
+where workflow_exec_id = :workflow_exec_id
+for no key update;
+
+-- name: ancestors(workflow_exec_id, ids)
+-- param: workflow_exec_id text
+-- param: ids text[]
+-- returns: TaskParent
+-- differs: a cross join does not fix the order of joins here; lateral with an order does
+-- Tasks and all their ancestors, each with its parent, in no order that counts. A ring of parents comes once.
+with recursive ancestor (task_exec_id, parent_state_id) as (
+    select
+        task.task_exec_id,
+        task.parent_state_id
+    from task_states as task
+    where
+        task.workflow_exec_id = :workflow_exec_id
+        and task.task_exec_id = any(:ids)
+    union
+    select
+        above.task_exec_id,
+        above.parent_state_id
+    from ancestor as below
+    cross join lateral (
+        select
+            task.task_exec_id,
+            task.parent_state_id
+        from task_states as task
+        where
+            task.workflow_exec_id = :workflow_exec_id
+            and below.parent_state_id = task.task_exec_id
+        order by task.task_exec_id
+    ) as above
+)
+
+select
+    ancestor.task_exec_id,
+    ancestor.parent_state_id
+from ancestor;
+
+-- name: deep_tasks(workflow_exec_id, task_exec_id, no_parent)
+-- param: workflow_exec_id text
+-- param: task_exec_id text?
+-- param: no_parent bool?
+-- returns: text
+-- differs: a cross join does not fix the order of joins here; lateral with an order does
+-- Every 64th level of what is below a task, or below all root tasks; in no order that counts.
+with recursive descendant (task_exec_id, depth) as (
+    select
+        root.task_exec_id,
+        0
+    from task_states as root
+    where
+        root.workflow_exec_id = :workflow_exec_id
+        /* if :task_exec_id */ and root.task_exec_id = :task_exec_id /* end */
+        /* if :no_parent */ and root.parent_state_id is null /* end */
+    union all
+    select
+        child.task_exec_id,
+        parent.depth + 1
+    from descendant as parent
+    cross join lateral (
+        select task.task_exec_id
+        from task_states as task
+        where
+            task.workflow_exec_id = :workflow_exec_id
+            and parent.task_exec_id = task.parent_state_id
+            /* if :task_exec_id */ and task.task_exec_id <> :task_exec_id /* end */
+        order by task.created_at, task.task_exec_id
+    ) as child
+)
+
+select descendant.task_exec_id
+from descendant
+where
+    descendant.depth > 0
+    and descendant.depth % 64 = 0;
+
+-- name: cut_tasks(workflow_exec_id, task_exec_id)*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
--- Delete a task state; its children go too.
+-- Take tasks off their parents, just before all of them are deleted.
+update task_states
+set parent_state_id = null
+where
+    workflow_exec_id = :workflow_exec_id
+    and task_exec_id = :task_exec_id;
+
+-- name: delete_tasks(workflow_exec_id, task_exec_id)*!
+-- param: workflow_exec_id text
+-- param: task_exec_id text
+-- Delete task states; their children go too.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id

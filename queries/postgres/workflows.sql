@@ -261,6 +261,7 @@ limit 1;
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowState
+-- differs: a limit that the planner does not know makes it read the list's index in its order, and never sort
 -- plan: sort because no more rows are sorted than ids are given
 -- One page of executions, newest first.
 select
@@ -284,7 +285,7 @@ where
     /* if :created_before */ and created_at < :created_before /* end */
     /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
 order by created_at desc, workflow_exec_id desc
-limit :limit;
+limit (select cast(:limit as bigint) as wanted);
 
 -- name: summarize_workflows(status, workflow_id, after_created_at, after_id, limit)
 -- param: status text?
@@ -293,6 +294,7 @@ limit :limit;
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowSummary
+-- differs: a limit that the planner does not know makes it read the list's index in its order, and never sort
 -- One page of executions, newest first, without what they hold.
 select
     workflow_exec_id,
@@ -307,7 +309,7 @@ where
     /* if :workflow_id */ and workflow_id = :workflow_id /* end */
     /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
 order by created_at desc, workflow_exec_id desc
-limit :limit;
+limit (select cast(:limit as bigint) as wanted);
 
 -- name: set_workflow_status(workflow_exec_id, status, now)^
 -- param: workflow_exec_id text

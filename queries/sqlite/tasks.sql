@@ -1,6 +1,6 @@
 -- Task states. Order: write, read one, read several, list, change, delete.
 
--- name: upsert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)^
+-- name: upsert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, same_parent)^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -17,9 +17,11 @@
 -- param: output json?
 -- param: error json?
 -- param: now timestamp
+-- param: same_parent bool?
 -- returns: Stored
 -- idempotent: sent again it writes the same row, only the version counts once more
--- Insert, or update all but created_at; the version grows by one.
+-- Insert, or update all but created_at; the version grows by one. With same_parent no row is answered, and none is
+-- changed, where a stored task has another parent: it may only be moved after a look at its ancestors.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -76,12 +78,13 @@ on conflict (workflow_exec_id, task_exec_id) do update set
     error = excluded.error,
     version = task_states.version + 1,
     updated_at = excluded.updated_at
+/* if :same_parent */ where task_states.parent_state_id is not distinct from excluded.parent_state_id /* end */
 returning
     version,
     created_at,
     updated_at;
 
--- name: upsert_tasks(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)*!
+-- name: upsert_tasks(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, same_parent)*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -98,8 +101,10 @@ returning
 -- param: output json?
 -- param: error json?
 -- param: now timestamp
+-- param: same_parent bool?
 -- idempotent: sent again it writes the same row, only the version counts once more
--- As upsert_task, for many at once; parents stand before their children.
+-- As upsert_task, for many at once; parents come before their children. With same_parent a stored task that has
+-- another parent fails the batch: its version would be null.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -154,7 +159,13 @@ on conflict (workflow_exec_id, task_exec_id) do update set
     input = excluded.input,
     output = excluded.output,
     error = excluded.error,
-    version = task_states.version + 1,
+    version = task_states.version + 1
+    /* if :same_parent */
+    + (
+        select 0 as grown
+        where task_states.parent_state_id is not distinct from excluded.parent_state_id -- noqa: RF01
+    )
+    /* end */,
     updated_at = excluded.updated_at;
 
 -- name: insert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)^
@@ -222,7 +233,7 @@ returning
     created_at,
     updated_at;
 
--- name: update_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, version)^
+-- name: update_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, version, same_parent)^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -240,8 +251,9 @@ returning
 -- param: error json?
 -- param: now timestamp
 -- param: version int
+-- param: same_parent bool?
 -- returns: Stored
--- Update if the stored version is still this one; no row otherwise.
+-- Update if the stored version is still this one (and with same_parent the parent, too); no row otherwise.
 update task_states
 set
     task_id = :task_id,
@@ -263,6 +275,7 @@ where
     workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id
     and version = :version
+    /* if :same_parent */ and parent_state_id is not distinct from :parent_state_id /* end */
 returning
     version,
     created_at,
@@ -371,32 +384,35 @@ limit 1;
 -- name: get_tasks(ids)
 -- param: ids text[]
 -- returns: TaskState
+-- differs: SQLite keeps the order of a cross join; else it may read the whole table
 -- Several task states by their ids, in no order that counts.
 select
-    workflow_exec_id,
-    task_exec_id,
-    task_id,
-    workflow_id,
-    component,
-    status,
-    execution_type,
-    parent_state_id,
-    agent_id,
-    action_id,
-    tool_id,
-    usage,
-    input,
-    output,
-    error,
-    version,
-    created_at,
-    updated_at
-from task_states
-where task_exec_id in (select wanted.value from json_each(:ids) as wanted);
+    task.workflow_exec_id,
+    task.task_exec_id,
+    task.task_id,
+    task.workflow_id,
+    task.component,
+    task.status,
+    task.execution_type,
+    task.parent_state_id,
+    task.agent_id,
+    task.action_id,
+    task.tool_id,
+    task.usage,
+    task.input,
+    task.output,
+    task.error,
+    task.version,
+    task.created_at,
+    task.updated_at
+from json_each(:ids) as wanted
+cross join task_states as task
+where task.task_exec_id = wanted.value;
 
 -- name: latest_tasks(workflow_exec_id)
 -- param: workflow_exec_id text
 -- returns: TaskState
+-- differs: SQLite keeps the order of a cross join, and has no lateral
 -- The newest state of each task_id of an execution.
 select
     task.workflow_exec_id,
@@ -425,16 +441,17 @@ from (
     from task_states
     where workflow_exec_id = :workflow_exec_id
 ) as ranked
-inner join task_states as task
-    on
-        ranked.workflow_exec_id = task.workflow_exec_id
-        and ranked.task_exec_id = task.task_exec_id
-where ranked.age = 1
+cross join task_states as task
+where
+    ranked.age = 1
+    and ranked.workflow_exec_id = task.workflow_exec_id
+    and ranked.task_exec_id = task.task_exec_id
 order by task.task_id;
 
 -- name: latest_tasks_of(ids)
 -- param: ids text[]
 -- returns: TaskState
+-- differs: SQLite keeps the order of a cross join, and has no lateral
 -- The newest state of each task_id of several executions.
 select
     task.workflow_exec_id,
@@ -466,11 +483,11 @@ from (
     from task_states
     where workflow_exec_id in (select wanted.value from json_each(:ids) as wanted)
 ) as ranked
-inner join task_states as task
-    on
-        ranked.workflow_exec_id = task.workflow_exec_id
-        and ranked.task_exec_id = task.task_exec_id
-where ranked.age = 1
+cross join task_states as task
+where
+    ranked.age = 1
+    and ranked.workflow_exec_id = task.workflow_exec_id
+    and ranked.task_exec_id = task.task_exec_id
 order by task.workflow_exec_id, task.task_id;
 
 -- name: root_statuses(workflow_exec_id)
@@ -540,7 +557,9 @@ order by ranked.status;
 -- param: task_exec_id text
 -- param: max_depth int
 -- returns: TreeNode
--- A task and its descendants down to max_depth, parents before children, siblings by creation.
+-- differs: SQLite keeps the order of a cross join, and has no lateral
+-- A task and its descendants down to max_depth, parents before children, siblings by creation. In a ring of parents
+-- (old data may have one) it ends where it would come back to the task that it began with.
 with recursive descendant (task_exec_id, depth) as (
     select
         root.task_exec_id,
@@ -554,11 +573,12 @@ with recursive descendant (task_exec_id, depth) as (
         child.task_exec_id,
         parent.depth + 1
     from descendant as parent
-    inner join task_states as child
-        on
-            child.workflow_exec_id = :workflow_exec_id
-            and parent.task_exec_id = child.parent_state_id
-    where parent.depth < :max_depth
+    cross join task_states as child
+    where
+        child.workflow_exec_id = :workflow_exec_id
+        and parent.task_exec_id = child.parent_state_id
+        and child.task_exec_id <> :task_exec_id
+        and parent.depth < :max_depth
 )
 
 select
@@ -582,10 +602,10 @@ select
     task.created_at,
     task.updated_at
 from descendant
-inner join task_states as task
-    on
-        task.workflow_exec_id = :workflow_exec_id
-        and descendant.task_exec_id = task.task_exec_id
+cross join task_states as task
+where
+    task.workflow_exec_id = :workflow_exec_id
+    and descendant.task_exec_id = task.task_exec_id
 order by descendant.depth, task.created_at, task.task_exec_id;
 
 -- name: list_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
@@ -603,7 +623,8 @@ order by descendant.depth, task.created_at, task.task_exec_id;
 -- param: after_id text?
 -- param: limit int
 -- returns: TaskState
--- plan: scan because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
+-- differs: SQLite never sorts where an index has the order
+-- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
 -- One page of task states, oldest first.
 select
     workflow_exec_id,
@@ -649,6 +670,7 @@ limit :limit;
 -- param: after_id text?
 -- param: limit int
 -- returns: TaskSummary
+-- differs: SQLite never sorts where an index has the order
 -- One page of the tasks of an execution, or of a parent, oldest first, without what they hold.
 select
     task_exec_id,
@@ -704,10 +726,94 @@ returning
     created_at,
     updated_at;
 
--- name: delete_task(workflow_exec_id, task_exec_id)!
+-- name: lock_parents(workflow_exec_id)^
+-- param: workflow_exec_id text
+-- returns: text
+-- differs: SQLite has no row locks: the write transaction is the lock
+-- The execution, in which until the transaction ends nobody else can give a task another parent.
+select workflow_exec_id
+from workflow_states
+where workflow_exec_id = :workflow_exec_id;
+
+-- name: ancestors(workflow_exec_id, ids)
+-- param: workflow_exec_id text
+-- param: ids text[]
+-- returns: TaskParent
+-- differs: SQLite keeps the order of a cross join, and has no lateral
+-- Tasks and all their ancestors, each with its parent, in no order that counts. A ring of parents comes once.
+with recursive ancestor (task_exec_id, parent_state_id) as (
+    select
+        task.task_exec_id,
+        task.parent_state_id
+    from json_each(:ids) as wanted
+    cross join task_states as task
+    where
+        task.workflow_exec_id = :workflow_exec_id
+        and wanted.value = task.task_exec_id
+    union
+    select
+        above.task_exec_id,
+        above.parent_state_id
+    from ancestor as below
+    cross join task_states as above
+    where
+        above.workflow_exec_id = :workflow_exec_id
+        and below.parent_state_id = above.task_exec_id
+)
+
+select
+    ancestor.task_exec_id,
+    ancestor.parent_state_id
+from ancestor;
+
+-- name: deep_tasks(workflow_exec_id, task_exec_id, no_parent)
+-- param: workflow_exec_id text
+-- param: task_exec_id text?
+-- param: no_parent bool?
+-- returns: text
+-- differs: SQLite keeps the order of a cross join, and has no lateral
+-- Every 64th level of what is below a task, or below all root tasks; in no order that counts.
+with recursive descendant (task_exec_id, depth) as (
+    select
+        root.task_exec_id,
+        0
+    from task_states as root
+    where
+        root.workflow_exec_id = :workflow_exec_id
+        /* if :task_exec_id */ and root.task_exec_id = :task_exec_id /* end */
+        /* if :no_parent */ and root.parent_state_id is null /* end */
+    union all
+    select
+        child.task_exec_id,
+        parent.depth + 1
+    from descendant as parent
+    cross join task_states as child
+    where
+        child.workflow_exec_id = :workflow_exec_id
+        and parent.task_exec_id = child.parent_state_id
+        /* if :task_exec_id */ and child.task_exec_id <> :task_exec_id /* end */
+)
+
+select descendant.task_exec_id
+from descendant
+where
+    descendant.depth > 0
+    and descendant.depth % 64 = 0;
+
+-- name: cut_tasks(workflow_exec_id, task_exec_id)*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
--- Delete a task state; its children go too.
+-- Take tasks off their parents, just before all of them are deleted.
+update task_states
+set parent_state_id = null
+where
+    workflow_exec_id = :workflow_exec_id
+    and task_exec_id = :task_exec_id;
+
+-- name: delete_tasks(workflow_exec_id, task_exec_id)*!
+-- param: workflow_exec_id text
+-- param: task_exec_id text
+-- Delete task states; their children go too.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id

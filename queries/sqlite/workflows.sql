@@ -260,6 +260,7 @@ limit 1;
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowState
+-- differs: SQLite never sorts where an index has the order
 -- plan: sort because no more rows are sorted than ids are given
 -- One page of executions, newest first.
 select
@@ -292,6 +293,7 @@ limit :limit;
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowSummary
+-- differs: SQLite never sorts where an index has the order
 -- One page of executions, newest first, without what they hold.
 select
     workflow_exec_id,

@@ -51,7 +51,7 @@ def names(dialect: Dialect) -> dict[str, list[str]]:
         r"\b(?:constraint|index|table|column) ((?:pk|fk|uq|ck|ix)?_?[a-z_]+)|^    ([a-z_]+) [a-z]+", re.M
     )
     return {
-        migration.id: [a or b for a, b in pattern.findall(re.sub(r"--.*", "", migration.text))]
+        migration.id: [a or b for a, b in pattern.findall(re.sub(r"--.*|.* set statistics .*", "", migration.text))]
         for migration in MigrationTree.packaged(dialect)
     }
 
@@ -81,14 +81,16 @@ EXPECTED_INDEXES = {
     "ix_task_states_created_at": ("task_states", "created_at, task_exec_id"),
     "ix_task_states_status_created_at": ("task_states", "status, created_at, task_exec_id"),
     "ix_task_states_workflow_exec_id_created_at": ("task_states", "workflow_exec_id, created_at, task_exec_id"),
-    "ix_task_states_workflow_exec_id_parent_state_id": (
+    "ix_task_states_workflow_exec_id_status": ("task_states", "workflow_exec_id, status, created_at, task_exec_id"),
+    "ix_task_states_workflow_exec_id_no_parent": (
         "task_states",
-        "workflow_exec_id, parent_state_id, created_at, task_exec_id",
+        "workflow_exec_id, created_at, task_exec_id) where (parent_state_id is null",
     ),
-    "ix_task_states_workflow_exec_id_task_id": (
+    "ix_task_states_parent_state_id": (
         "task_states",
-        "workflow_exec_id, task_id, created_at, task_exec_id",
+        "parent_state_id, workflow_exec_id, created_at, task_exec_id) where (parent_state_id is not null",
     ),
+    "ix_task_states_task_id": ("task_states", "task_id, workflow_exec_id, created_at, task_exec_id"),
     "ix_task_states_workflow_id_created_at": ("task_states", "workflow_id, created_at, task_exec_id"),
     "ix_task_states_workflow_id_task_id": ("task_states", "workflow_id, task_id, created_at, task_exec_id"),
     "ix_task_states_workflow_id_agent_id": (
@@ -113,9 +115,7 @@ def test_indexes_are_those_that_were_planned(schema: Store) -> None:
         name: (
             table,
             unique,
-            columns.replace("where agent_id is not null", "where (agent_id is not null)").replace(
-                "where tool_id is not null", "where (tool_id is not null)"
-            ),
+            re.sub(r"where (\w+ is (?:not )?null)$", r"where (\1)", columns),
         )
         for name, (table, unique, columns) in indexes(schema).items()
     }
@@ -135,4 +135,6 @@ def test_no_index_is_the_beginning_of_another(schema: Store) -> None:
         longer = [c for t, c in found if t == table and c.startswith(f"{columns}, ")]
         # Unique and primary keys are there for what they refuse, not for what they find.
         assert not longer or (table, columns) in primary or columns in ("task_exec_id", "hash", "prefix")
-    assert len(set(found)) == len(found)
+    # Two indexes may have the same columns where one has a part of the rows only.
+    whole = list(indexes(schema).values())
+    assert len(set(whole)) == len(whole)

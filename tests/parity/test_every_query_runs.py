@@ -25,6 +25,7 @@ SAMPLES = {
     "execution_type": "composite",
     "parent_state_id": "t1",
     "no_parent": True,
+    "same_parent": True,
     "agent_id": "a",
     "action_id": "b",
     "tool_id": "c",
@@ -97,6 +98,8 @@ def test_every_query_runs_in_its_combinations(filled):
         for on in combinations(query):
             if on.get("after_id", False) != on.get("after_created_at", False):
                 on["after_created_at"] = on["after_id"]  # a cursor is both or none
+            if not on.get("parent_state_id", True):
+                on["same_parent"] = False  # t2 has a parent
             given = {p.name: SAMPLES[p.name] if on.get(p.name, True) else None for p in query.source.parameters}
             answer = run(filled, query, given)
             ran += 1
@@ -115,7 +118,8 @@ def test_queries_that_count_count_the_rows_changed(filled):
     assert counts == {
         "api_keys.delete_api_key": 0,
         "api_keys.touch_api_key": 0,
-        "tasks.delete_task": 1,
+        "tasks.cut_tasks": 1,
+        "tasks.delete_tasks": 1,
         "tasks.upsert_tasks": 1,
         "users.delete_user": 0,
         "workflows.delete_workflow": 1,

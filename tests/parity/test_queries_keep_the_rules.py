@@ -41,7 +41,15 @@ def test_lower_is_used_for_the_index_on_the_folded_email_only():
     ("word", "dialect", "using"),
     [
         ("cast", "sqlite", []),
-        ("cast", "postgres", ["users.lock_bootstrap"]),
+        (
+            "cast",
+            "postgres",
+            [
+                *("tasks.list_tasks", "tasks.summarize_tasks"),
+                "users.lock_bootstrap",
+                *("workflows.list_workflows", "workflows.summarize_workflows"),
+            ],
+        ),
         ("pg_advisory_xact_lock", "sqlite", []),
         ("pg_advisory_xact_lock", "postgres", ["users.lock_bootstrap"]),
         ("any", "sqlite", []),
@@ -81,15 +89,22 @@ def test_every_order_ends_with_a_unique_column():
 @pytest.mark.parity(67)
 def test_every_list_has_an_order_or_says_that_it_has_none():
     without = {q.full_name: q.doc for _, q in queries() if q.suffix == "" and not orders(q.sql)}
-    assert list(without) == ["tasks.get_tasks"]
-    assert "in no order that counts" in without["tasks.get_tasks"]
+    assert list(without) == ["tasks.get_tasks", "tasks.ancestors", "tasks.deep_tasks"]
+    assert all("in no order that counts" in doc for doc in without.values())
 
 
 @pytest.mark.parity(67, 68)
 def test_every_list_that_can_grow_without_end_has_a_limit():
     endless = {q.full_name for _, q in queries() if q.suffix == "" and "limit" not in words(q.sql)}
     # Lists inside of one execution or one batch of ids, the admins, and the tree, whose depth is limited.
-    assert endless == {*UNIQUE_ORDERS, "tasks.get_tasks", "tasks.tree", "users.lock_admins"}
+    assert endless == {
+        *UNIQUE_ORDERS,
+        "tasks.get_tasks",
+        "tasks.tree",
+        "tasks.ancestors",
+        "tasks.deep_tasks",
+        "users.lock_admins",
+    }
 
 
 # --- the two trees beside each other ---
@@ -100,6 +115,11 @@ def list_of(dialect, name):
     if dialect == "postgres":
         return f"= any(:{name})"
     return f"in (select wanted.value from json_each(:{name}) as wanted)"
+
+
+def joined_list(name):
+    """How it is written on SQLite where each of its values has to be looked up, whatever the planner believes."""
+    return f"from json_each(:{name}) as wanted cross join"
 
 
 @pytest.mark.parity(32, 70)
@@ -118,7 +138,8 @@ def test_both_trees_declare_the_same_queries_in_the_same_order():
 def test_a_list_parameter_is_written_in_one_way_a_dialect():
     for dialect, q in queries():
         for parameter in q.parameters:
-            assert not parameter.is_list or list_of(dialect, parameter.name) in tidy(q.sql), q.full_name
+            ways = [list_of(dialect, parameter.name), *([joined_list(parameter.name)] if dialect == "sqlite" else [])]
+            assert not parameter.is_list or any(way in tidy(q.sql) for way in ways), q.full_name
 
 
 @pytest.mark.parity(36, 79)

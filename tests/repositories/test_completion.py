@@ -35,29 +35,34 @@ def task(task_id, **fields):
     ],
 )
 def test_the_root_tasks_decide(statuses, status):
-    assert final_status("w1", roots(*statuses)) == status
+    assert final_status("w1", roots(*statuses), any_tasks=bool(statuses)) == status
 
 
 @pytest.mark.parametrize("unfinished", sorted(set(STATUSES) - TERMINAL))
 def test_one_that_is_not_finished_is_named(unfinished):
     with pytest.raises(WorkflowNotReady) as error:
-        final_status("w1", roots("FAILED", unfinished))
+        final_status("w1", roots("FAILED", unfinished), any_tasks=True)
     assert str(error.value) == f"workflow execution 'w1' is not ready: task task 1 is {unfinished}"
 
 
 def test_of_many_that_are_not_finished_three_are_named():
     with pytest.raises(WorkflowNotReady, match=r"task task 0 is RUNNING, task task 1 .*, task task 2 .* and 2 more$"):
-        final_status("w1", roots(*["RUNNING"] * 5))
+        final_status("w1", roots(*["RUNNING"] * 5), any_tasks=True)
+
+
+def test_tasks_without_a_root_do_not_end_it():
+    with pytest.raises(WorkflowNotReady, match="has tasks, but none without a parent, so their parents form a ring"):
+        final_status("w1", [], any_tasks=True)
 
 
 @MANY
 @given(st.lists(st.sampled_from(STATUSES)))
 def test_it_ends_exactly_when_every_root_has(statuses):
     if set(statuses) <= TERMINAL:
-        assert final_status("w1", roots(*statuses)) in ("SUCCESS", "FAILED")
+        assert final_status("w1", roots(*statuses), any_tasks=bool(statuses)) in ("SUCCESS", "FAILED")
     else:
         with pytest.raises(WorkflowNotReady):
-            final_status("w1", roots(*statuses))
+            final_status("w1", roots(*statuses), any_tasks=bool(statuses))
 
 
 def test_the_default_output_has_each_task_with_what_is_not_usual():

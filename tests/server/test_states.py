@@ -39,6 +39,17 @@ def test_a_new_state_is_where_its_location_says_whatever_its_name(user: Client, 
     assert (found.status_code, found.json()["workflow_exec_id"]) == (200, name)
 
 
+@pytest.mark.parametrize("headers", [{}, {"If-Match": "*"}], ids=["always", "on a condition"])
+def test_a_task_can_not_become_its_own_ancestor(user: Client, headers: dict[str, str]) -> None:
+    user.put_workflow("w1")
+    assert user.put_task("a").status_code == 201
+    assert user.put_task("b", parent_state_id="a").status_code == 201
+    refused = user.put_task("a", headers=headers, parent_state_id="b")
+    assert refused.status_code == user.put_task("a", parent_state_id="a").status_code
+    assert "task 'a' is its own ancestor" in refused.text
+    assert user("GET", "/tasks/a").json()["parent_state_id"] is None
+
+
 @pytest.mark.parametrize("kind", ["workflow", "task"])
 def test_a_condition_is_met_or_nothing_is_changed(user: Client, kind: str) -> None:
     user.put_workflow()

@@ -9,7 +9,13 @@ from datetime import datetime
 from typing import Protocol, TypedDict
 
 from diglot.models import TaskState, TaskSummary, TreeNode
-from diglot.repositories.rows import StatusCount, Stored, TaskOutput, TaskStatus
+from diglot.repositories.rows import (
+    StatusCount,
+    Stored,
+    TaskOutput,
+    TaskParent,
+    TaskStatus,
+)
 from diglot.sql.encoding import Json, ListOf
 from diglot.stores.session import Session
 
@@ -33,6 +39,21 @@ class UpsertTasksParameters(TypedDict):
     output: Json | None
     error: Json | None
     now: datetime
+    same_parent: bool | None
+
+
+class CutTasksParameters(TypedDict):
+    """One set of parameters of ``cut_tasks``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+
+
+class DeleteTasksParameters(TypedDict):
+    """One set of parameters of ``delete_tasks``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
 
 
 class TasksQueries(Protocol):
@@ -59,8 +80,13 @@ class TasksQueries(Protocol):
         output: Json | None,
         error: Json | None,
         now: datetime,
+        same_parent: bool | None,
     ) -> Stored | None:
-        """Insert, or update all but created_at; the version grows by one."""
+        """Insert, or update all but created_at; the version grows by one. With
+        same_parent no row is answered, and none is
+        changed, where a stored task has another parent: it may only be moved
+        after a look at its ancestors.
+        """
 
     def upsert_tasks(
         self,
@@ -68,7 +94,10 @@ class TasksQueries(Protocol):
         batch: Iterable[UpsertTasksParameters],
         /,
     ) -> int:
-        """As upsert_task, for many at once; parents stand before their children."""
+        """As upsert_task, for many at once; parents come before their children. With
+        same_parent a stored task that has
+        another parent fails the batch: its version would be null.
+        """
 
     def insert_task(
         self,
@@ -116,8 +145,11 @@ class TasksQueries(Protocol):
         error: Json | None,
         now: datetime,
         version: int,
+        same_parent: bool | None,
     ) -> Stored | None:
-        """Update if the stored version is still this one; no row otherwise."""
+        """Update if the stored version is still this one (and with same_parent the
+        parent, too); no row otherwise.
+        """
 
     def execution_of_task(
         self,
@@ -223,7 +255,9 @@ class TasksQueries(Protocol):
         max_depth: int,
     ) -> list[TreeNode]:
         """A task and its descendants down to max_depth, parents before children,
-        siblings by creation.
+        siblings by creation. In a ring of parents
+        (old data may have one) it ends where it would come back to the task that
+        it began with.
         """
 
     def list_tasks(
@@ -275,12 +309,48 @@ class TasksQueries(Protocol):
     ) -> TaskState | None:
         """Store merged usage; the row is locked by the caller."""
 
-    def delete_task(
+    def lock_parents(self, session: Session, /, *, workflow_exec_id: str) -> str | None:
+        """The execution, in which until the transaction ends nobody else can give a
+        task another parent.
+        """
+
+    def ancestors(
         self,
         session: Session,
         /,
         *,
         workflow_exec_id: str,
-        task_exec_id: str,
+        ids: ListOf[str],
+    ) -> list[TaskParent]:
+        """Tasks and all their ancestors, each with its parent, in no order that
+        counts. A ring of parents comes once.
+        """
+
+    def deep_tasks(
+        self,
+        session: Session,
+        /,
+        *,
+        workflow_exec_id: str,
+        task_exec_id: str | None,
+        no_parent: bool | None,
+    ) -> list[str]:
+        """Every 64th level of what is below a task, or below all root tasks; in no
+        order that counts.
+        """
+
+    def cut_tasks(
+        self,
+        session: Session,
+        batch: Iterable[CutTasksParameters],
+        /,
     ) -> int:
-        """Delete a task state; its children go too."""
+        """Take tasks off their parents, just before all of them are deleted."""
+
+    def delete_tasks(
+        self,
+        session: Session,
+        batch: Iterable[DeleteTasksParameters],
+        /,
+    ) -> int:
+        """Delete task states; their children go too."""

@@ -26,8 +26,17 @@ class Outcome(msgspec.Struct, frozen=True):
     error: StateError | None
 
 
-def final_status(exec_id: str, roots: Sequence[TaskStatus]) -> Status:
-    """SUCCESS or FAILED, by the latest states of the root tasks. WorkflowNotReady while one of them is not terminal."""
+def final_status(exec_id: str, roots: Sequence[TaskStatus], *, any_tasks: bool) -> Status:
+    """SUCCESS or FAILED, by the latest states of the root tasks. WorkflowNotReady while one of them is not terminal.
+
+    WorkflowNotReady too when there are tasks but no root: old data may have parents in a ring. Neither SUCCESS nor
+    FAILED is known to be true then, and both are final; once the ring is mended the execution can be completed.
+    """
+    if any_tasks and not roots:
+        raise WorkflowNotReady(
+            f"workflow execution {exec_id!r} is not ready: it has tasks, but none without a parent, so their parents "
+            "form a ring: write one of them with parent_state_id null"
+        )
     unfinished = [f"{task.task_id} is {task.status}" for task in roots if task.status not in TERMINAL]
     if unfinished:
         more = f" and {len(unfinished) - 3} more" if len(unfinished) > 3 else ""

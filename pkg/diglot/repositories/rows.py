@@ -33,6 +33,11 @@ class TaskStatus(msgspec.Struct, frozen=True):
     status: str
 
 
+class TaskParent(msgspec.Struct, frozen=True):
+    task_exec_id: str
+    parent_state_id: str | None
+
+
 class StatusCount(msgspec.Struct, frozen=True):
     status: str
     children: int

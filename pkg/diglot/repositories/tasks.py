@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from diglot.errors import (
     ConcurrentUpdate,
     ForeignKeyViolation,
     InvalidValue,
+    NotNullViolation,
     TaskInOtherWorkflow,
     TaskNotFound,
     TransactionError,
@@ -33,9 +35,10 @@ from diglot.models import (
     Usage,
 )
 from diglot.repositories.base import Context, always, page_parameters
-from diglot.repositories.batch import parents_first
+from diglot.repositories.deep import delete_in_parts
 from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, page
-from diglot.repositories.parameters import ParentKeys, TaskFilters, TaskKeys
+from diglot.repositories.parameters import ParentKeys, TaskFilters, TaskKeys, TaskParameters
+from diglot.repositories.parents import Key, parents_first, refuse_rings
 from diglot.repositories.rows import Stored
 from diglot.repositories.usage import merge_usage
 from diglot.repositories.validation import (
@@ -68,31 +71,45 @@ class TaskRepository:
     def upsert(self, state: TaskState) -> TaskState:
         """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one.
 
-        UnknownReference when its execution or its parent does not exist; TaskInOtherWorkflow.
+        UnknownReference when its execution or its parent does not exist; TaskInOtherWorkflow; InvalidValue when with
+        this parent the task would be its own ancestor.
         """
         state, parameters = task_parameters(state)
+        now = self._clock()
         try:
-            stored = self._tasks.upsert_task(self._session, now=self._clock(), **parameters)
+            stored = self._tasks.upsert_task(self._session, now=now, same_parent=True, **parameters)
+            if stored is None:  # it is there, and has another parent
+                with self._session.transaction() as tx:
+                    refuse_rings(tx, self._tasks, _parents(parameters))
+                    stored = self._tasks.upsert_task(tx, now=now, same_parent=None, **parameters)
         except (ForeignKeyViolation, UniqueViolation) as error:
             raise _conflict(state, error) from error
         return _stored(state, always(stored, "tasks.upsert_task"))
 
     def upsert_many(self, states: Iterable[TaskState]) -> int:
-        """As ``upsert`` for many states, all or none, in one round trip; how many were written.
+        """As ``upsert`` for many states, all or none; how many were written.
 
-        Of two states with the same id the last one counts; parents may stand behind their children.
+        One round trip, unless a stored task gets another parent. Of two states with the same id the last one counts;
+        parents may come after their children.
         """
         now = self._clock()
-        batch: dict[tuple[str, str], UpsertTasksParameters] = {}
+        batch: dict[Key, TaskParameters] = {}
         for i, state in enumerate(states):
             try:
                 _, parameters = task_parameters(state)
             except InvalidValue as error:
                 raise InvalidValue(f"states[{i}].{error.path}".rstrip("."), error.problem) from error
             check_documents(parameters, self._max_document, f"states[{i}].")
-            batch[parameters["workflow_exec_id"], parameters["task_exec_id"]] = {**parameters, "now": now}
+            batch[parameters["workflow_exec_id"], parameters["task_exec_id"]] = parameters
+        parents = {key: parameters["parent_state_id"] for key, parameters in batch.items()}
+        ordered = [batch[key] for key in parents_first(parents)]
         try:
-            self._tasks.upsert_tasks(self._session, parents_first(batch))
+            try:
+                self._upsert_all(ordered, now)
+            except NotNullViolation:  # a stored task has another parent
+                with self._session.transaction() as tx:
+                    refuse_rings(tx, self._tasks, parents)
+                    self._tasks.upsert_tasks(tx, [{**each, "now": now, "same_parent": None} for each in ordered])
         except ForeignKeyViolation as error:
             raise UnknownReference(
                 "a task of this batch names an execution or a parent task that does not exist; nothing was written"
@@ -103,11 +120,19 @@ class TaskRepository:
             ) from error
         return len(batch)
 
+    def _upsert_all(self, batch: builtins.list[TaskParameters], now: datetime) -> None:
+        rows: builtins.list[UpsertTasksParameters] = [{**each, "now": now, "same_parent": True} for each in batch]
+        if not self._session.in_transaction:
+            self._tasks.upsert_tasks(self._session, rows)
+            return
+        with self._session.transaction() as savepoint:  # what fails here is tried in another way
+            self._tasks.upsert_tasks(savepoint, rows)
+
     def save(self, state: TaskState) -> TaskState:
         """Optimistic: insert when the version is unset or 0, else update only if the stored version is the given one.
 
         ConcurrentUpdate when somebody was faster; TaskNotFound when there is nothing to update; UnknownReference;
-        TaskInOtherWorkflow.
+        TaskInOtherWorkflow; InvalidValue when with this parent the task would be its own ancestor.
         """
         state, parameters = task_parameters(state)
         now = self._clock()
@@ -115,16 +140,24 @@ class TaskRepository:
             if not state.version:
                 stored = self._tasks.insert_task(self._session, now=now, **parameters)
             else:
-                stored = self._tasks.update_task(self._session, now=now, version=state.version, **parameters)
+                stored = self._tasks.update_task(
+                    self._session, now=now, version=state.version, same_parent=True, **parameters
+                ) or self._move(parameters, state.version, now)
         except (ForeignKeyViolation, UniqueViolation) as error:
             raise _conflict(state, error) from error
         if stored is None:
-            if state.version:
-                self.get(state.task_exec_id, state.workflow_exec_id)
             raise ConcurrentUpdate(
                 f"task {state.task_exec_id!r} was changed by somebody else: read it again and repeat the change"
             )
         return _stored(state, stored)
+
+    def _move(self, parameters: TaskParameters, version: int, now: datetime) -> Stored | None:
+        """Save a task that has another parent; None where that is not why it was not saved. TaskNotFound."""
+        if self.get(parameters["task_exec_id"], parameters["workflow_exec_id"]).version != version:
+            return None
+        with self._session.transaction() as tx:
+            refuse_rings(tx, self._tasks, _parents(parameters))
+            return self._tasks.update_task(tx, now=now, version=version, same_parent=None, **parameters)
 
     def merge_usage(self, task_exec_id: str, usage: Usage, workflow_exec_id: str | None = None) -> TaskState:
         """Add token usage, atomically: of two callers at once both count. TaskNotFound."""
@@ -136,8 +169,14 @@ class TaskRepository:
             return _found(self._tasks.set_task_usage(tx, usage=merged, now=self._clock(), **keys), task_exec_id)
 
     def delete(self, task_exec_id: str, workflow_exec_id: str | None = None) -> None:
-        """Delete a task state with its children. TaskNotFound."""
-        if not self._tasks.delete_task(self._session, **self._keys(task_exec_id, workflow_exec_id)):
+        """Delete a task state with all its descendants. TaskNotFound."""
+        keys = self._keys(task_exec_id, workflow_exec_id)
+        if self._tasks.deep_tasks(self._session, no_parent=None, **keys):
+            with self._session.transaction() as tx:
+                found = delete_in_parts(tx, self._tasks, keys)
+        else:
+            found = self._tasks.delete_tasks(self._session, [keys])
+        if not found:
             raise TaskNotFound(task_exec_id)
 
     # --- read one ---
@@ -285,20 +324,15 @@ class TaskRepository:
     def tree(self, root: str, max_depth: int = MAX_DEPTH, workflow_exec_id: str | None = None) -> Tree:
         """A task and all its descendants in one query, parents before children, siblings by creation. TaskNotFound.
 
-        Deeper than ``max_depth`` levels (0 to 1,000) it is cut off, and ``truncated`` says so.
+        Deeper than ``max_depth`` levels (0 to 1,000) it is cut off, and ``truncated`` says so. In a ring of parents,
+        which old data may have, it ends before the task that it began with would come again.
         """
         if type(max_depth) is not int or not 0 <= max_depth <= 1000:
             raise InvalidValue("max_depth", f"{max_depth!r} is not a number from 0 to 1000")
         nodes = self._tasks.tree(self._session, max_depth=max_depth + 1, **self._keys(root, workflow_exec_id))
         if not nodes:
             raise TaskNotFound(root)
-        # A cycle, which only hand-written SQL and concurrent moves can make, comes back until max_depth.
-        seen: set[str] = set()
-        kept = []
-        for node in nodes:
-            if node.depth <= max_depth and node.task.task_exec_id not in seen:
-                seen.add(node.task.task_exec_id)
-                kept.append(node)
+        kept = [node for node in nodes if node.depth <= max_depth]
         return Tree(kept, truncated=len(kept) < len(nodes))
 
     # --- keys ---
@@ -332,6 +366,10 @@ def _found(task: TaskState | None, key: str) -> TaskState:
     if task is None:
         raise TaskNotFound(key)
     return task
+
+
+def _parents(parameters: TaskParameters) -> dict[Key, str | None]:
+    return {(parameters["workflow_exec_id"], parameters["task_exec_id"]): parameters["parent_state_id"]}
 
 
 def _conflict(state: TaskState, error: ForeignKeyViolation | UniqueViolation) -> Exception:

@@ -12,6 +12,7 @@ from diglot.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState, WorkflowSummary
 from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.completion import Outcome, Transform, default_output, final_status, transformed
+from diglot.repositories.deep import cut_all
 from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
 from diglot.repositories.parameters import WorkflowFilters
 from diglot.repositories.rows import Stored, TaskStatus
@@ -85,7 +86,14 @@ class WorkflowRepository:
 
     def delete(self, exec_id: str) -> None:
         """Delete an execution with its tasks. WorkflowNotFound."""
-        if not self._workflows.delete_workflow(self._session, workflow_exec_id=check_id(exec_id, "workflow_exec_id")):
+        check_id(exec_id, "workflow_exec_id")
+        if self._tasks.deep_tasks(self._session, workflow_exec_id=exec_id, task_exec_id=None, no_parent=True):
+            with self._session.transaction() as tx:
+                cut_all(tx, self._tasks, exec_id)
+                found = self._workflows.delete_workflow(tx, workflow_exec_id=exec_id)
+        else:
+            found = self._workflows.delete_workflow(self._session, workflow_exec_id=exec_id)
+        if not found:
             raise WorkflowNotFound(exec_id)
 
     # --- read ---
@@ -208,10 +216,12 @@ class WorkflowRepository:
     def complete(self, exec_id: str, transform: Transform | None = None) -> WorkflowState:
         """End an execution by the latest states of its root tasks; one that has ended already comes back unchanged.
 
-        WorkflowNotReady, with nothing changed, while one of them is not terminal; FAILED when one is FAILED, TIMED_OUT
-        or CANCELED; else SUCCESS. The output is ``{task_id: {"output": …}}``, or what ``transform`` makes of the state
-        with its tasks. It runs outside of the lock, and again when the execution has changed meanwhile; when it raises,
-        the execution is FAILED with the code OUTPUT_TRANSFORMATION_FAILED and the default output. WorkflowNotFound.
+        WorkflowNotReady, with nothing changed, while one of them is not terminal, or when there are tasks but no root
+        among them: their parents form a ring then, and nothing says how the execution ended. FAILED when one is FAILED,
+        TIMED_OUT or CANCELED; else SUCCESS, also without tasks. The output is ``{task_id: {"output": …}}``, or what
+        ``transform`` makes of the state with its tasks. It runs outside of the lock, and again when the execution has
+        changed meanwhile; when it raises, the execution is FAILED with the code OUTPUT_TRANSFORMATION_FAILED and the
+        default output. WorkflowNotFound.
         """
         check_id(exec_id, "workflow_exec_id")
         for _ in range(_COMPLETE_ATTEMPTS):
@@ -221,13 +231,15 @@ class WorkflowRepository:
                 before, roots = self._with_roots(exec_id)
                 if before.status in TERMINAL:
                     return before.replace(tasks=None)
-                outcome = transformed(before, final_status(exec_id, roots), transform, self._max_document)
+                status = final_status(exec_id, roots, any_tasks=bool(before.tasks))
+                outcome = transformed(before, status, transform, self._max_document)
             with self._session.transaction() as tx:
                 state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
                 if state.status in TERMINAL:
                     return state
-                status = final_status(exec_id, self._tasks.root_statuses(tx, workflow_exec_id=exec_id))
+                roots = self._tasks.root_statuses(tx, workflow_exec_id=exec_id)
                 tasks = _by_task_id(self._tasks.latest_tasks(tx, workflow_exec_id=exec_id))
+                status = final_status(exec_id, roots, any_tasks=bool(tasks))
                 if before is not None and (before.version != state.version or before.tasks != tasks):
                     continue
                 outcome = outcome or Outcome(status, default_output(tasks, self._max_document), None)

@@ -49,7 +49,8 @@ def put_task(
 ) -> Response[TaskState]:
     """Creates it (201), or replaces all but its time of creation (200); conditions as for an execution.
 
-    409 when its execution or its parent does not exist, or the id is one of a task in another execution.
+    409 when its execution or its parent does not exist, or the id is one of a task in another execution. A parent that
+    would make the task its own ancestor is an invalid value.
     """
     tasks, state = database.tasks, data.read().state(task_exec_id)
     version = wanted_version(if_match, if_none_match, lambda: tasks.get(task_exec_id, state.workflow_exec_id))

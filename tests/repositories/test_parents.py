@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diglot.errors import InvalidValue
-from diglot.repositories.batch import parents_first
+from diglot.repositories.parents import parents_first
 from tests.parity.strategies import MANY
 
 
 def batch(*tasks):
     """Of (task, parent) pairs of one execution, or (execution, task, parent)."""
     threes = [task if len(task) == 3 else ("w", *task) for task in tasks]
-    return {(w, t): {"workflow_exec_id": w, "task_exec_id": t, "parent_state_id": p} for w, t, p in threes}
+    return {(w, t): p for w, t, p in threes}
 
 
 def order(made):
-    return [task["task_exec_id"] for task in parents_first(made)]
+    return [task for _, task in parents_first(made)]
 
 
 def test_nothing_is_nothing():

@@ -1,0 +1,16 @@
+-- Loses no data; the indexes are as they were.
+drop index ix_task_states_workflow_exec_id_status;
+
+drop index ix_task_states_workflow_exec_id_no_parent;
+
+drop index ix_task_states_parent_state_id;
+
+drop index ix_task_states_task_id;
+
+-- The children of a task, oldest first; a deleted task's children are found by it too.
+create index ix_task_states_workflow_exec_id_parent_state_id
+on task_states (workflow_exec_id, parent_state_id, created_at, task_exec_id);
+
+-- The states of one task of an execution.
+create index ix_task_states_workflow_exec_id_task_id
+on task_states (workflow_exec_id, task_id, created_at, task_exec_id);
