@@ -63,9 +63,7 @@ def test_a_text_with_many_commas_is_no_body_of_many_values(service: Service) -> 
     assert put(service, 1, json.dumps(body).encode()).status_code == 201
 
 
-def test_a_page_ends_before_it_has_too_many_bytes_and_all_are_found(
-    service: Service, tmp_path: Path
-) -> None:
+def test_a_page_ends_before_it_has_too_many_bytes_and_all_are_found(service: Service, tmp_path: Path) -> None:
     with diglot.open(f"sqlite:///{tmp_path}/app.db") as db:
         for number in range(30):
             text = LARGE if number % 3 else "small"

@@ -69,11 +69,12 @@ class Requests:
                     found = problem("invalid-request", 400, "The request is not right", wrong)
                     await _refuse(answer, 400, *_encoded(scope, found, request_id))
                     return
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self._seconds(scope)):
                     await self._app(scope, answer.listening(receive), answer.send)
             except TimeoutError:
                 if answer.status is None:
-                    await _refuse(answer, TIMED_OUT.status, *_encoded(scope, TIMED_OUT, request_id))
+                    late = errors.LATE if errors.for_people(scope) else TIMED_OUT
+                    await _refuse(answer, late.status, *_encoded(scope, late, request_id))
             except _TooMuch as much:
                 self._metrics.refused(much.what)
                 structlog.get_logger("diglot.server").warning("request refused", reason=much.what, bytes=much.bytes)
@@ -95,6 +96,12 @@ class Requests:
                     ms=round(seconds * 1000, 1),
                     client=scope["client"][0] if scope["client"] else None,
                 )
+
+    def _seconds(self, scope: Scope) -> float:
+        """How long a request may take; a page less, unless it changes something."""
+        if errors.for_people(scope) and scope.get("method") == "GET":
+            return min(self._timeout, errors.PAGE_SECONDS)
+        return self._timeout
 
 
 class _ClientGone(BaseException):
@@ -219,8 +226,10 @@ def _allow(header: tuple[bytes, bytes], of_route: str | None) -> tuple[bytes, by
     return header[0], ", ".join(sorted(methods)).encode()
 
 
-def _encoded(scope: Scope, found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
-    return (errors.encoded if errors.for_people(scope) else encoded)(found, request_id)
+def _encoded(scope: HTTPScope, found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
+    if errors.for_people(scope):
+        return errors.encoded(found, request_id, scope["method"])
+    return encoded(found, request_id)
 
 
 def _wrong_with_head(scope: HTTPScope) -> str:

@@ -18,7 +18,7 @@ from litestar.concurrency import set_asyncio_executor
 from diglot.config import Config
 from diglot.config.knowledge import check_knowledge
 from diglot.errors import DiglotError
-from diglot.server.advice import at_start
+from diglot.server.advice import at_start, say_without_admin
 from diglot.server.app import create_app
 from diglot.server.logs import logging_to_stderr
 from diglot.server.measured import MeasuredStore
@@ -43,6 +43,7 @@ def serve(config: Config, settings: ServerSettings) -> None:
             _threads(threads(config)),
         ):
             metrics.watch(database.store)
+            say_without_admin(database, settings)
             app = create_app(database, settings, metrics)
             server = _Server(
                 uvicorn.Config(
