@@ -793,8 +793,8 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: after_id text?
 -- param: limit int
 -- returns: RowSize
--- plan: scan because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
--- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
+-- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
+-- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_tasks
 -- How many bytes the documents of each task on a page have: a page ends before they are too many.
 select
     task_exec_id as id,
@@ -817,7 +817,7 @@ where
     /* if :execution_type */ and execution_type = :execution_type /* end */
     /* if :after_id */ and (created_at, task_exec_id) > (:after_created_at, :after_id) /* end */
 order by created_at, task_exec_id
-limit :limit;
+limit (select cast(:limit as bigint) as wanted);
 
 -- name: size_of_executions(ids)$
 -- param: ids text[]

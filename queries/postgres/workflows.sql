@@ -298,7 +298,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: limit int
 -- returns: RowSize
 -- plan: sort because no more rows are sorted than ids are given
--- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
+-- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_workflows
 -- How many bytes the documents of each execution on a page have: a page ends before they are too many.
 select
     workflow_exec_id as id,
@@ -316,7 +316,7 @@ where
     /* if :created_before */ and created_at < :created_before /* end */
     /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
 order by created_at desc, workflow_exec_id desc
-limit :limit;
+limit (select cast(:limit as bigint) as wanted);
 
 -- name: summarize_workflows(status, workflow_id, after_created_at, after_id, limit)
 -- param: status text?

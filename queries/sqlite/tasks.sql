@@ -677,8 +677,8 @@ limit :limit;
 -- param: after_id text?
 -- param: limit int
 -- returns: RowSize
--- plan: scan because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
--- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
+-- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
+-- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_tasks
 -- How many bytes the documents of each task on a page have: a page ends before they are too many.
 select
     task_exec_id as id,

@@ -297,7 +297,7 @@ limit :limit;
 -- param: limit int
 -- returns: RowSize
 -- plan: sort because no more rows are sorted than ids are given
--- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
+-- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_workflows
 -- How many bytes the documents of each execution on a page have: a page ends before they are too many.
 select
     workflow_exec_id as id,
