@@ -164,6 +164,13 @@ class TooLarge(WrongType):
         error.path = path
         return error
 
+    @classmethod
+    def body(cls, problem: str) -> TooLarge:
+        """A whole request that holds too much."""
+        error = cls(f"body: {problem}")
+        error.path = "body"
+        return error
+
 
 class DatabaseReadOnly(DatabaseError):
     """the database can't be written"""

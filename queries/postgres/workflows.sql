@@ -287,6 +287,37 @@ where
 order by created_at desc, workflow_exec_id desc
 limit (select cast(:limit as bigint) as wanted);
 
+-- name: size_workflows(status, workflow_id, ids, created_from, created_before, after_created_at, after_id, limit)
+-- param: status text?
+-- param: workflow_id text?
+-- param: ids text[]?
+-- param: created_from timestamp?
+-- param: created_before timestamp?
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: limit int
+-- returns: RowSize
+-- plan: sort because no more rows are sorted than ids are given
+-- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_workflows
+-- How many bytes the documents of each execution on a page have: a page ends before they are too many.
+select
+    workflow_exec_id as id,
+    coalesce(octet_length(cast(usage as text)), 0)
+    + coalesce(octet_length(cast(input as text)), 0)
+    + coalesce(octet_length(cast(output as text)), 0)
+    + coalesce(octet_length(cast(error as text)), 0) as bytes
+from workflow_states
+where
+    1 = 1
+    /* if :status */ and status = :status /* end */
+    /* if :workflow_id */ and workflow_id = :workflow_id /* end */
+    /* if :ids */ and workflow_exec_id = any(:ids) /* end */
+    /* if :created_from */ and created_at >= :created_from /* end */
+    /* if :created_before */ and created_at < :created_before /* end */
+    /* if :after_id */ and (created_at, workflow_exec_id) < (:after_created_at, :after_id) /* end */
+order by created_at desc, workflow_exec_id desc
+limit (select cast(:limit as bigint) as wanted);
+
 -- name: summarize_workflows(status, workflow_id, after_created_at, after_id, limit)
 -- param: status text?
 -- param: workflow_id text?

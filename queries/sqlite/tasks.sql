@@ -662,6 +662,62 @@ where
 order by created_at, task_exec_id
 limit :limit;
 
+-- name: size_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
+-- param: status text?
+-- param: workflow_id text?
+-- param: workflow_exec_id text?
+-- param: task_id text?
+-- param: parent_state_id text?
+-- param: no_parent bool?
+-- param: agent_id text?
+-- param: action_id text?
+-- param: tool_id text?
+-- param: execution_type text?
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: limit int
+-- returns: RowSize
+-- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
+-- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_tasks
+-- How many bytes the documents of each task on a page have: a page ends before they are too many.
+select
+    task_exec_id as id,
+    coalesce(length(cast(usage as blob)), 0)
+    + coalesce(length(cast(input as blob)), 0)
+    + coalesce(length(cast(output as blob)), 0)
+    + coalesce(length(cast(error as blob)), 0) as bytes
+from task_states
+where
+    1 = 1
+    /* if :status */ and status = :status /* end */
+    /* if :workflow_id */ and workflow_id = :workflow_id /* end */
+    /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */
+    /* if :task_id */ and task_id = :task_id /* end */
+    /* if :parent_state_id */ and parent_state_id = :parent_state_id /* end */
+    /* if :no_parent */ and parent_state_id is null /* end */
+    /* if :agent_id */ and agent_id = :agent_id /* end */
+    /* if :action_id */ and action_id = :action_id /* end */
+    /* if :tool_id */ and tool_id = :tool_id /* end */
+    /* if :execution_type */ and execution_type = :execution_type /* end */
+    /* if :after_id */ and (created_at, task_exec_id) > (:after_created_at, :after_id) /* end */
+order by created_at, task_exec_id
+limit :limit;
+
+-- name: size_of_executions(ids)$
+-- param: ids text[]
+-- returns: int
+-- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
+-- How many bytes the documents of all tasks of several executions have.
+select
+    coalesce(sum(
+        coalesce(length(cast(usage as blob)), 0)
+        + coalesce(length(cast(input as blob)), 0)
+        + coalesce(length(cast(output as blob)), 0)
+        + coalesce(length(cast(error as blob)), 0)
+    ), 0) as bytes
+from task_states
+where workflow_exec_id in (select wanted.value from json_each(:ids) as wanted);
+
 -- name: summarize_tasks(workflow_exec_id, parent_state_id, status, after_created_at, after_id, limit)
 -- param: workflow_exec_id text
 -- param: parent_state_id text?

@@ -106,16 +106,29 @@ def test_uses_are_noted_once_at_a_time_and_not_without_end(monkeypatch: pytest.M
     assert set(noted) == {"a", "b", "c"}
 
 
-def test_who_guesses_has_to_wait(db: Database) -> None:
+def test_who_guesses_has_to_wait_and_their_neighbours_do_not(db: Database) -> None:
     good = key_of(db, "a@b.c")
     with serving(db, failures_per_minute=3) as http:
         ask = Client(http)
         for _ in range(3):
             assert problem(ask("GET", "/auth/me", key=KEY))[0] == 401
-        for key in (KEY, good):
-            refused = ask("GET", "/auth/me", key=key)
-            assert problem(refused) == (429, "too-many-failures", "")
-            assert 1 <= int(refused.headers["retry-after"]) <= 20
+        refused = ask("GET", "/auth/me", key=KEY)
+        assert problem(refused) == (429, "too-many-failures", "")
+        assert 1 <= int(refused.headers["retry-after"]) <= 20
+        assert ask("GET", "/auth/me", key=good).status_code == 200
+
+
+def test_a_key_that_is_not_well_formed_costs_no_query_and_is_not_counted(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = key_of(db, "a@b.c")
+    with serving(db, failures_per_minute=1) as http:
+        ask = Client(http)
+        monkeypatch.setattr(ApiKeyRepository, "identify", lambda *_: pytest.fail("it was asked"))
+        wrong = [KEY[:-1] + ("a" if KEY[-1] != "a" else "b"), "dgl_x", "x" * 300]
+        assert [problem(ask("GET", "/auth/me", key=key))[0] for key in wrong] == [401] * 3
+        monkeypatch.undo()
+        assert ask("GET", "/auth/me", key=good).status_code == 200
 
 
 def test_guesses_at_once_are_no_more_than_one_after_another(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,11 @@ def test_what_clients_send_becomes_no_label(user: Client) -> None:
 
 
 def test_a_client_that_goes_away_is_no_error(user: Client, said: list[Any]) -> None:
-    headers = [(b"authorization", f"Bearer {user.key}".encode()), (b"content-type", b"application/json")]
+    headers = [
+        (b"host", b"localhost"),
+        (b"authorization", f"Bearer {user.key}".encode()),
+        (b"content-type", b"application/json"),
+    ]
     path = "/api/v0/workflows/w1"
     scope = {"type": "http", "http_version": "1.1", "method": "PUT", "scheme": "http", "path": path, "root_path": ""}
     scope |= {"raw_path": path.encode(), "query_string": b"", "headers": headers, "client": ("127.0.0.1", 1)}

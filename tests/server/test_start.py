@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import diglot
+from diglot.repositories.key_format import make_key
 from diglot.server import run
 from tests.cli.running import diglot as command
 from tests.server.service import Service
@@ -58,6 +59,9 @@ def test_without_auto_migrate_it_refuses_a_schema_that_is_behind(
 ) -> None:
     monkeypatch.setenv("DB_AUTO_MIGRATE", "false")
     done = command("start", "--port", "0", "--database-url", database_url)
+    if ":memory:" in database_url:
+        assert done.code == 2, "nobody could have a key for it"
+        return
     assert done.code == 1
     assert "run 'diglot migrate up'" in done.err.splitlines()[-1]
 
@@ -194,7 +198,7 @@ def test_a_client_is_known_by_its_address_before_a_proxy_that_is_trusted(tmp_pat
     with Service("--trusted-proxy", "127.0.0.1", "--failures-per-minute", "1", cwd=tmp_path) as service:
 
         def ask(forwarded: str) -> int:
-            headers = {"Authorization": "Bearer dgl_x", "X-Forwarded-For": forwarded}
+            headers = {"Authorization": f"Bearer {make_key(bytes(32))}", "X-Forwarded-For": forwarded}
             return service.http.get("/api/v0/auth/me", headers=headers).status_code
 
         # What stands left of the address that the proxy saw, the client made up.

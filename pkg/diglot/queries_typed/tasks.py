@@ -10,6 +10,7 @@ from typing import Protocol, TypedDict
 
 from diglot.models import TaskState, TaskSummary, TreeNode
 from diglot.repositories.rows import (
+    RowSize,
     StatusCount,
     Stored,
     TaskOutput,
@@ -280,6 +281,32 @@ class TasksQueries(Protocol):
         limit: int,
     ) -> list[TaskState]:
         """One page of task states, oldest first."""
+
+    def size_tasks(
+        self,
+        session: Session,
+        /,
+        *,
+        status: str | None,
+        workflow_id: str | None,
+        workflow_exec_id: str | None,
+        task_id: str | None,
+        parent_state_id: str | None,
+        no_parent: bool | None,
+        agent_id: str | None,
+        action_id: str | None,
+        tool_id: str | None,
+        execution_type: str | None,
+        after_created_at: datetime | None,
+        after_id: str | None,
+        limit: int,
+    ) -> list[RowSize]:
+        """How many bytes the documents of each task on a page have: a page ends
+        before they are too many.
+        """
+
+    def size_of_executions(self, session: Session, /, *, ids: ListOf[str]) -> int:
+        """How many bytes the documents of all tasks of several executions have."""
 
     def summarize_tasks(
         self,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from diglot.models import WorkflowState, WorkflowSummary
-from diglot.repositories.rows import Stored
+from diglot.repositories.rows import RowSize, Stored
 from diglot.sql.encoding import Json, ListOf
 from diglot.stores.session import Session
 
@@ -137,6 +137,24 @@ class WorkflowsQueries(Protocol):
         limit: int,
     ) -> list[WorkflowState]:
         """One page of executions, newest first."""
+
+    def size_workflows(
+        self,
+        session: Session,
+        /,
+        *,
+        status: str | None,
+        workflow_id: str | None,
+        ids: ListOf[str] | None,
+        created_from: datetime | None,
+        created_before: datetime | None,
+        after_created_at: datetime | None,
+        after_id: str | None,
+        limit: int,
+    ) -> list[RowSize]:
+        """How many bytes the documents of each execution on a page have: a page ends
+        before they are too many.
+        """
 
     def summarize_workflows(
         self,

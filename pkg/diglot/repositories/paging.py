@@ -13,6 +13,7 @@ import msgspec
 from diglot.errors import InvalidValue
 from diglot.models import Page
 from diglot.repositories.parameters import AfterParameters
+from diglot.repositories.rows import RowSize
 from diglot.sql.timestamps import strict_timestamp, timestamp_text
 
 DEFAULT_LIMIT = 50
@@ -43,6 +44,24 @@ def after_parameters(after: str | None) -> AfterParameters:
 def cursor(created_at: datetime, key: str) -> str:
     """The cursor that stands behind the item with this creation time and id; opaque, safe in a URL."""
     return base64.urlsafe_b64encode(msgspec.json.encode((timestamp_text(created_at), key))).decode()
+
+
+def fitting(sizes: list[RowSize], limit: int, max_bytes: int) -> tuple[int, bool]:
+    """How many rows of a page have at most so many bytes together, at least one; whether more follow.
+
+    ``sizes`` are those of at most ``limit + 1`` rows, in the order of the page.
+    """
+    total = 0
+    for number, size in enumerate(sizes[:limit]):
+        total += size.bytes
+        if total > max_bytes and number:
+            return number, True
+    return limit, len(sizes) > limit
+
+
+def part(items: list[T], more: bool, position: Callable[[T], tuple[Any, str]]) -> Page[T]:
+    """A page that may have ended early. ``more``: others follow its last item."""
+    return Page(items, cursor(*position(items[-1])) if more and items else None)
 
 
 def page(items: list[T], limit: int, position: Callable[[T], tuple[Any, str]]) -> Page[T]:

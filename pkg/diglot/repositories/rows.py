@@ -23,6 +23,13 @@ class Stored(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+class RowSize(msgspec.Struct, frozen=True):
+    """How many bytes the documents of a row have, as text."""
+
+    id: str
+    bytes: int
+
+
 class TaskOutput(msgspec.Struct, frozen=True):
     task_id: str
     output: JsonObject | None

@@ -36,7 +36,7 @@ from diglot.models import (
 )
 from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.deep import delete_in_parts
-from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, page
+from diglot.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, fitting, page, part
 from diglot.repositories.parameters import ParentKeys, TaskFilters, TaskKeys, TaskParameters
 from diglot.repositories.parents import Key, parents_first, refuse_rings
 from diglot.repositories.rows import Stored
@@ -221,6 +221,11 @@ class TaskRepository:
         found = {task.task_exec_id: task for task in self._tasks.get_tasks(self._session, ids=list(set(wanted)))}
         return [_found(found.get(id), id) for id in wanted]
 
+    def bytes_of(self, exec_ids: Iterable[str]) -> int:
+        """How many bytes the documents of all tasks of these executions have, as text."""
+        ids = [check_id(id, f"exec_ids[{i}]") for i, id in enumerate(exec_ids)]
+        return self._tasks.size_of_executions(self._session, ids=ids)
+
     def list(
         self,
         status: Status | None = None,
@@ -235,10 +240,12 @@ class TaskRepository:
         execution_type: ExecutionType | None = None,
         limit: int = DEFAULT_LIMIT,
         after: str | None = None,
+        max_bytes: int | None = None,
     ) -> Page[TaskState]:
         """One page of 1 to 1,000 task states, oldest first, of those that fit every filter given.
 
-        ``no_parent`` asks for root tasks; ``after`` is the ``next`` of the page before.
+        ``no_parent`` asks for root tasks; ``after`` is the ``next`` of the page before. With ``max_bytes`` a page ends
+        before its documents have more bytes than this, but has at least one task.
         """
         limit, ask = page_parameters(limit)
         if no_parent and parent_state_id is not None:
@@ -261,6 +268,11 @@ class TaskRepository:
             filters["workflow_exec_id"] = self._execution_of(parent_state_id)
             if filters["workflow_exec_id"] is None:
                 return Page([], None)
+        if max_bytes is not None:
+            sizes = self._tasks.size_tasks(self._session, limit=ask, **filters, **position)
+            fit, more = fitting(sizes, limit, max_bytes)
+            fitted = self._tasks.list_tasks(self._session, limit=fit, **filters, **position)
+            return part(fitted, more, lambda task: (task.created_at, task.task_exec_id))
         tasks = self._tasks.list_tasks(self._session, limit=ask, **filters, **position)
         return page(tasks, limit, lambda task: (task.created_at, task.task_exec_id))
 
@@ -300,6 +312,7 @@ class TaskRepository:
         workflow_exec_id: str | None = None,
         limit: int = DEFAULT_LIMIT,
         after: str | None = None,
+        max_bytes: int | None = None,
     ) -> Page[TaskState]:
         """One page of the direct children of a task, oldest first; empty when there is no such task."""
         return self.list(
@@ -307,6 +320,7 @@ class TaskRepository:
             workflow_exec_id=workflow_exec_id,
             limit=limit,
             after=after,
+            max_bytes=max_bytes,
         )
 
     def child_outputs(self, parent_state_id: str, workflow_exec_id: str | None = None) -> dict[str, JsonObject | None]:

@@ -61,6 +61,10 @@ class UserRepository:
             if not self._users.delete_user(tx, id=id):
                 raise UserNotFound(id)
 
+    def has_admin(self) -> bool:
+        """Whether there is an admin: without one, ``create_first_admin`` makes it."""
+        return bool(self._users.admin_exists(self._session))
+
     def create_first_admin(self, email: str, key_name: str | None = None) -> tuple[User, IssuedKey]:
         """The first admin and its key, both or neither.
 

@@ -13,7 +13,7 @@ from diglot.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowStat
 from diglot.repositories.base import Context, always, page_parameters
 from diglot.repositories.completion import Outcome, Transform, default_output, final_status, transformed
 from diglot.repositories.deep import cut_all
-from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, page
+from diglot.repositories.paging import DEFAULT_LIMIT, after_parameters, fitting, page, part
 from diglot.repositories.parameters import WorkflowFilters
 from diglot.repositories.rows import Stored, TaskStatus
 from diglot.repositories.usage import merge_usage
@@ -157,11 +157,13 @@ class WorkflowRepository:
         with_tasks: bool = False,
         limit: int = DEFAULT_LIMIT,
         after: str | None = None,
+        max_bytes: int | None = None,
     ) -> Page[WorkflowState]:
         """One page of 1 to 1,000 executions, newest first, of those that fit every filter given.
 
         ``created_from`` is in the range, ``created_before`` is not; ``after`` is the ``next`` of the page before. With
-        tasks it is one more query for the whole page, in the same snapshot.
+        tasks it is one more query for the whole page, in the same snapshot. With ``max_bytes`` a page ends before its
+        documents, without those of tasks, have more bytes than this, but has at least one execution.
         """
         limit, ask = page_parameters(limit)
         wanted = None if ids is None else [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
@@ -175,6 +177,11 @@ class WorkflowRepository:
         position = after_parameters(after)
 
         def read(session: Session) -> Page[WorkflowState]:
+            if max_bytes is not None:
+                sizes = self._workflows.size_workflows(session, limit=ask, **filters, **position)
+                fit, more = fitting(sizes, limit, max_bytes)
+                fitted = self._workflows.list_workflows(session, limit=fit, **filters, **position)
+                return part(fitted, more, lambda state: (state.created_at, state.workflow_exec_id))
             states = self._workflows.list_workflows(session, limit=ask, **filters, **position)
             return page(states, limit, lambda state: (state.created_at, state.workflow_exec_id))
 

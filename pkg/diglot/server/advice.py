@@ -43,6 +43,12 @@ def at_start(config: Config, settings: ServerSettings) -> None:
         log.warning("many workflows at once on SQLite", expected=settings.concurrent_workflows, advice=_POSTGRES)
 
 
+def say_without_admin(database: Database, settings: ServerSettings) -> None:
+    """Nobody can come in before there is an admin."""
+    if settings.auth and not database.users.has_admin():
+        log.warning("there is no admin yet", advice="make the first one, with its key: diglot init --admin EMAIL")
+
+
 class Watch:
     """Looks at a SQLite database in operation; PostgreSQL needs no such advice."""
 

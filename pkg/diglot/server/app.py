@@ -71,6 +71,7 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
                 "database": database,
                 "metrics": metrics,
                 "failures": Failures(settings.failures_per_minute, time.monotonic),
+                "recent": pages.sign_in.Recent(),
                 "started": time.monotonic(),
             }
         ),

@@ -1,15 +1,16 @@
 """How often a client may fail to sign in: so many failures a minute from one address, then it has to wait.
 
-A token bucket an address. An IPv6 client has a whole /64 to choose from, so that counts as one address. At most
+A token bucket for each client (addresses.py). At most
 ``KEPT`` addresses are remembered, those that failed last.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+
+from diglot.server.addresses import client_of
 
 KEPT = 10_000
 
@@ -28,11 +29,11 @@ class Failures:
         """Whole seconds until the next attempt is looked at; 0 when it may come now."""
         if not self._left:
             return 0
-        left = self._now(_client(address))
+        left = self._now(client_of(address))
         return 0 if left >= 1.0 else math.ceil((1.0 - left) / self._per_second)
 
     def note(self, address: str) -> None:
-        client = _client(address)
+        client = client_of(address)
         self._left[client] = (self._now(client) - 1.0, self._clock())
         self._left.move_to_end(client)
         if len(self._left) > KEPT:
@@ -41,13 +42,3 @@ class Failures:
     def _now(self, client: str) -> float:
         left, at = self._left.get(client, (self._most, 0.0))
         return min(self._most, left + (self._clock() - at) * self._per_second)
-
-
-def _client(address: str) -> str:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
-    return address

@@ -20,7 +20,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from diglot.errors import InvalidValue
+from diglot.errors import InvalidValue, TooLarge
 from diglot.models import (
     Component,
     ExecutionType,
@@ -36,6 +36,9 @@ from diglot.repositories.validation import WORKFLOW_OUTPUT_DEPTH
 from diglot.sql.canonical_json import parse
 
 T = TypeVar("T")
+MAX_VALUES = 100_000
+"""Values in a body: each takes 60 to 300 bytes of memory, however few bytes it has in the body."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _WHERE = re.compile(r" - at `\$(?:\[\.\.\.\])?\.?(?P<path>.*)`\Z")
 _FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
 
@@ -117,13 +120,20 @@ class UserChanged(Strict, frozen=True):
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """The value of a body. InvalidValue, with the path of what is wrong."""
+    """The value of a body. InvalidValue, with the path of what is wrong; TooLarge."""
+    if _values(body) > MAX_VALUES and _values(_STRING.sub(b"", body)) > MAX_VALUES:
+        raise TooLarge.body(f"it has more than {MAX_VALUES:,} values: send it in parts, or as text")
     try:
         return msgspec.convert(parse(body, "", max_depth=WORKFLOW_OUTPUT_DEPTH + 1), kind)
     except InvalidValue as error:
         raise InvalidValue(error.path.removeprefix("."), error.problem) from None
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
+
+
+def _values(body: bytes) -> int:
+    """How many values a JSON text has, at most: a comma or a bracket in a string counts too."""
+    return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _invalid(text: str) -> InvalidValue:

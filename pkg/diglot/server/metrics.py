@@ -23,6 +23,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4"
 _QUERY_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+REFUSALS = ("connections", "connections_of_address", "slow_body", "slow_reader", "bodies", "answers")
+"""Why: too many connections in all or of an address, a body or a reader that is too slow, too many bytes of bodies or
+of answers at once."""
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _GAUGES: dict[Dialect, dict[str, tuple[str, str]]] = {
     "sqlite": {
@@ -92,6 +95,14 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=self.registry,
         )
+        self._refused = Counter(
+            "http_refused_total",
+            "Requests and connections that were refused or ended because they took too much.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in REFUSALS:
+            self._refused.labels(reason)
         self.in_progress = Gauge("http_requests_in_progress", "Requests under way.", registry=self.registry)
 
     def watch(self, store: Store) -> None:
@@ -112,6 +123,10 @@ class Metrics:
 
     def lock_wait(self, seconds: float) -> None:
         self._lock_wait.observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """A connection or a request took too much, or came when there was no room: see ``REFUSALS``."""
+        self._refused.labels(reason).inc()
 
     def attempt(self, outcome: str) -> None:
         """Somebody tried to sign in: success, missing (no key), failure, or limited (after too many failures)."""

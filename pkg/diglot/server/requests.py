@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from litestar import Litestar
@@ -19,12 +20,15 @@ from litestar.routes import HTTPRoute
 from diglot.ids import new_id
 from diglot.server.metrics import Metrics
 from diglot.server.pages import errors
-from diglot.server.problems import TIMED_OUT, encoded
+from diglot.server.problems import TIMED_OUT, Problem, encoded, problem
 from diglot.server.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from litestar.types import HTTPScope, Message, Receive, Scope, Send
+    from litestar.types import HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
+BODY_BYTES, ANSWER_BYTES = 48 * 1024 * 1024, 24 * 1024 * 1024
+"""Of bodies, and of answers that clients have not taken yet, that all requests together may hold."""
+CHUNK = 256 * 1024
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -41,6 +45,8 @@ class Requests:
         self._methods = {route.path_format: ", ".join(route.methods) for route in _routes(app)}
         self._metrics = metrics
         self._timeout = settings.request_timeout
+        self._bodies = Budget(BODY_BYTES)
+        self._answers = Budget(ANSWER_BYTES)
         self._log = structlog.get_logger("diglot.requests").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,20 +56,35 @@ class Requests:
         started = time.perf_counter()
         request_id = _request_id(scope)
         method = scope["method"]
+        wrong = _wrong_with_head(scope)
         if method == "HEAD":  # as GET; the server leaves the body out
             scope = cast("HTTPScope", {**scope, "method": "GET"})
-        answer = _Answer(send, request_id, lambda: self._methods.get(scope.get("path_template", "")))
+        answer = _Answer(
+            send, request_id, lambda: self._methods.get(scope.get("path_template", "")), self._bodies, self._answers
+        )
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             self._metrics.in_progress.inc()
             try:
-                async with asyncio.timeout(self._timeout):
+                if wrong:
+                    found = problem("invalid-request", 400, "The request is not right", wrong)
+                    await _refuse(answer, 400, *_encoded(scope, found, request_id))
+                    return
+                async with asyncio.timeout(self._seconds(scope)):
                     await self._app(scope, answer.listening(receive), answer.send)
             except TimeoutError:
                 if answer.status is None:
-                    await _refuse(answer, TIMED_OUT.status, *_timed_out(scope, request_id))
+                    late = errors.LATE if errors.for_people(scope) else TIMED_OUT
+                    await _refuse(answer, late.status, *_encoded(scope, late, request_id))
+            except _TooMuch as much:
+                self._metrics.refused(much.what)
+                structlog.get_logger("diglot.server").warning("request refused", reason=much.what, bytes=much.bytes)
+                if answer.status is None:
+                    found = problem("busy", 503, f"The service holds too many bytes of {much.what} just now")
+                    await _refuse(answer, 503, *_encoded(scope, found, request_id))
             except _ClientGone:
                 pass
             finally:
+                answer.end()
                 seconds = time.perf_counter() - started
                 self._metrics.in_progress.dec()
                 self._metrics.request(method, _route(scope), answer.status, seconds)
@@ -76,18 +97,57 @@ class Requests:
                     client=scope["client"][0] if scope["client"] else None,
                 )
 
+    def _seconds(self, scope: Scope) -> float:
+        """How long a request may take; a page less, unless it changes something."""
+        if errors.for_people(scope) and scope.get("method") == "GET":
+            return min(self._timeout, errors.PAGE_SECONDS)
+        return self._timeout
+
 
 class _ClientGone(BaseException):
     """The client went away before its request was complete: no error of anybody, and nobody is there to be told."""
 
 
+class _TooMuch(BaseException):
+    """There is no room for these bytes: the request is refused, whatever it waits for. Not an error of a handler."""
+
+    def __init__(self, what: str, size: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.bytes = size
+
+
+class Budget:
+    """Bytes that all requests together may hold. One alone may always go on, however large it is."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def take(self, size: int, mine: int) -> bool:
+        """Whether there is room for so many bytes more for a request that holds ``mine``; then they are counted."""
+        if self.held > mine and self.held + size > self._most:
+            return False
+        self.held += size
+        return True
+
+    def give(self, size: int) -> None:
+        self.held -= size
+
+
 class _Answer:
     """Sends on what is answered, with the headers that every answer has; ``status`` is None until it begins."""
 
-    def __init__(self, send: Send, request_id: str, methods: Callable[[], str | None]) -> None:
+    def __init__(
+        self, send: Send, request_id: str, methods: Callable[[], str | None], bodies: Budget, answers: Budget
+    ) -> None:
         self._send = send
         self._methods = methods
         self._request_id = request_id
+        self._bodies, self._answers = bodies, answers
+        self._body = self._sending = 0
+        self._start: HTTPResponseStartEvent | None = None
+        """Kept until there is room for what follows it."""
         self.status: int | None = None
 
     def listening(self, receive: Receive) -> Receive:
@@ -95,21 +155,56 @@ class _Answer:
             message = await receive()
             if message["type"] == "http.disconnect" and self.status is None:
                 raise _ClientGone
+            size = len(cast("bytes", message.get("body", b"")))
+            if size:
+                if not self._bodies.take(size, self._body):
+                    raise _TooMuch("bodies", size)
+                self._body += size
             return message
 
         return listen
 
+    def end(self) -> None:
+        """Nothing of it is in memory any more."""
+        self._bodies.give(self._body)
+        self._answers.give(self._sending)
+        self._body = self._sending = 0
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = list(message["headers"])
-            given = {name.lower() for name, _ in headers}
-            headers += [header for header in _HEADERS if header[0] not in given]
-            if b"allow" in given:
-                headers = [
-                    _allow(header, self._methods()) if header[0].lower() == b"allow" else header for header in headers
-                ]
-            message["headers"] = [*headers, (b"x-request-id", self._request_id.encode())]
+            self._start = message
+            return
+        if message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            if len(body) > CHUNK:
+                if not self._answers.take(len(body), self._sending):
+                    self._start = None
+                    raise _TooMuch("answers", len(body))
+                self._sending += len(body)
+            await self._begin()
+            # In parts: the server waits before each until the client has taken what came before.
+            rest = memoryview(body)
+            while len(rest) > CHUNK:
+                await self._send({"type": "http.response.body", "body": bytes(rest[:CHUNK]), "more_body": True})
+                rest = rest[CHUNK:]
+            await self._send({**message, "body": bytes(rest)})
+            return
+        await self._begin()
+        await self._send(message)
+
+    async def _begin(self) -> None:
+        message, self._start = self._start, None
+        if message is None:
+            return
+        self.status = message["status"]
+        headers = list(message["headers"])
+        given = {name.lower() for name, _ in headers}
+        headers += [header for header in _HEADERS if header[0] not in given]
+        if b"allow" in given:
+            headers = [
+                _allow(header, self._methods()) if header[0].lower() == b"allow" else header for header in headers
+            ]
+        message["headers"] = [*headers, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
 
 
@@ -131,8 +226,22 @@ def _allow(header: tuple[bytes, bytes], of_route: str | None) -> tuple[bytes, by
     return header[0], ", ".join(sorted(methods)).encode()
 
 
-def _timed_out(scope: Scope, request_id: str) -> tuple[bytes, dict[str, str]]:
-    return (errors.encoded if errors.for_people(scope) else encoded)(TIMED_OUT, request_id)
+def _encoded(scope: HTTPScope, found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
+    if errors.for_people(scope):
+        return errors.encoded(found, request_id, scope["method"])
+    return encoded(found, request_id)
+
+
+def _wrong_with_head(scope: HTTPScope) -> str:
+    """What is wrong with the address or the host, which neither the server nor the framework refuses; '' if nothing."""
+    try:
+        unquote_to_bytes(scope["raw_path"]).decode()
+    except UnicodeDecodeError:
+        return "the path is not UTF-8"
+    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
+        return f"HTTP/1.1 needs one Host header, and there are {hosts}"
+    return ""
 
 
 def _routes(app: Litestar) -> Iterator[HTTPRoute]:

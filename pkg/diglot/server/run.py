@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
@@ -14,13 +18,13 @@ from litestar.concurrency import set_asyncio_executor
 from diglot.config import Config
 from diglot.config.knowledge import check_knowledge
 from diglot.errors import DiglotError
-from diglot.server.advice import at_start
+from diglot.server.advice import at_start, say_without_admin
 from diglot.server.app import create_app
 from diglot.server.logs import logging_to_stderr
 from diglot.server.measured import MeasuredStore
 from diglot.server.metrics import Metrics
 from diglot.server.opening import open_database
-from diglot.server.protocol import BoundedProtocol
+from diglot.server.protocol import BoundedProtocol, Limits
 from diglot.server.settings import ServerSettings, can_not_listen, listener, threads, within_the_request
 
 log = structlog.get_logger("diglot.server")
@@ -39,6 +43,7 @@ def serve(config: Config, settings: ServerSettings) -> None:
             _threads(threads(config)),
         ):
             metrics.watch(database.store)
+            say_without_admin(database, settings)
             app = create_app(database, settings, metrics)
             server = _Server(
                 uvicorn.Config(
@@ -46,7 +51,7 @@ def serve(config: Config, settings: ServerSettings) -> None:
                     log_config=None,
                     log_level="warning",
                     lifespan="on",
-                    http=BoundedProtocol,
+                    http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits=_limits(settings, metrics))),
                     ws="none",
                     access_log=False,
                     server_header=False,
@@ -65,6 +70,28 @@ def serve(config: Config, settings: ServerSettings) -> None:
             if not server.started:
                 raise DiglotError("the service could not start: the log says why")
         log.info("stopped")
+
+
+def _limits(settings: ServerSettings, metrics: Metrics) -> Limits:
+    most = settings.max_connections
+    told: dict[str, float] = {}
+
+    def refused(reason: str, address: str) -> None:
+        """Count each, and write a line of log at most once a second for a reason."""
+        metrics.refused(reason)
+        now = time.monotonic()
+        if now - told.get(reason, -1.0) >= 1.0:
+            told[reason] = now
+            log.warning("connection refused", reason=reason, client=address or None)
+
+    return Limits(
+        body_seconds=settings.request_timeout + 1.0,  # the application's own answer comes first
+        write_seconds=settings.write_timeout,
+        most=most,
+        # A proxy on the way has all connections.
+        most_of_address=most if settings.trusted_proxies else min(most, settings.max_connections_per_address),
+        refused=refused,
+    )
 
 
 @contextmanager

@@ -26,6 +26,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """After this long a request is answered with 503, whatever it waits for."""
     max_body: int = 10_000_000
     """Bytes of a request's body."""
+    max_connections: int = 1_000
+    """Connections at once, in all; further ones are answered with 503."""
+    max_connections_per_address: int = 100
+    """Connections at once of one client address; of a trusted proxy, in all."""
+    write_timeout: float = 30.0
+    """After this long without a byte that the client takes of an answer, its connection is ended."""
     failures_per_minute: int = 20
     """Failed attempts to sign in, for each client address."""
     trusted_proxies: tuple[str, ...] = ()
@@ -41,6 +47,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"--request-timeout {self.request_timeout:g} can't be used: use 0.1 to 3600 (seconds)"
             )
+        if not 0.1 <= self.write_timeout <= 3600:
+            raise ConfigurationError(f"--write-timeout {self.write_timeout:g} can't be used: use 0.1 to 3600 (seconds)")
         for proxy in self.trusted_proxies:
             if not _is_address(proxy):
                 raise ConfigurationError(

@@ -16,6 +16,7 @@ from diglot.server.bodies import Body, Sent, TaskBody, UsageAdded
 from diglot.server.description import CREATED_TASK, IF_MATCH, IF_NONE_MATCH
 from diglot.server.parameters import After, Limit, OpenDatabase
 from diglot.server.problems import responses
+from diglot.server.sizes import PAGE_BYTES, refuse_large
 from diglot.server.who import Me
 
 ExecId = Annotated[
@@ -77,7 +78,7 @@ def children(
     after: After = None,
 ) -> Response[Page[TaskState]]:
     """The direct children, oldest first."""
-    page = database.tasks.children(task_exec_id, workflow_exec_id, limit=limit, after=after)
+    page = database.tasks.children(task_exec_id, workflow_exec_id, limit=limit, after=after, max_bytes=PAGE_BYTES)
     if not page.items:
         database.tasks.get(task_exec_id, workflow_exec_id)
     return paged(request, page)
@@ -116,7 +117,9 @@ def tree(
     workflow_exec_id: ExecId = None,
 ) -> Tree:
     """Parents before children, siblings by creation; ``truncated`` when deeper ones exist."""
-    return database.tasks.tree(task_exec_id, max_depth, workflow_exec_id)
+    exec_id = workflow_exec_id or database.tasks.get(task_exec_id).workflow_exec_id
+    refuse_large(database, [exec_id])
+    return database.tasks.tree(task_exec_id, max_depth, exec_id)
 
 
 @post("/tasks/{task_exec_id:str}/usage", summary="Add token usage", tags=["Tasks"], dto=Body[UsageAdded],

@@ -22,6 +22,7 @@ from litestar.middleware import ASGIMiddleware
 from diglot.database import Database
 from diglot.errors import InvalidApiKey
 from diglot.models import User
+from diglot.repositories.key_format import is_well_formed
 from diglot.server.attempts import Failures
 from diglot.server.metrics import Metrics
 from diglot.server.settings import is_loopback
@@ -61,21 +62,27 @@ class Everybody(ASGIMiddleware):
 
 
 async def user_of(scope: Scope, secret: str | None) -> User:
-    """Whose key this is. InvalidApiKey where there is none or it is not good; 429 where too many of them were not."""
+    """Whose key this is. InvalidApiKey if there is none or it is not valid; 429 if too many of this client were not.
+
+    A valid key is never limited: of a client's users one may have a key that has expired. A key that is not even well
+    formed costs no query, so it is neither limited nor counted.
+    """
     state = scope["litestar_app"].state
     database: Database = state.database
     failures: Failures = state.failures
     metrics: Metrics = state.metrics
     uses: Uses = state.uses
     address = scope["client"][0] if scope["client"] else ""
-    _refuse_guessing(failures, address, metrics)
     if secret is None:
         metrics.attempt("missing")
+        raise InvalidApiKey
+    if not is_well_formed(secret):
+        metrics.attempt("failure")
         raise InvalidApiKey
     try:
         known = await sync_to_thread(database.api_keys.identify, secret)
     except InvalidApiKey:
-        _refuse_guessing(failures, address, metrics)  # others of this address have failed meanwhile
+        _refuse_guessing(failures, address, metrics)
         failures.note(address)
         metrics.attempt("failure")
         raise

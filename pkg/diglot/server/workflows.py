@@ -14,6 +14,7 @@ from diglot.server.bodies import Body, Sent, UsageAdded, WorkflowBody
 from diglot.server.description import CREATED_WORKFLOW, IF_MATCH, IF_NONE_MATCH
 from diglot.server.parameters import After, Limit, OpenDatabase, moment
 from diglot.server.problems import responses
+from diglot.server.sizes import PAGE_BYTES, refuse_large
 from diglot.server.who import Me
 
 _TIME = {"format": "date-time"}
@@ -36,15 +37,20 @@ def list_workflows(
 ) -> Response[Page[WorkflowState]]:
     """Newest first, those that fit every filter given."""
     page = database.workflows.list(
+        max_bytes=PAGE_BYTES,
         status=status,
         workflow_id=workflow_id,
         ids=ids,
         created_from=moment(created_from, "created_from"),
         created_before=moment(created_before, "created_before"),
-        with_tasks=with_tasks,
         limit=limit,
         after=after,
     )
+    if with_tasks and page.items:
+        exec_ids = [state.workflow_exec_id for state in page.items]
+        refuse_large(database, exec_ids)
+        whole = database.workflows.list(ids=exec_ids, with_tasks=True, limit=len(exec_ids))
+        page = Page(whole.items, page.next)
     return paged(request, page)
 
 
@@ -77,6 +83,8 @@ def get_workflow(
     with_tasks: Annotated[bool, QueryParameter(description="With the latest state of each task.")] = False,
 ) -> Response[WorkflowState]:
     """Its version is the ETag. With tasks it has none: they change without it."""
+    if with_tasks:
+        refuse_large(database, [exec_id])
     state = database.workflows.get(exec_id, with_tasks=with_tasks)
     return Response(state) if with_tasks else versioned(state)
 
@@ -114,6 +122,7 @@ def list_tasks(
 ) -> Response[Page[TaskState]]:
     """Oldest first, those that fit every filter given."""
     page = database.tasks.list(
+        max_bytes=PAGE_BYTES,
         workflow_exec_id=exec_id,
         status=status,
         task_id=task_id,
@@ -134,14 +143,16 @@ def list_tasks(
 @get("/workflows/{exec_id:str}/tree", summary="Its tasks as a tree", tags=["Workflows"], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
 def workflow_tree(exec_id: FromPath[str], database: OpenDatabase) -> Tree:
-    """Parents before children, siblings by creation; ``truncated`` when there are more than 10,000 tasks."""
+    """Parents before children, siblings by creation; ``truncated`` if there are more than 10,000 tasks, or more bytes
+    than an answer may have.
+    """
     tasks: list[TaskState] = []
     after: str | None = None
     while len(tasks) < MOST_NODES:
-        page = database.tasks.list(workflow_exec_id=exec_id, limit=MAX_LIMIT, after=after)
+        page = database.tasks.list(workflow_exec_id=exec_id, limit=MAX_LIMIT, after=after, max_bytes=PAGE_BYTES)
         tasks += page.items
         after = page.next
-        if after is None:
+        if after is None or len(page.items) < MAX_LIMIT:
             break
     if not tasks:
         database.workflows.get(exec_id, with_tasks=False)

@@ -113,14 +113,16 @@ def test_failures_count_together_with_those_of_the_interface(memory_db: Database
     with serving(memory_db, failures_per_minute=2) as http:
         assert problem(Client(http)("GET", "/auth/me", key=KEY))[0] == 401
         assert sign_in(http, KEY).status_code == 401
-        assert problem(Client(http)("GET", "/auth/me", key=good))[0] == 429
-        refused = sign_in(http, good)
+        assert problem(Client(http)("GET", "/auth/me", key=KEY))[0] == 429
+        refused = sign_in(http, KEY)
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 30
         assert line(refused).startswith("Too many failed attempts: too many failed attempts: wait ")
-        http.cookies.set("diglot", good)
+        http.cookies.set("diglot", KEY)
         assert http.get("/").status_code == 429
         assert 'auth_attempts_total{outcome="limited"} 3.0' in http.get("/metrics").text
+        http.cookies.clear()
+        assert sign_in(http, good).status_code == 303
 
 
 def test_an_attempt_is_authenticated_with_one_query(

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from litestar.types import Scope
 
 
+RETRY_SECONDS = 5
+"""After which a browser asks again for a page that could not be made just now."""
+PAGE_SECONDS = 5.0
+"""How long a page may take: after that a person sees why there is none."""
+LATE = problems.problem("database-busy", 503, "The database did not answer in time", "it is slow, or can't be reached")
+
+
 def page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The exception handler of all pages. Who is not signed in goes to the form."""
     if isinstance(error, InvalidApiKey):
@@ -27,7 +34,8 @@ def page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     found = problems.told(error)
     given = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     headers = problems.headers_of(found) | given
-    return rendered(request, "error.html", code=found.status, headers=headers, **_words(found, _request_id()))
+    words = _words(found, _request_id(), request.method)
+    return rendered(request, "error.html", code=found.status, headers=headers, **words)
 
 
 def page_or_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -42,15 +50,16 @@ def for_people(scope: Scope) -> bool:
     return b"text/html" in accepted and not scope["path"].startswith("/api/")
 
 
-def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
+def encoded(found: Problem, request_id: str, method: str = "GET") -> tuple[bytes, dict[str, str]]:
     """The body and the headers of a page for a problem that comes from outside of the application."""
-    body = text("error.html", user=None, path="", **_words(found, request_id)).encode()
+    body = text("error.html", user=None, path="", **_words(found, request_id, method)).encode()
     return body, {**HEADERS, "Content-Type": f"{MEDIA_TYPE}; charset=utf-8"} | problems.headers_of(found)
 
 
-def _words(found: Problem, request_id: str) -> dict[str, str]:
+def _words(found: Problem, request_id: str, method: str) -> dict[str, Any]:
     line = f"{found.path}: {found.detail}" if found.path else found.detail
-    return {"title": found.title, "line": line, "request_id": request_id}
+    retry = RETRY_SECONDS if found.status == 503 and method in ("GET", "HEAD") else 0
+    return {"title": found.title, "line": line, "request_id": request_id, "retry": retry}
 
 
 def _request_id() -> str:

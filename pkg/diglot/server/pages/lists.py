@@ -9,7 +9,8 @@ from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from diglot.errors import WorkflowNotFound
-from diglot.models import STATUSES, TERMINAL, Status
+from diglot.models import TERMINAL, Status
+from diglot.repositories.validation import check_status
 from diglot.server.pages.rendering import HEADERS, link, rendered
 from diglot.server.who import Me
 
@@ -63,8 +64,8 @@ def tasks(request: Me, run: FromQuery[str]) -> Response[Any]:
 
 
 def _status(given: str | None) -> Status | None:
-    """The status of a filter; what is none at all finds everything, as if nothing was chosen."""
-    return cast(Status, given) if given in STATUSES else None
+    """The status of a filter, None if nothing was chosen. InvalidValue, with those that there are."""
+    return cast(Status, check_status(given)) if given else None
 
 
 def _is_run(request: Me, exec_id: str) -> bool:

@@ -6,6 +6,11 @@ browser use it. Forms are taken only from our own pages.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -16,7 +21,8 @@ from litestar.exceptions import PermissionDeniedException
 from litestar.middleware import ASGIMiddleware
 from litestar.response import Redirect
 
-from diglot.errors import InvalidApiKey
+from diglot.errors import DatabaseError, DatabaseTimeout, DatabaseUnavailable, InvalidApiKey
+from diglot.models import User
 from diglot.server.pages.rendering import HEADERS, link, rendered
 from diglot.server.who import user_of
 
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
 
 FORM = "/sign-in"
+STATUS = "/status"
+RECENT_SECONDS, MOST_RECENT = 3600.0, 1_000
+PATIENCE = 1.0
+"""Seconds that the database has to say who is there, where that is known from before."""
 _PAGES = frozenset({"/", "/run", "/task", "/tasks", "/status"})
 """Where one may come back to after signing in."""
 
@@ -35,16 +45,51 @@ class Visitor(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request: Request[Any, Any, Any] = Request(scope)
-        scope["user"], scope["auth"] = await user_of(scope, request.cookies.get(_name(request))), ""
+        secret = request.cookies.get(_name(request))
+        recent: Recent = request.app.state.recent
+        known = recent.user(secret) if request.url.path == STATUS else None
+        try:
+            async with asyncio.timeout(None if known is None else PATIENCE):
+                scope["user"] = await user_of(scope, secret)
+        except (DatabaseUnavailable, DatabaseTimeout, TimeoutError):
+            if known is None:
+                raise
+            scope["user"] = known  # how the service is must be seen just when the database is away
+        else:
+            recent.note(secret, scope["user"])
+        scope["auth"] = ""
         await next_app(scope, receive, send)
 
 
-@get(FORM, sync_to_thread=False)
+class Recent:
+    """Who has signed in of late, by the hash of the key: only for the page that tells why the database is away.
+
+    A key that is revoked meanwhile sees that page for an hour at most, and nothing else.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._users: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
+
+    def note(self, secret: str | None, user: User) -> None:
+        key = _hash(secret)
+        self._users[key] = user, self._clock()
+        self._users.move_to_end(key)
+        if len(self._users) > MOST_RECENT:
+            self._users.popitem(last=False)
+
+    def user(self, secret: str | None) -> User | None:
+        user, at = self._users.get(_hash(secret), (None, 0.0))
+        return user if user is not None and self._clock() - at < RECENT_SECONDS else None
+
+
+@get(FORM, sync_to_thread=True)
 def form(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The form; with authentication off there is nothing to sign in to."""
+    """The form, which says how to make the first admin; with authentication off there is nothing to sign in to."""
     if request.scope.get("user") is not None:
         return Redirect("/", status_code=303, headers=HEADERS)
-    return rendered(request, "sign_in.html", target=_target(request.query_params.get("to", "")), wrong=False)
+    target = _target(request.query_params.get("to", ""))
+    return rendered(request, "sign_in.html", target=target, wrong=False, no_admin=_has_no_admin(request))
 
 
 @post(FORM, request_max_body_size=10_000)
@@ -57,7 +102,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
         await user_of(request.scope, secret or None)
     except InvalidApiKey:
         headers = {"WWW-Authenticate": 'Bearer realm="diglot"'}
-        return rendered(request, "sign_in.html", code=401, headers=headers, target=target, wrong=True)
+        return rendered(request, "sign_in.html", code=401, headers=headers, target=target, wrong=True, no_admin=False)
     return Redirect(target, status_code=303, headers=HEADERS, cookies=[_kept(request, secret)])
 
 
@@ -91,6 +136,18 @@ def _name(request: Request[Any, Any, Any]) -> str:
 
 def _secure(request: Request[Any, Any, Any]) -> bool:
     return request.scope["scheme"] == "https"
+
+
+def _has_no_admin(request: Request[Any, Any, Any]) -> bool:
+    """False too if the database can't be asked: then signing in says so."""
+    try:
+        return not request.app.state.database.users.has_admin()
+    except DatabaseError:
+        return False
+
+
+def _hash(secret: str | None) -> bytes:
+    return hashlib.sha256((secret or "").encode()).digest()
 
 
 def _target(wanted: str) -> str:

@@ -44,7 +44,7 @@
       const address = new URL(location.href);
       address.searchParams.set("fragment", "1");
       try {
-        const answer = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(20000) });
+        const answer = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(6000) });
         if (answer.type === "opaqueredirect" || answer.status === 404) return location.reload();
         if (!answer.ok) throw new Error(String(answer.status));
         const html = await answer.text();
@@ -65,7 +65,7 @@
     toggle.addEventListener("click", () => {
       paused = !paused;
       toggle.textContent = paused ? "Resume" : "Pause";
-      say(paused ? "Paused" : "Live");
+      say(paused ? "Paused" : "Asking");
       if (paused) clearTimeout(timer); else ask();
     });
     document.addEventListener("visibilitychange", () => {
