@@ -95,6 +95,12 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield docs
 
 
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a file of vectors may be made."""
+    return tmp_path / "folder" / "docs.vectors"
+
+
 def opener(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Iterator[Opener]:
     provider, place = _provider(request, kind, tmp_path)
     with ExitStack() as stack:

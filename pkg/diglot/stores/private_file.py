@@ -1,13 +1,15 @@
-"""Which files may hold our data: regular ones with one name, of this user, that nobody else can read or write."""
+"""Which files and folders may hold our data: those of this user that nobody else can read or write."""
 
 from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 from diglot.errors import ConfigurationError
 
 PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFDIR: "a folder",
@@ -42,3 +44,9 @@ def tightened(mode: int) -> int | None:
     """The rights that a file of ours is to get instead of these; None where they are tight already."""
     rights = stat.S_IMODE(mode)
     return rights & PRIVATE if rights & ~PRIVATE else None
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder and its missing parents, each 0700; two processes may do so at once. OSError."""
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(PRIVATE_FOLDER, exist_ok=True)

@@ -1,14 +1,15 @@
 """Vectors in one file, without any server: exact search with numpy over what is in memory.
 
 Every change is a frame of the log (log.py). Any number of processes may have the file open: a call first reads what
-the others have added. Memory holds all of it, so this is for up to some hundred thousand vectors.
+the others have added, and a search keeps nobody from writing. Memory holds all of it, so this is for up to some hundred
+thousand vectors.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = "./data/vectors"
 COMPACT_FROM = 1 << 20
 """Bytes: a smaller file is left as it is. A larger one is compacted when more than half of it is of no use any more."""
-LOADS = 3
-"""How often a file that is compacted meanwhile is read without the lock."""
 _BATCH = 1_000
 _BATCH_BYTES = 1 << 24
 
@@ -130,7 +129,11 @@ class FilesystemEngine:
 
     def _change(self, change: Upsert | Delete) -> None:
         self._log.append(_encode(change))
-        self._apply(change)
+        try:
+            self._apply(change)
+        except BaseException:  # interrupted: what is in memory is not what is in the file
+            self._log.forget()
+            raise
         size = self._log.size
         if size > max(COMPACT_FROM, 2 * self._rows.bytes, self._compact_beyond):
             try:
@@ -154,7 +157,7 @@ class FilesystemEngine:
 
     @contextmanager
     def _current(self, *, write: bool = False) -> Iterator[None]:
-        """With the locks, and with all that other processes have written."""
+        """With all that other processes have acknowledged; to write, alone with the file."""
         if self._process != os.getpid():
             # A fork's child has its parent's descriptors, and so its parent's lock: it opens its own.
             self._process, self._lock = os.getpid(), RLock()
@@ -162,35 +165,51 @@ class FilesystemEngine:
         with self._lock:
             if self._closed:
                 raise StoreClosed
-            for _ in range(LOADS):
-                if not self._log.replaced():
-                    break
-                self._log.make()
-                self._load()
-            with self._log.locked(write=write):
-                if self._log.replaced():  # compacted again and again meanwhile: nobody writes now
+            self._follow()
+            if not write:
+                yield
+                return
+            with self._log.locked(write=True):
+                if self._log.replaced():  # compacted just now: nobody else writes
                     self._reopen()
-                self._catch_up(None)
-                if write and self._format < Begin.format_now:
+                self._catch_up(self._log.length())
+                if self._format < Begin.format_now:
                     self._log.compact(self._everything())
                     self._format = Begin.format_now
                 yield
 
-    def _load(self) -> None:
-        """Read the file without the lock: it only grows, and a compaction makes another one."""
-        self._reopen()
-        with self._log.locked(write=False):
-            size = self._log.length()
-        with suppress(DatabaseDamaged):  # or cut off and written by another process just now: the lock will show it
-            self._catch_up(size)
+    def _follow(self) -> None:
+        """Read what was added, without the lock. It is needed only for the end of a file that has no mark: a writer
+        is just adding that, or has died. When the file is opened, a change may stand there that a power cut took the
+        mark from; later on, nothing that was acknowledged does."""
+        opening = self._log.replaced()
+        if opening:
+            self._log.make()
+            self._reopen()
+        settled = self._log.settled()
+        self._catch_up(settled)
+        if self._log.length() <= settled:
+            return
+        if opening:
+            with self._log.locked(write=False):
+                self._catch_up(self._log.length())
+        else:
+            with self._log.while_nobody_writes() as alone:
+                if alone:
+                    self._catch_up(self._log.length())
 
     def _reopen(self) -> None:
         self._log.reopen()
         self._rows = Rows(self._begin.dimension)
 
-    def _catch_up(self, size: int | None) -> None:
-        for frame in self._log.frames(size):
-            self._apply(self._read(frame))
+    def _catch_up(self, size: int) -> None:
+        """Apply the changes up to here; after any error the next call reads the file from its start."""
+        try:
+            for frame in self._log.frames(size):
+                self._apply(self._read(frame))
+        except BaseException:
+            self._log.forget()
+            raise
 
     def _read(self, frame: bytes) -> Begin | Upsert | Delete:
         try:

@@ -1,13 +1,15 @@
-"""An append-only file of records that survives the death of its writer, and the lock that processes share it by.
+"""An append-only file of changes that survives the death of its writer and is shared by processes.
 
-A frame is one change, whole or not at all: its length, the checksum of its content, the checksum of these two, then
-the content. It is flushed to the disk; then a mark of 12 bytes is written after it, and the call returns. So a frame
-that is not whole and has nothing after it was never acknowledged: the next writer cuts it off. Anything else that is
-not right is damage: an error, and nothing is cut off. The mark itself is not flushed. After a power cut the last frame
-may have none; it is whole all the same, because it was flushed before.
+A change is a frame (frames.py). It is written with room for a mark after it and flushed to the disk; then the mark is
+written into that room, and the call returns. Everything up to the last mark was acknowledged and never changes again.
+What follows the last mark and is not whole was never acknowledged: the next writer cuts it off. Anything else that is
+not right is damage: an error, and nothing is cut off.
 
-The lock is a flock on a file beside it: it dies with its owner. ``compact`` writes a new file and moves it over the old
-one; others see that theirs was replaced and read again.
+The mark is not flushed: the next flush takes it along. So after a power cut the last change may have none. It is read
+all the same, because it is whole, and the next writer marks it.
+
+Writers take an exclusive lock, a flock on a file beside it, which dies with its owner. Readers need no lock for what is
+marked. ``compact`` writes a new file and moves it over the old one; others see that theirs was replaced and read again.
 """
 
 from __future__ import annotations
@@ -15,23 +17,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, LockTimeout
-from diglot.stores.private_file import refuse_unsafe, tightened
+from diglot.stores.private_file import make_private_folder, refuse_unsafe, tightened
+from diglot.vectors.frames import MARK_SIZE, frame, last_mark, mark, may_be_torn_without_marks, read
 
-_SIZES = struct.Struct("<II")
-_HEAD = struct.Struct("<III")
-_MARK = 0xFFFFFFFF
-"""In place of a length: everything before this is acknowledged. Its checksum is that of its position."""
 _SLEEP = 0.005
-MAX_FRAME = 2**30
 
 
 class Log:
@@ -43,15 +39,31 @@ class Log:
         self._timeout = lock_timeout
         self._file = -1
         self._position = 0
+        self._marked_up_to = 0
         _make_folder(path.parent)
         self._lock_file = self._open_lock()
 
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:
-        """Alone with the file, or together with other readers; LockTimeout."""
+        """Alone with the file, or while nobody writes; LockTimeout."""
         self._acquire(fcntl.LOCK_EX if write else fcntl.LOCK_SH)
         try:
             yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    @contextmanager
+    def while_nobody_writes(self) -> Iterator[bool]:
+        """As ``locked``, without waiting: False where somebody writes just now."""
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError as error:
+            raise _refused(error, self.path) from error
+        try:
+            yield True
         finally:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
@@ -75,83 +87,87 @@ class Log:
 
     def reopen(self) -> None:
         """Open what is at the path now; it is read from its start."""
-        self._forget()
-        self._file = _open(self.path, os.O_RDWR | os.O_APPEND)
-        self._position = 0
+        self.forget()
+        self._file = _open(self.path, os.O_RDWR)
+
+    def forget(self) -> None:
+        """Close the file, so that the next call reads it from its start."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._position, self._marked_up_to = -1, 0, 0
 
     def length(self) -> int:
-        """How long the file is. In the lock, so that no frame is half written: ``frames`` may read up to here later."""
+        """How long the file is, in bytes, with what a writer is just adding."""
         return os.fstat(self._file).st_size
 
-    def frames(self, size: int | None = None) -> Iterator[bytes]:
-        """Those that were written since the last call, up to this size (None: that of now). DatabaseDamaged."""
-        if size is None:
-            size = self.length()
-        if size < self._position:
+    def settled(self) -> int:
+        """Up to where everything is acknowledged and never changes again; at least what was read already."""
+        return last_mark(self._file, self._position, self.length())
+
+    def frames(self, size: int) -> Iterator[bytes]:
+        """Those that were not read yet, up to this size: ``settled()``, or in the lock ``length()``. DatabaseDamaged.
+
+        In the lock it leaves a torn frame at the end where it is.
+        """
+        if self.length() < self._position:
             raise DatabaseDamaged(f"the vectors in {self.path} are damaged: the file has become shorter")
         while self._position < size:
-            head = os.pread(self._file, _HEAD.size, self._position)
-            if len(head) < _HEAD.size:
-                self._must_have_begun()
-                return
-            length, check, check_of_head = _HEAD.unpack(head)
-            if zlib.crc32(head[: _SIZES.size]) != check_of_head:
-                if self._is_acknowledged(size):
-                    raise self._damaged()
-                self._must_have_begun()
-                return
-            if length == _MARK:
-                if check != _position_check(self._position):
-                    raise self._damaged()
-                self._position += _HEAD.size
-                continue
-            end = self._position + _HEAD.size + length
-            if end > size:
-                if self._is_acknowledged(size):
-                    raise self._damaged()
-                return
-            content = os.pread(self._file, length, self._position + _HEAD.size)
-            if zlib.crc32(content) != check:
-                if end == size:
+            found = read(self._file, self._position, size)
+            if found is None:
+                if self._is_torn(size):
                     return
                 raise self._damaged()
-            self._position = end
-            yield content
+            self._position = found.end
+            if found.content is None:
+                self._marked_up_to = found.end
+            else:
+                yield found.content
 
-    def _must_have_begun(self) -> None:
-        """The first frame is there from the moment the file has its name: without it, this is something else."""
-        if self._position == 0:
-            raise self._damaged()
-
-    def _is_acknowledged(self, size: int) -> bool:
-        """Whether the file ends with a mark: then nothing in it may be missing."""
-        mark = os.pread(self._file, _HEAD.size, size - _HEAD.size)
-        return size - _HEAD.size > self._position and mark == _mark(size - _HEAD.size)
+    def _is_torn(self, size: int) -> bool:
+        """Whether what follows was never acknowledged."""
+        if self._position == 0:  # the first frame is there from the moment the file has its name
+            return False
+        if last_mark(self._file, self._position, size) > self._position:
+            return False
+        return self._marked_up_to > 0 or may_be_torn_without_marks(self._file, self._position, size)
 
     def append(self, content: bytes) -> None:
-        """Written and on the disk when it returns; what was not whole before it is cut off. In the write lock.
+        """Written and on the disk when it returns; what was torn before it is cut off. In the write lock.
 
         DatabaseFull, and the file is as it was.
         """
-        if os.fstat(self._file).st_size != self._position:
-            os.ftruncate(self._file, self._position)
+        data = frame(content)
+        start = self._position
         try:
-            _write(self._file, _frame(content))
+            if self.length() != start:
+                os.ftruncate(self._file, start)
+            if self._marked_up_to != start:
+                start = self._settle(start)
+            end = _write(self._file, data, start)
+            _write(self._file, bytes(MARK_SIZE), end)
             os.fsync(self._file)
         except OSError as error:
             with suppress(OSError):
-                os.ftruncate(self._file, self._position)
+                os.ftruncate(self._file, start)
             raise _refused(error, self.path) from error
-        self._position = self.length()
-        with suppress(OSError):  # the change is on the disk: a mark that finds no room is cut off by the next writer
-            _write(self._file, _mark(self._position))
-            self._position += _HEAD.size
+        with suppress(OSError):  # the change is on the disk, and the next writer marks it
+            _write(self._file, mark(end), end)
+            self._marked_up_to = end + MARK_SIZE
+        self._position = max(end, self._marked_up_to)
+
+    def _settle(self, start: int) -> int:
+        """Mark what a writer that died before it could mark it, or a power cut, left whole; the position after it."""
+        _write(self._file, bytes(MARK_SIZE), start)
+        os.fsync(self._file)
+        _write(self._file, mark(start), start)
+        self._position = self._marked_up_to = start + MARK_SIZE
+        return self._position
 
     def compact(self, contents: Iterator[bytes]) -> None:
         """Replace the file by one with these frames alone, at once: who is killed in between leaves the old one."""
         self._replace(chain([self.begin], contents))
         self.reopen()
-        for _ in self.frames():
+        for _ in self.frames(self.length()):
             pass
 
     @property
@@ -164,7 +180,7 @@ class Log:
         self._lock_file = self._open_lock()
 
     def close(self) -> None:
-        self._forget()
+        self.forget()
         if self._lock_file >= 0:
             os.close(self._lock_file)
             self._lock_file = -1
@@ -178,9 +194,10 @@ class Log:
             new.unlink(missing_ok=True)
             file = _open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
+                end = 0
                 for content in contents:
-                    _write(file, _frame(content))
-                _write(file, _mark(os.fstat(file).st_size))
+                    end = _write(file, frame(content), end)
+                _write(file, mark(end), end)
                 os.fsync(file)
             finally:
                 os.close(file)
@@ -214,37 +231,20 @@ class Log:
             "or remove it and write the vectors again"
         )
 
-    def _forget(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
 
-
-def _frame(content: bytes) -> bytes:
-    if len(content) > MAX_FRAME:
-        raise DatabaseFull(f"one change has at most {MAX_FRAME} bytes: write the records in smaller batches")
-    sizes = _SIZES.pack(len(content), zlib.crc32(content))
-    return sizes + struct.pack("<I", zlib.crc32(sizes)) + content
-
-
-def _mark(position: int) -> bytes:
-    sizes = _SIZES.pack(_MARK, _position_check(position))
-    return sizes + struct.pack("<I", zlib.crc32(sizes))
-
-
-def _position_check(position: int) -> int:
-    return zlib.crc32(struct.pack("<Q", position))
-
-
-def _write(file: int, data: bytes) -> None:
+def _write(file: int, data: bytes, position: int) -> int:
+    """Write at this position; the position after it."""
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(file, rest) :]
+        written = os.pwrite(file, rest, position)
+        position += written
+        rest = rest[written:]
+    return position
 
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise _refused(error, folder) from error
 

@@ -23,11 +23,10 @@ from diglot.errors import (
     DatabaseUnavailable,
     DiglotError,
 )
-from diglot.stores.private_file import PRIVATE, refuse_unsafe, tightened
+from diglot.stores.private_file import PRIVATE, make_private_folder, refuse_unsafe, tightened
 
 MEMORY = ":memory:"
 PRIVATE_FILE = PRIVATE
-PRIVATE_FOLDER = 0o700
 COMPANIONS = ("-wal", "-shm", "-journal", "-gate")
 
 
@@ -150,8 +149,7 @@ def identity(path: Path) -> Identity | None:
 def make_folder(folder: Path) -> None:
     """The folder and those above it, 0700 where they are made here; two processes may do so at once."""
     try:
-        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
-            missing.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise refused(folder, error) from error
 
