@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from diglot.errors import ConfigurationError
+from diglot.migrate.tree import MigrationTree
 from diglot.toml_file import read_toml
 from tests.cli.running import diglot
+
+BOM = b"\xef\xbb\xbf"
 
 ODD = [
     ("deep arrays", "a = " + "[" * 100_000, "nested too deeply"),
@@ -24,10 +27,38 @@ ODD = [
     ("no equals sign", "hunter2", "expected '=' after a key in a key/value pair (at end of document)"),
     ("no quotes", "password = hunter2", "invalid value (at line 1, column 12)"),
     ("no end", "password = 'hunter2", 'expected "\'" (at end of document)'),
-    ("twice", "[hunter2]\n[hunter2]", "cannot declare twice (at line 2, column 9)"),
+    ("twice", "[hunter2]\n[hunter2]", "the same table or key is declared twice (at line 2, column 9)"),
     ("a wrong escape", 'a = "\\q"', "in a string (at line 1, column 8)"),
-    ("not UTF-8", b"a = '\xff'", "UTF-8 text is needed, byte 5 is none"),
+    ("not UTF-8", b"a = '\xff'", "not UTF-8 (at line 1, column 6)"),
 ]
+
+
+LARGE = [
+    ("a long value", 'a = "' + "x" * 250_000 + '"'),
+    ("a value of parts", 'a = "' + "x." * 100_000 + '"'),
+    ("a long key", "a" * 250_000 + " = 1"),
+    ("blanks", "a" + " " * 250_000 + "= 1"),
+    ("quotes", "a = '''" + '"' * 250_000 + "'''"),
+    ("backslashes", 'a = "' + "\\\\" * 100_000 + '"'),
+    ("a comment of parts", "# " + "x." * 100_000 + "\na = 1"),
+    ("keys of 20 parts", "".join(".".join("a" * 19) + f".b{i} = 1\n" for i in range(5_000))),
+    ("tables", "".join(f"[{'.'.join('a' * 19)}.b{i}]\n" for i in range(5_000))),
+    ("keys", "".join(f"a{i} = 1\n" for i in range(20_000))),
+]
+
+
+@pytest.mark.parametrize("content", [each[1] for each in LARGE], ids=[each[0] for each in LARGE])
+def test_a_large_file_is_read_at_once(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "diglot.toml"
+    file.write_text(content)
+    started = time.process_time()
+    assert read_toml(file)
+    assert time.process_time() - started < 1
+
+
+def test_what_never_ends_is_not_read_for_ever() -> None:
+    with pytest.raises(ConfigurationError, match="/dev/zero is not a file of settings: it is larger than 256 KiB"):
+        read_toml(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(("content", "said"), [o[1:] for o in ODD], ids=[o[0] for o in ODD])
@@ -79,7 +110,48 @@ def _check(folder: Path) -> list[str]:
     return ["check", "--only", "headers"]
 
 
-@pytest.mark.parametrize("written", [_diglot_toml, _knowledge, _dotenv, _drift, _check])
+def _tree(folder: Path, mark: bytes = BOM) -> list[str]:
+    """The trees of a project in which an editor has added a mark to every file."""
+    for dialect in ("postgres", "sqlite"):
+        for name, text in {
+            "queries/numbers.sql": "-- name: one()^\n-- returns: int\n-- One.\nselect 1 as n;\n",
+            "migrations/20250101000000_a.sql": "create table a (id integer primary key);\n",
+            "migrations/20250101000000_a.rollback.sql": "drop table a;\n",
+        }.items():
+            kind, _, file = name.partition("/")
+            place = folder / kind / dialect
+            place.mkdir(parents=True, exist_ok=True)
+            (place / file).write_bytes(mark + text.encode())
+    return ["--queries", "queries", "--migrations", "migrations"]
+
+
+def _catalogue_of_queries(folder: Path) -> list[str]:
+    return ["generate", *_tree(folder)[:2], "--out", "typed"]
+
+
+def _trace(folder: Path) -> list[str]:
+    from importlib import resources
+
+    trace = (resources.files("diglot.trace") / "own-test-run.json").read_bytes()
+    (folder / "trace.json").write_bytes(BOM + trace)
+    return ["--db-path", "x.db", "workflow", "replay", "trace.json"]
+
+
+def test_a_mark_in_a_migration_is_neither_sent_nor_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _tree(tmp_path, b"")
+    tree = MigrationTree.read(tmp_path / "migrations", "sqlite")
+    checked = ["check", "--migrations", "migrations"]
+    assert diglot(*checked, "--write-checksums").code == 0
+    _tree(tmp_path)
+    (checksums,) = (tmp_path / "migrations").glob("*.sha256")
+    checksums.write_bytes(BOM + checksums.read_bytes())
+    assert MigrationTree.read(tmp_path / "migrations", "sqlite") == tree
+    result = diglot(*checked, "--only", "migrations")
+    assert (result.code, result.err) == (0, ""), result.out
+
+
+@pytest.mark.parametrize("written", [_diglot_toml, _knowledge, _dotenv, _drift, _check, _catalogue_of_queries, _trace])
 def test_a_byte_order_mark_is_taken_in_every_file(
     written: Callable[[Path], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

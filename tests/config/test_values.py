@@ -218,7 +218,7 @@ def test_a_line_that_can_not_be_read_is_named_by_its_number(line: str, shown: st
 
 def test_dotenv_that_can_not_be_read_is_an_error() -> None:
     Path(".env").write_bytes(b"DB_HOST=\xff")
-    assert refusal() == ".env: is not UTF-8 text"
+    assert refusal() == ".env: not UTF-8 (at line 1, column 9)"
     Path(".env").unlink()
     Path(".env").mkdir()
     assert refusal() == ".env: can't be read: is a directory"

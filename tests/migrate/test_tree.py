@@ -71,7 +71,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "capital letters": (_add("20260101000000_Users.sql"), "name it YYYYMMDDhhmmss"),
     "capital ending": (_add("20260101000000_x.SQL"), "name it YYYYMMDDhhmmss"),
     "Python": (_add("20260105000000_x.py"), "Python is not run"),
-    "not UTF-8": (_add(f"{A}.sql", b"select '\xe4';"), r"not UTF-8 \(byte 8\)"),
+    "not UTF-8": (_add(f"{A}.sql", b"select '\xe4';"), r"not UTF-8 \(at line 1, column 9\)"),
     "NUL": (_add(f"{A}.sql", b"select '\x00';"), "NUL"),
     "empty rollback": (_add(f"{A}.rollback.sql", b"-- drop it\n"), "empty: undo the migration"),
     "reason and statements": (

@@ -92,7 +92,7 @@ BROKEN_TEXTS: dict[str, tuple[bytes, str]] = {
     "only white space": (b" \n\t ", "it is empty"),
     "not JSON": (b'{"name": }', "not JSON: Expecting value: line 1 column 10 (char 9)"),
     "cut off": (text(document())[:-5], "not JSON: Expecting"),
-    "not UTF-8": (b'{"name": "\xff"}', "not JSON: byte 10 is not UTF-8"),
+    "not UTF-8": (b'{"name": "\xff"}', "not JSON: it is not UTF-8 (at line 1, column 11)"),
     "a list": (b"[]", "not WfFormat: an object with 'name', 'schemaVersion' and 'workflow' is expected"),
     "another object": (b'{"jobs": []}', "not WfFormat: an object with"),
     "the same key twice": (b'{"name": 1, "name": 2}', "$: the key 'name' stands twice in one object"),

@@ -20,6 +20,7 @@ from diglot.check.project import shown
 from diglot.errors import MigrationFailed, MigrationTreeError
 from diglot.migrate.statements import SqlStatement, split
 from diglot.stores.session import Dialect, Store
+from diglot.text_file import NotText, decoded
 
 
 class Form(Enum):
@@ -145,9 +146,9 @@ def _migration(folder: Path, id: str, name: str, down: str | None, form: Form) -
 
 def _file(path: Path) -> SqlFile:
     try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise MigrationTreeError(f"{shown(path)}:1: not UTF-8 (byte {error.start})") from error
+        text = decoded(path.read_bytes())
+    except NotText as error:
+        raise MigrationTreeError(f"{shown(path)}:{error.line}: not UTF-8") from error
     return SqlFile(shown(path), text)
 
 

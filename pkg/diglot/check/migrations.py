@@ -20,6 +20,7 @@ from diglot.check.unsafe import unsafe
 from diglot.errors import MigrationError, MigrationFailed, MigrationTreeError
 from diglot.migrate.tree import ID, MigrationTree
 from diglot.stores.session import Dialect, Store
+from diglot.text_file import NotText, decoded, normalised_bytes
 
 CHECK = "migrations"
 CHECKSUMS = "checksums.sha256"
@@ -155,7 +156,7 @@ def check_checksums(project: Project) -> Iterator[Finding]:
     if not book.exists():
         return
     recorded: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(book.read_text("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_lines(book), start=1):
         found = _LINE.fullmatch(line)
         if found is None:
             message = "not a line of sha256sum: write it anew with 'diglot check --write-checksums'"
@@ -189,15 +190,22 @@ def write_checksums(project: Project) -> Path:
 
 
 def _checksums(project: Project) -> dict[str, str]:
-    """``postgres/NAME.sql`` to the SHA-256 of its text with LF line ends."""
+    """``postgres/NAME.sql`` to the SHA-256 of its text, without a byte order mark and with LF line ends."""
     return {
-        f"{dialect}/{file.name}": hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+        f"{dialect}/{file.name}": hashlib.sha256(normalised_bytes(file.read_bytes())).hexdigest()
         for dialect in project.dialects
         for file in sorted(project.migration_folder(dialect).glob("*.sql"))
     }
 
 
 # --- details -----------------------------------------------------------------------------------------------
+
+
+def _lines(book: Path) -> list[str]:
+    try:
+        return decoded(book.read_bytes()).splitlines()
+    except NotText as error:
+        raise MigrationTreeError(f"{shown(book)}:{error.line}: not UTF-8") from error
 
 
 def finding_of(error: MigrationError, project: Project) -> Finding:

@@ -20,6 +20,7 @@ from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.project import Project, readable_queries, shown
 from diglot.migrate.statements import split
 from diglot.sql.header import QuerySource, words
+from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.sql.scanner import Kind as TokenKind
 from diglot.sql.scanner import position
@@ -172,6 +173,5 @@ def _place(source: QuerySource, problem: Problem | None) -> tuple[int, int]:
         for token in segment.tokens:
             found = pattern.search(token.text) if token.kind in (TokenKind.CODE, TokenKind.IDENTIFIER) else None
             if found:
-                text = Path(source.file).read_text("utf-8-sig").replace("\r\n", "\n")
-                return position(text, token.start + found.start())
+                return position(read_text(Path(source.file)), token.start + found.start())
     return source.line, source.column

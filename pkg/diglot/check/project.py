@@ -11,6 +11,7 @@ import msgspec
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import QuerySource, read_queries
+from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.stores.session import DIALECTS, Dialect
 
@@ -55,8 +56,8 @@ def shown(path: Path | str) -> str:
 
 def _sources(file: Path, dialect: Dialect) -> list[QuerySource]:
     try:
-        return read_queries(file.read_text("utf-8-sig"), file.stem, str(file), dialect)
-    except (QueryFileError, UnicodeDecodeError):
+        return read_queries(read_text(file), file.stem, str(file), dialect)
+    except QueryFileError:
         return []
 
 

@@ -29,7 +29,7 @@ class SourceFile:
         self.queries: list[QuerySource] = []
         self.problems: list[QueryFileError] = []
         try:
-            self.text = read_text(path).removeprefix("\ufeff").replace("\r\n", "\n")
+            self.text = read_text(path)
         except QueryFileError as error:
             self.problems = [error]
         else:

@@ -100,7 +100,9 @@ def _described(name: str, dialects: Dialects) -> dict[str, Any]:
 
 def _text(source: QuerySource) -> str:
     """Header and SQL as they stand in the file, without comments that belong to what follows."""
-    lines = Path(source.file).read_text("utf-8-sig").splitlines()[source.line - 1 :]
+    from diglot.sql.loader import read_text
+
+    lines = read_text(Path(source.file)).splitlines()[source.line - 1 :]
     end = next((i for i, line in enumerate(lines) if i and line.startswith("-- name:")), len(lines))
     while not lines[end - 1].strip() or lines[end - 1].startswith("--"):
         end -= 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from pydantic_settings import EnvSettingsSource
 from diglot.config import CONFIG_FILE
 from diglot.config.keys import KEYS, Key, Settings
 from diglot.errors import ConfigurationError
+from diglot.text_file import NotText, decoded
 from diglot.toml_file import read_toml
 
 OPTIONS = {"--database-url": "url", "--db-driver": "driver", "--db-path": "path", "database_url": "url"}
@@ -62,12 +64,13 @@ def from_dotenv(path: Path | None) -> Layer:
     if path is None:
         return {}
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            bindings = list(parse_stream(stream))
+        bindings = list(parse_stream(StringIO(decoded(path.read_bytes()))))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path}: {_why(error)}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {(error.strerror or 'unknown reason').lower()}") from None
+    except NotText as error:
+        raise ConfigurationError(f"{path}: {error}") from None
     variables = {}
     for binding in bindings:
         if binding.error or (binding.key is not None and binding.value is None):
@@ -165,9 +168,3 @@ def _first_line(original: Any) -> int:
     """Where the text of a binding begins: the parser counts the blank lines before it as its own."""
     text: str = original.string
     return int(original.line) + text[: len(text) - len(text.lstrip())].count("\n")
-
-
-def _why(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError):
-        return f"can't be read: {(error.strerror or 'unknown reason').lower()}"
-    return "is not UTF-8 text"

@@ -21,6 +21,7 @@ from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate.header import read_header
 from diglot.migrate.statements import SqlStatement, split
 from diglot.stores.session import DIALECTS, Dialect
+from diglot.text_file import NotText, decoded
 
 ID = re.compile(r"(\d{14})_[a-z][a-z0-9_]*$")
 ROLLBACK = ".rollback.sql"
@@ -196,9 +197,9 @@ def _read(files: tuple[Path | Traversable, Path | Traversable], dialect: Dialect
 
 def _text(file: Path | Traversable) -> str:
     try:
-        text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise MigrationTreeError(f"{file}: not UTF-8 (byte {error.start})") from error
+        text = decoded(file.read_bytes())
+    except NotText as error:
+        raise MigrationTreeError(f"{file}: {error}") from error
     if "\x00" in text:
         raise MigrationTreeError(f"{file}: there is a NUL character in it")
     return text

@@ -16,6 +16,7 @@ from diglot.errors import QueryFileError
 from diglot.sql.misread import misread
 from diglot.sql.scanner import Kind, Token, position, scan
 from diglot.stores.session import Dialect
+from diglot.text_file import normalised
 
 BASE_TYPES = ("text", "int", "float", "bool", "bytes", "timestamp", "json")
 LIST_TYPES = ("text", "int", "float", "bool", "timestamp")
@@ -114,7 +115,7 @@ def inspect_queries(
     A string or a comment that does not end would take all that follows with it: the query it stands in is left out,
     and the next name line begins the next query.
     """
-    source = source.removeprefix("\ufeff").replace("\r\n", "\n")
+    source = normalised(source)
     problems: list[QueryFileError] = []
     tokens = _tokens_of_what_ends(source, file, problems)
     starts = [i for i, token in enumerate(tokens) if _is_name_line(source, token)]

@@ -25,6 +25,7 @@ from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.query import Query, make_query
 from diglot.stores.session import Dialect
 from diglot.stores.settings import MAX_DOCUMENT
+from diglot.text_file import NotText, decoded
 
 _SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -172,10 +173,7 @@ def _entries(folder: Traversable | Path) -> list[Any]:
 
 def read_text(file: Traversable | Path) -> str:
     """The text of a query file. QueryFileError, with the place, where it is not UTF-8."""
-    data: bytes = file.read_bytes()
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        raise QueryFileError("the file is not UTF-8", file=str(file), line=line, column=column) from error
+        return decoded(file.read_bytes())
+    except NotText as error:
+        raise QueryFileError("the file is not UTF-8", file=str(file), line=error.line, column=error.column) from error

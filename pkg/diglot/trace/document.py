@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 
 from diglot.errors import InvalidValue, TraceError
 from diglot.sql import canonical_json
+from diglot.text_file import NotText, decoded
 
 VERSION = "1.5"
 MAX_BYTES = 128 * 2**20
@@ -27,9 +28,9 @@ def decode(text: bytes) -> Document:
     if not text.strip():
         raise TraceError("it is empty")
     try:
-        value: Any = canonical_json.parse(text.decode("utf-8-sig"), "$")
-    except UnicodeDecodeError as error:
-        raise TraceError(f"not JSON: byte {error.start} is not UTF-8") from error
+        value: Any = canonical_json.parse(decoded(text), "$")
+    except NotText as error:
+        raise TraceError(f"not JSON: it is {error}") from error
     except InvalidValue as error:
         raise TraceError(error.problem if error.problem.startswith("not JSON") else str(error)) from error
     if not isinstance(value, dict) or "schemaVersion" not in value or "workflow" not in value:
