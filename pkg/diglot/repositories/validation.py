@@ -90,12 +90,12 @@ def check_name(value: Any, path: str = "name") -> str | None:
 def normalise_email(value: Any, path: str = "email") -> str:
     """A new address as it is stored. InvalidValue for what is not an address, or has characters that can't be seen."""
     folded = fold_email(value, path)
-    local, at, domain = folded.rpartition("@")
-    dots = any(not part for part in (*local.split("."), *domain.split(".")))
-    if not at or "@" in local or dots or any(map(_is_invisible, folded)):
-        raise InvalidValue(path, f"{value.strip()!r} is not an e-mail address")
     if len(folded) > MAX_EMAIL_LENGTH:
         raise InvalidValue(path, f"an e-mail address has at most {MAX_EMAIL_LENGTH} characters, not {len(folded):,}")
+    local, at, domain = folded.rpartition("@")
+    empty_part = not all((*local.split("."), *domain.split(".")))
+    if not at or "@" in local or empty_part or any(map(_is_invisible, folded)):
+        raise InvalidValue(path, f"{value.strip()!r} is not an e-mail address")
     return folded
 
 
