@@ -126,7 +126,7 @@ def test_a_terminal_shows_a_table() -> None:
 
 def test_a_narrow_terminal_shows_a_block_a_row_and_cuts_nothing() -> None:
     path = "folder/" + "x" * 50 + ".db"
-    code, shown = terminal("config", "show", "--db-path", path, columns=60)
+    code, shown = terminal("config", "show", "--db-path", path, columns=50)
     assert code == 0
     assert f"KEY     database.path\nVALUE   {path}\nSOURCE  --db-path\n" in shown
 
@@ -141,6 +141,34 @@ def test_one_long_id_folds_and_leaves_the_table_a_table(tmp_path: Path) -> None:
     assert max(map(len, ESCAPE.sub("", shown).splitlines())) <= 130
     assert ["short", "flow", "RUNNING"] in [line[:3] for line in lines]
     assert sum(word.count("w") for line in lines for word in line if set(word) == {"w"}) == 255
+
+
+def test_long_values_fold_in_several_columns_and_the_others_stay_on_one_line(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    usual = package.new_id()
+    with package.open(url) as db:
+        for id, workflow_id in (("w" * 255, "flow"), (usual, "v" * 120), ("日本" * 100, "v")):
+            db.workflows.upsert(WorkflowState(id, workflow_id, "RUNNING"))
+    _, shown = terminal("workflow", "list", "--database-url", url, columns=120)
+    text = ESCAPE.sub("", shown)
+    lines = [line.split() for line in text.splitlines()]
+    assert usual in [line[0] for line in lines]
+    assert (text.count("w"), text.count("v"), text.count("日")) == (256, 121, 100)
+    assert text.count(" UTC") == 2 * 3
+    assert "STATUS    CREATED" in text
+
+
+def test_a_table_that_just_fits_is_not_cut(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    with package.open(url) as db:
+        user = db.users.create("ada@example.org")
+    whole = cell(user.created_at)
+    needed = sum(map(len, (user.id, user.email, "ROLE", whole))) + 3 * 3
+    for columns in range(needed - 2, needed + 2):
+        _, shown = terminal("user", "list", "--database-url", url, columns=columns)
+        lines = [line.rstrip() for line in ESCAPE.sub("", shown).splitlines()]
+        assert lines[-1].endswith(whole) or f"CREATED  {whole}" in lines
+        assert (lines[0].split() == ["ID", "EMAIL", "ROLE", "CREATED"]) == (columns >= needed)
 
 
 def test_long_columns_are_folded_not_cut_in_a_terminal() -> None:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 200
 LEAST_WRAPPED = 24
-LONG = 40
-"""A column that is wider than this, such as one of long ids, may fold to this width: one long id is no reason to show
-all rows as blocks."""
+LONG, LEAST_FOLDED = 40, 16
+"""Values that are longer than the first, such as long ids, may fold, to no less than the second and to no less than
+the other values of their column need: one long id is no reason to show all rows as blocks, or to fold the others."""
+GAP = 3
+"""Between two columns of a table on a terminal."""
 
 
 class Output:
@@ -113,9 +115,11 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
         return
     screen = console()
     least = [
-        min(width, LEAST_WRAPPED if name in wrapped else LONG) for name, width in zip(columns, widths, strict=True)
+        min(width, LEAST_WRAPPED) if name in wrapped else _least(column)
+        for name, width, column in zip(columns, widths, zip(columns, *rows, strict=True), strict=True)
     ]
-    if sum(least) + 2 * len(least) > screen.width:
+    room = screen.width - sum(least) - GAP * (len(least) - 1)
+    if room < 0:
         for row in rows:
             _block(list(zip(columns, row, strict=True)))
             click.echo()
@@ -127,11 +131,29 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     from diglot.cli.tree import STYLES
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for name, width, smallest in zip(columns, widths, least, strict=True):
-        table.add_column(name, no_wrap=width == smallest, overflow="fold", min_width=smallest)
+    for name, width in zip(columns, _shared(room, least, widths), strict=True):
+        table.add_column(name, overflow="fold", width=width)
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     screen.print(table)
+
+
+def _shared(room: int, least: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """The widths of all columns: the least, and the room is shared by those that want more."""
+    widths = list(least)
+    wanting = sorted(range(len(widths)), key=lambda place: wanted[place] - widths[place])
+    for served, place in enumerate(wanting):
+        more = min(wanted[place] - widths[place], room // (len(wanting) - served))
+        widths[place] += more
+        room -= more
+    return widths
+
+
+def _least(column: Sequence[str]) -> int:
+    """How narrow a column may become: long values may fold, all others stay on one line."""
+    widths = [_width(text) for text in column]
+    whole = max((width for width in widths if width <= LONG), default=0)
+    return whole if max(widths) <= LONG else max(whole, LEAST_FOLDED)
 
 
 def _width(text: str) -> int:
