@@ -24,9 +24,9 @@ def confirm(losses: Sequence[str], *, doing: str, question: str, undone: str) ->
 
     ``doing`` begins the error ("rolling back would lose data"), ``undone`` is the answer to a no.
     """
-    for loss in losses:
-        note(f"this will be lost: {loss}")
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.ClickException(f"{doing} would lose data ({'; '.join(losses)}): confirm it with --yes")
+    for loss in losses:
+        note(f"this will be lost: {loss}")
     if not click.confirm(question, err=True):
         raise click.ClickException(undone)

@@ -40,8 +40,9 @@ def run(arguments: Sequence[str]) -> int:
         except NoArgsIsHelpError as help_wanted:
             click.echo(help_wanted.format_message(), err=True)
             return 2
-        except click.Abort:  # click's form of Ctrl-C in a prompt
-            raise KeyboardInterrupt from None
+        except click.Abort as abort:  # click's form of Ctrl-C, of a signal and of the end of the input in a prompt
+            signalled = abort.__context__
+            raise signalled if isinstance(signalled, KeyboardInterrupt) else KeyboardInterrupt from None
         except Exception as error:
             if app.debug:
                 click.echo(redacted_traceback(error), err=True, nl=False)
