@@ -22,7 +22,8 @@ a test fails when it is not up to date.
   `--format json` the answer is one JSON document: field names are those of the models, times are
   `2026-01-31T09:05:07.000123Z`, a page is `{"items": […], "next": cursor or null}`.
 * **Exit codes**: 0 done · 1 refused, or found something · 2 usage or configuration · 3 the database is not there or
-  does not answer in time · 130 interrupted (Ctrl-C) · 143 terminated · 141 the reader of the output went away.
+  does not answer in time · 130 interrupted (Ctrl-C) · 143 terminated (SIGTERM) · 129 terminated (SIGHUP) ·
+  141 the reader of the output went away.
 * **Errors** are one line on standard error; `--debug` adds the traceback. Passwords and keys are in neither.
 * **Completion**: `diglot completion bash >> ~/.bashrc`, and the same for zsh; for fish,
   `diglot completion fish > ~/.config/fish/completions/diglot.fish`.

@@ -81,6 +81,19 @@ def terminal(
     cwd: Path | None = None,
 ) -> tuple[int, str]:
     """Run it in a terminal of this width: exit code and what it shows. ``answers``: (prompt, what is typed then)."""
+    command, ours = in_terminal(*arguments, columns=columns, env=env, cwd=cwd)
+    try:
+        return _converse(command, ours, answers)
+    finally:
+        os.close(ours)
+        command.kill()
+        command.wait()
+
+
+def in_terminal(
+    *arguments: str, columns: int = 100, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A process that runs it in a terminal of its own, and our end of the terminal: closing it hangs up."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     surroundings = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -94,12 +107,17 @@ def terminal(
         preexec_fn=_take_terminal,
     )
     os.close(theirs)
-    try:
-        return _converse(command, ours, answers)
-    finally:
-        os.close(ours)
-        command.kill()
-        command.wait()
+    return command, ours
+
+
+def shows(screen: int, text: str) -> None:
+    """Wait until a terminal has shown this."""
+    shown = b""
+    deadline = time.monotonic() + TIMEOUT
+    while text.encode() not in shown:
+        assert time.monotonic() < deadline, f"showing {shown.decode()!r}"
+        if select.select([screen], [], [], 1.0)[0]:
+            shown += os.read(screen, 65536)
 
 
 def _take_terminal() -> None:

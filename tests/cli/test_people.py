@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 
 import diglot as package
 from diglot.repositories.key_format import is_well_formed
-from tests.cli.running import COMMAND, Result, diglot, process, terminal
+from tests.cli.running import COMMAND, TIMEOUT, Result, diglot, in_terminal, process, shows, terminal
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
 on_every_lasting_database = pytest.mark.parametrize("database_url", SQLITE_PARAMS[:1] + POSTGRES_PARAMS, indirect=True)
@@ -297,6 +298,20 @@ def test_whoever_gives_no_answer_is_let_go(typed: str, tmp_path: Path) -> None:
     assert code == 130
     assert shown.endswith("\ndiglot: interrupted\n")
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_in_a_prompt_has_its_own_exit_code(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    command, screen = in_terminal("auth", "check", cwd=tmp_path)
+    try:
+        shows(screen, "API key: ")
+        command.send_signal(number)
+        shows(screen, "diglot: terminated")
+        assert command.wait(TIMEOUT) == code
+    finally:
+        os.close(screen)
+        command.kill()
+        command.wait()
 
 
 # --- a script, step by step, each command a process of its own ---------------------------------------------

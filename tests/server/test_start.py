@@ -206,14 +206,16 @@ def test_a_client_is_known_by_its_address_before_a_proxy_that_is_trusted(tmp_pat
         assert service.wait_for("request")["client"] == "10.0.0.1"
 
 
-def test_requests_in_flight_end_before_it_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_requests_in_flight_end_before_it_stops(number: signal.Signals, tmp_path: Path) -> None:
     """A request whose body comes slowly is under way when the service is told to stop, and is answered all the same."""
     with Service(cwd=tmp_path) as service:
         address = urlsplit(service.url)
         with socket.create_connection((address.hostname, address.port)) as slow:
             slow.sendall(b"PUT /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
             assert service.http.get("/healthz").status_code == 200
-            service.process.send_signal(signal.SIGTERM)
+            service.process.send_signal(number)
             slow.settimeout(20)
             assert slow.recv(1000).startswith(b"HTTP/1.1 405")
         assert service.ended() == 0
+        assert "Traceback" not in "".join(service.raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sqlite3
@@ -20,7 +21,7 @@ from diglot.cli.replay import end
 from diglot.errors import DatabaseUnavailable
 from diglot.trace.latency import latencies
 from diglot.trace.replay import Result, Run
-from tests.cli.running import diglot, started, terminal
+from tests.cli.running import diglot, in_terminal, started, terminal
 from tests.trace.traces import DIAMOND, document, text
 
 LONG = {**dict.fromkeys(DIAMOND, 40.0), "split_ID01": 0.0}
@@ -199,17 +200,23 @@ def test_what_is_not_known_of_an_execution_is_said(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     ("sent", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 129, "terminated")],
-    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
+    [
+        ([signal.SIGINT], 130, "interrupted"),
+        ([signal.SIGTERM], 143, "terminated"),
+        ([signal.SIGHUP], 129, "terminated"),
+        ([signal.SIGHUP, signal.SIGHUP], 129, "terminated"),  # of a terminal that closes and of its shell
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP", "two SIGHUP"],
 )
 def test_an_interrupted_replay_leaves_no_task_unfinished_and_says_so(
-    migrated_url: str, sent: signal.Signals, code: int, word: str
+    migrated_url: str, sent: list[signal.Signals], code: int, word: str
 ) -> None:
     arguments = ["workflow", "replay", "--database-url", migrated_url]
     child = started(*arguments, _file(runtimes=LONG), "--concurrency", "2", "--speed", "1", "--format", "json")
     with package.open(migrated_url) as db:
         _until(lambda: len(db.tasks.list(status="RUNNING", tool_id="work").items) == 6)
-        child.send_signal(sent)
+        for each in sent:
+            child.send_signal(each)
         out, err = child.communicate(timeout=DEADLINE)
         assert child.returncode == code
         ids = re.findall(rf"execution ({UUID}) is CANCELED", err)
@@ -226,6 +233,20 @@ def test_an_interrupted_replay_leaves_no_task_unfinished_and_says_so(
             assert Counter(task.status for task in state.tasks.values()) == {"SUCCESS": 2, "CANCELED": 6}
     again = diglot(*arguments, _file(), "--format", "json")
     assert [run["status"] for run in again.json["runs"]] == ["SUCCESS"]
+
+
+def test_a_replay_whose_terminal_is_closed_leaves_no_task_unfinished(migrated_url: str) -> None:
+    """Nothing can be shown there any more, not even that it ended."""
+    command = ["workflow", "replay", "--database-url", migrated_url, _file(runtimes=LONG), "--speed", "1"]
+    child, screen = in_terminal(*command)
+    with package.open(migrated_url) as db:
+        _until(lambda: len(db.tasks.list(status="RUNNING", tool_id="work").items) == 3)
+        os.close(screen)
+        assert child.wait(DEADLINE) == 128 + signal.SIGHUP
+        (run,) = db.workflows.list().items
+        assert run.status == "CANCELED"
+        statuses = Counter(task.status for task in db.tasks.list(workflow_exec_id=run.workflow_exec_id).items)
+        assert set(statuses) == {"SUCCESS", "CANCELED"}
 
 
 ACKNOWLEDGING = """

@@ -1,4 +1,4 @@
-"""The entry point of ``diglot``. It imports nothing heavy before it is ready for Ctrl-C and SIGTERM."""
+"""The entry point of ``diglot``. It imports nothing heavy before it is ready for Ctrl-C and other signals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         # Whoever is impatient and presses Ctrl-C again while threads end should not see a traceback either.
         for number in (signal.SIGINT, *ENDING):
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
         terminated = isinstance(interrupt, Terminated)
         with suppress(OSError):  # after SIGHUP the terminal may be gone
             print(f"diglot: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
@@ -40,4 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
+    # A terminal that closes sends SIGHUP, and so does its shell: the second must not interrupt what the first began.
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise Terminated(number)

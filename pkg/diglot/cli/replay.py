@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from diglot.cli.output import Output
     from diglot.database import Database
     from diglot.trace.plan import Plan
-    from diglot.trace.replay import Result
+    from diglot.trace.replay import Result, Run
 
 MOST_AT_ONCE = 256
 SQLITE_AT_ONCE = 10
@@ -72,8 +74,10 @@ def replay(app: App, trace: str | None, concurrency: int, repeat: int, speed: fl
     with app.open(memory=True) as db:  # it measures, also what memory can do
         result = play(db, planned, concurrency=concurrency, repeat=repeat, speed=speed or None)
     options = {"concurrency": concurrency, "repeat": repeat, "speed": speed}
-    app.out.answer(as_data(planned, result) | options, lambda: _print(app.out, planned, result, concurrency))
-    end(result)
+    try:
+        app.out.answer(as_data(planned, result) | options, lambda: _print(app.out, planned, result, concurrency))
+    finally:
+        end(result)
 
 
 def play(db: Database, plan: Plan, *, concurrency: int = 1, repeat: int = 1, speed: float | None = None) -> Result:
@@ -92,17 +96,20 @@ def play(db: Database, plan: Plan, *, concurrency: int = 1, repeat: int = 1, spe
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     terminal = sys.stderr is not None and sys.stderr.isatty()
     screen = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    with Progress(*columns, console=screen, transient=True, auto_refresh=False, disable=not terminal) as progress:
-        bar = progress.add_task("recording", total=len(plan.steps) * concurrency * repeat)
-        return core.replay(
-            db,
-            plan,
-            new_id=new_id,
-            concurrency=concurrency,
-            repeat=repeat,
-            speed=speed,
-            watch=lambda steps: progress.update(bar, completed=steps, refresh=True),
-        )
+    progress = Progress(*columns, console=screen, transient=True, auto_refresh=False, disable=not terminal)
+    bar = progress.add_task("recording", total=len(plan.steps) * concurrency * repeat)
+
+    def watch(steps: int) -> None:
+        with suppress(OSError):  # the terminal is gone: that is no reason to end a recording
+            progress.update(bar, completed=steps, refresh=True)
+
+    try:
+        with suppress(OSError):
+            progress.start()
+        return core.replay(db, plan, new_id=new_id, concurrency=concurrency, repeat=repeat, speed=speed, watch=watch)
+    finally:
+        with suppress(OSError):
+            progress.stop()
 
 
 def as_data(plan: Plan, result: Result) -> dict[str, Any]:
@@ -126,8 +133,18 @@ def as_data(plan: Plan, result: Result) -> dict[str, Any]:
 
 
 def end(result: Result) -> None:
-    """Say how the executions were left that did not run to their end, and raise what ended them."""
-    cut_short = [run for run in result.runs if run.status != "SUCCESS"]
+    """Say how the executions were left that did not run to their end, and raise what ended them, even where nothing can
+    be shown any more because the terminal is gone."""
+    try:
+        _tell([run for run in result.runs if run.status != "SUCCESS"])
+    finally:
+        if result.interrupt is not None:
+            raise result.interrupt
+    if result.error is not None:
+        raise result.error
+
+
+def _tell(cut_short: Sequence[Run]) -> None:
     for run in cut_short:
         if run.error is not None:
             note(f"execution {run.workflow_exec_id} may be left {run.status or 'RUNNING'}: {run.error}")
@@ -135,10 +152,6 @@ def end(result: Result) -> None:
             note(f"execution {run.workflow_exec_id} is {run.status or 'not there: nothing of it was written'}")
     if cut_short and all(run.error is None for run in cut_short):
         note("what was unfinished is CANCELED; the database is consistent")
-    if result.interrupt is not None:
-        raise result.interrupt
-    if result.error is not None:
-        raise result.error
 
 
 def _print(out: Output, plan: Plan, result: Result, concurrency: int) -> None:

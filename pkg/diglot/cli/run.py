@@ -1,7 +1,7 @@
 """Runs one command, and makes of whatever happens one line on standard error and an exit code.
 
 0 done · 1 refused, or found something · 2 usage or configuration · 3 database unavailable · 130 interrupted
-(143 terminated, 141 the reader of the output went away).
+(143 and 129 terminated, 141 the reader of the output went away).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BROKEN_PIPE = 141
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code of ``diglot ARGUMENTS``. Ctrl-C and SIGTERM pass through as KeyboardInterrupt."""
+    """The exit code of ``diglot ARGUMENTS``. Ctrl-C, SIGTERM and SIGHUP pass through as KeyboardInterrupt."""
     instruction = os.environ.get("_DIGLOT_COMPLETE")
     if instruction:
         from click.shell_completion import shell_complete
@@ -41,13 +41,23 @@ def run(arguments: Sequence[str]) -> int:
             click.echo(help_wanted.format_message(), err=True)
             return 2
         except click.Abort as abort:  # click's form of Ctrl-C, of a signal and of the end of the input in a prompt
-            signalled = abort.__context__
-            raise signalled if isinstance(signalled, KeyboardInterrupt) else KeyboardInterrupt from None
+            raise _interrupt(abort) or KeyboardInterrupt from None
         except Exception as error:
+            interrupt = _interrupt(error)
+            if interrupt is not None and isinstance(error, OSError):  # the terminal is gone: nothing can be shown there
+                raise interrupt from None
             if app.debug:
                 click.echo(redacted_traceback(error), err=True, nl=False)
             click.echo(f"diglot: {one_line(error)}", err=True)
             return exit_code(error)
+
+
+def _interrupt(error: BaseException) -> KeyboardInterrupt | None:
+    """The interrupt that was being handled when this happened."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return cause
 
 
 def _invoke(app: App, arguments: Sequence[str]) -> int:

@@ -62,7 +62,7 @@ def start(
     failures_per_minute: int,
     concurrent_workflows: int | None,
 ) -> None:
-    """Run the state store as a service over HTTP, until SIGTERM or Ctrl-C.
+    """Run the state store as a service over HTTP, until SIGTERM, SIGHUP or Ctrl-C.
 
     Brings the schema up to date first, unless auto_migrate is off. Whoever comes in needs an API key: 'diglot init
     --admin EMAIL' makes the first one. The interface is described at /schema, its health at /health.

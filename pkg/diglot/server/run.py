@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +33,7 @@ log = structlog.get_logger("diglot.server")
 
 
 def serve(config: Config, settings: ServerSettings) -> None:
-    """Serve until SIGTERM or Ctrl-C; then requests in flight end, and the database is closed as it should be."""
+    """Serve until SIGTERM, SIGHUP or Ctrl-C; then requests in flight end, and the database is closed."""
     settings = settings.checked()
     config = within_the_request(config, settings.request_timeout)
     check_knowledge(config)
@@ -106,7 +108,21 @@ def _threads(number: int) -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it can be reached, and where."""
+    """Says when it can be reached, and where. It stops on SIGHUP as on SIGTERM, unless that was ignored (nohup)."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else signal.SIG_IGN
+        if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+            with super().capture_signals():
+                yield
+            return
+        signal.signal(signal.SIGHUP, self.handle_exit)
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
