@@ -22,7 +22,7 @@ from diglot.models import (
     User,
     WorkflowState,
 )
-from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.row_models import ROW_MODELS
 from tests.parity.strategies import MANY
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ from diglot.config.keys import KEYS
 from diglot.database import Database
 from diglot.ids import new_id
 from diglot.models import TaskState, WorkflowState
-from diglot.repositories import rows as repository_rows
 from diglot.sql.loader import load_text
 from diglot.stores.session import Dialect
-from tests.cli.running import diglot
+from tests.cli.running import process
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()
+SECTION = README.partition("## Add a query")[2].partition("\n## ")[0]
 
 
 def block(language: str) -> str:
@@ -51,36 +51,56 @@ def sides() -> dict[Dialect, str]:
 
 
 def struct_of_the_query() -> str:
-    section = README.partition("## Add a query")[2].partition("\n## ")[0]
-    return section.partition("```python\n")[2].partition("```")[0]
+    return SECTION.partition("```python\n")[2].partition("```")[0]
 
 
 @pytest.fixture
-def project_with_the_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of both trees and of the row structs, in which somebody has followed the section."""
+def package_with_the_query(tmp_path: Path) -> Path:
+    """A copy of the package, as a wheel has it, in which somebody has followed the section: each text stands at the
+    end of the file that the section names."""
+    package = tmp_path / "diglot"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "pkg" / "diglot", package, ignore=ignored)
     for name in ("queries", "migrations"):
-        shutil.copytree(PROJECT / name, tmp_path / name)
+        shutil.copytree(PROJECT / name, package / name, ignore=ignored)
     for dialect, text in sides().items():
-        with (tmp_path / "queries" / dialect / "tasks.sql").open("a") as file:
-            file.write(f"\n{text}\n")
-    shutil.copytree(PROJECT / "queries/postgres/vectors", tmp_path / "vectors")
-    shutil.rmtree(tmp_path / "queries/postgres/vectors")
-    rows = Path(inspect.getsourcefile(repository_rows) or "").read_text()
-    registry = rows.index("ROW_MODELS: ")
-    (tmp_path / "rows_of_readme.py").write_text(f"{rows[:registry]}{struct_of_the_query()}\n\n{rows[registry:]}")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield tmp_path
-    sys.modules.pop("rows_of_readme", None)
+        with (package / "queries" / dialect / "tasks.sql").open("a") as file:
+            file.write(f"\n{text.rstrip()}\n")
+    (rows,) = re.findall(r"`pkg/diglot/(\S+\.py)`", SECTION)
+    with (package / rows).open("a") as file:
+        file.write(f"\n\n{struct_of_the_query()}")
+    return tmp_path
 
 
-def test_adding_a_query_as_the_readme_says_passes_every_check(project_with_the_query: Path) -> None:
-    trees = ["--queries", "queries", "--models", "rows_of_readme:ROW_MODELS"]
-    checks = [option for name in ("headers", "parity", "prepare", "plans") for option in ("--only", name)]
-    checked = diglot("check", *trees, "--migrations", "migrations", *checks)
-    assert (checked.code, checked.err) == (0, ""), checked.out
-    assert diglot("generate", *trees, "--out", "typed").code == 0
-    assert "-> list[ToolCount]" in (project_with_the_query / "typed/tasks.py").read_text()
+def test_adding_a_query_as_the_readme_says_passes_every_check(package_with_the_query: Path) -> None:
+    env = {"PYTHONPATH": str(package_with_the_query)}
+
+    def passes(*arguments: str) -> None:
+        done = process(*arguments, env=env, cwd=package_with_the_query)
+        assert (done.code, done.err) == (0, ""), done.out + done.err
+
+    passes("generate")
+    typed = (package_with_the_query / "diglot" / "queries_typed" / "tasks.py").read_text()
+    assert "def count_by_tool(" in typed
+    assert "-> list[ToolCount]" in typed
+    passes("generate", "--check")
+    lint(package_with_the_query)
+    passes("check", *(option for name in ("headers", "parity", "prepare", "plans") for option in ("--only", name)))
+
+
+def lint(folder: Path) -> None:
+    """As ``make lint`` does, where sqlfluff is installed."""
+    if find_spec("sqlfluff") is None:
+        return
+    (value,) = re.findall(r"`(tools = '\w+')`", SECTION)
+    settings = (PROJECT / ".sqlfluff").read_text()
+    heading = "[sqlfluff:templater:placeholder]\n"
+    (folder / ".sqlfluff").write_text(settings.replace(heading, f"{heading}{value}\n"))
+    for dialect in sides():
+        files = folder / "diglot" / "queries" / dialect / "tasks.sql"
+        command = [sys.executable, "-m", "sqlfluff", "lint", str(files), "--dialect", dialect, "--config", ".sqlfluff"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_query_of_the_readme_answers_as_it_says(db: Database) -> None:

@@ -23,7 +23,7 @@ from diglot.errors import NotMigrated, SerializationFailure
 from diglot.ids import new_id
 from diglot.repositories.api_keys import ApiKeyRepository
 from diglot.repositories.base import Clock, Context
-from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.row_models import ROW_MODELS
 from diglot.repositories.tasks import TaskRepository
 from diglot.repositories.users import UserRepository
 from diglot.repositories.workflows import WorkflowRepository

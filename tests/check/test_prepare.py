@@ -14,7 +14,7 @@ from diglot.check.parity import check_parity
 from diglot.check.prepare import check_prepare
 from diglot.check.project import Project
 from diglot.check.scratch import migrate
-from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.row_models import ROW_MODELS
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings

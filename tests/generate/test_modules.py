@@ -15,7 +15,7 @@ import pytest
 from diglot.database import packaged_queries
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.generate import modules, stale, write
-from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.row_models import ROW_MODELS
 from diglot.stores.session import DIALECTS
 from tests.generate.type_check import mypy
 
@@ -87,7 +87,7 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
         method = getattr(protocol, source.name)
         parameters = inspect.signature(method).parameters
         if source.suffix == "*!":
-            batch = next(value for name, value in vars(module).items() if name.endswith("Parameters"))
+            batch = getattr(module, "".join(word.capitalize() for word in source.name.split("_")) + "Parameters")
             assert list(batch.__annotations__) == [p.name for p in source.parameters]
         else:
             named = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]

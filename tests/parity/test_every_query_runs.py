@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from diglot.models import StateError, TaskState, UsageEntry, WorkflowState
-from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.row_models import ROW_MODELS
 from diglot.sql.query import CountQuery, ManyQuery, RowQuery
 from tests.parity.sql_code import words
 

@@ -9,7 +9,7 @@ import pytest
 
 from diglot.database import packaged_queries
 from diglot.errors import ConfigurationError, QueryFileError
-from diglot.repositories.rows import ROW_MODELS
+from diglot.repositories.row_models import ROW_MODELS
 from diglot.sql.loader import load_queries, load_text
 from diglot.stores.session import DIALECTS
 

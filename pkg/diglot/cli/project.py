@@ -40,7 +40,7 @@ def chosen_project(
         what["models"] = dict(load_models(models or settings.models or ""))
     with ExitStack() as stack:
         if queries is None and migrations is None:
-            from diglot.repositories.rows import ROW_MODELS
+            from diglot.repositories.row_models import ROW_MODELS
 
             queries = stack.enter_context(resources.as_file(resources.files("diglot.queries")))
             migrations = stack.enter_context(resources.as_file(resources.files("diglot.migrations")))

@@ -7,10 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from diglot.errors import ConfigurationError
-from diglot.sql.decoding import Models
+from diglot.sql.decoding import Models, is_struct, structs_of
 
 
 def load_models(named: str) -> Models:
@@ -24,16 +22,12 @@ def load_models(named: str) -> Models:
     except Exception as error:
         raise ConfigurationError(f"models {named!r}: {module_name} can't be imported: {error}") from error
     if not attribute:
-        found = {name: value for name, value in vars(module).items() if _is_struct(value)}
+        found = structs_of(module)
     else:
         value = getattr(module, attribute, None)
-        if not isinstance(value, Mapping) or not all(map(_is_struct, value.values())):
+        if not isinstance(value, Mapping) or not all(map(is_struct, value.values())):
             raise ConfigurationError(f"models {named!r}: {attribute} is not a dict from names to msgspec structs")
         found = dict(value)
     if not found:
         raise ConfigurationError(f"models {named!r}: there is no msgspec struct in it")
     return found
-
-
-def _is_struct(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, msgspec.Struct) and value is not msgspec.Struct

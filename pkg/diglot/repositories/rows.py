@@ -1,4 +1,7 @@
-"""The rows that queries return, found here by the name in ``-- returns:``."""
+"""The rows that queries return. Every struct in here is found by its name, which ``-- returns:`` gives.
+
+Not all structs of ``diglot.models`` are rows: those of documents, such as StateError, are values of a column.
+"""
 
 from __future__ import annotations
 
@@ -58,11 +61,3 @@ class Credential(msgspec.Struct, frozen=True):
     last_used: datetime | None
     expires_at: datetime | None
     user: User
-
-
-ROW_MODELS: dict[str, type[msgspec.Struct]] = {
-    name: value
-    for name, value in list(globals().items())
-    if isinstance(value, type) and issubclass(value, msgspec.Struct)
-}
-"""Every struct of this module by its name: what ``-- returns:`` may name in queries/."""

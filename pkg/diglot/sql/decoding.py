@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -31,6 +31,15 @@ _SCALARS: dict[str, type] = {
     "timestamp": datetime,
     "json": dict,
 }
+
+
+def structs_of(module: types.ModuleType) -> dict[str, type[msgspec.Struct]]:
+    """The structs that a module defines or imports, by the names that they have there."""
+    return {name: value for name, value in vars(module).items() if is_struct(value)}
+
+
+def is_struct(value: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(value, type) and issubclass(value, msgspec.Struct) and value is not msgspec.Struct
 
 
 class Decoder:
