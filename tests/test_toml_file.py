@@ -14,6 +14,28 @@ from diglot.migrate.tree import MigrationTree
 from diglot.toml_file import read_toml
 from tests.cli.running import diglot
 
+SETTINGS = [
+    ("[check]\nqueries = 3", "check.queries (diglot.toml): use text"),
+    ("[check]\nnope = 3", "check.nope (diglot.toml): unknown key: use queries, migrations, models, "),
+    ("[check]\nonly = 'x'", "check.only (diglot.toml): use a list"),
+    ("[check]\nonly = [1]", "check.only[0] (diglot.toml): use text"),
+    ("[check]\ndialect = 'mysql'", "check.dialect (diglot.toml): use 'postgres' or 'sqlite'"),
+    ("check = 3", "check (diglot.toml): "),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), SETTINGS)
+def test_a_wrong_setting_is_named_with_what_is_allowed(
+    content: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("diglot.toml").write_text(content)
+    result = diglot("check", "--only", "headers")
+    assert result.code == 2
+    assert result.err.startswith(f"diglot: {said}")
+    assert "`" not in result.err
+
+
 BOM = b"\xef\xbb\xbf"
 
 ODD = [

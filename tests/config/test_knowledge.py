@@ -69,11 +69,11 @@ def test_without_the_section_knowledge_is_off_and_not_shown() -> None:
 @pytest.mark.parametrize(
     ("toml", "text"),
     [
-        ("[knowledge]\nenable = true", "knowledge (diglot.toml): object contains unknown field `enable`: use enabled"),
+        ("[knowledge]\nenable = true", "knowledge.enable (diglot.toml): unknown key: use enabled"),
         ("[knowledge]\nenabled = 'yes'", "knowledge.enabled (diglot.toml): use true or false"),
         ("[knowledge]\nvector_dbs = 3", "knowledge.vector_dbs (diglot.toml): write each as a section"),
-        (FILE.replace("dimension", "dim"), "unknown field `dim`: use id, provider, dimension, metric"),
-        (FILE.replace("dimension = 3", ""), "knowledge.vector_dbs[0] (diglot.toml): object missing required field"),
+        (FILE.replace("dimension", "dim"), "[0].dim (diglot.toml): unknown key: use id, provider, dimension, metric"),
+        (FILE.replace("dimension = 3", ""), "knowledge.vector_dbs[0].dimension (diglot.toml): this key is missing"),
         (FILE.replace("3", "'3'"), "knowledge.vector_dbs[0].dimension (diglot.toml): use a whole number"),
         (FILE.replace("3", "0"), "knowledge.vector_dbs[0].dimension: use a whole number from 1 to 16000 (diglot.toml)"),
         (

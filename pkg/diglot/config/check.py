@@ -14,8 +14,7 @@ from typing import Literal
 import msgspec
 
 from diglot.config import CONFIG_FILE
-from diglot.errors import ConfigurationError
-from diglot.toml_file import read_toml
+from diglot.toml_file import read_toml, settings_from
 
 
 class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,15 +29,15 @@ class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     dialect: Literal["postgres", "sqlite"] | None = None
 
 
+_ALLOWED = {"dialect": "use 'postgres' or 'sqlite'"}
+
+
 def load_check(config_file: Path | None) -> CheckSettings:
     """What the file says, or ``diglot.toml`` of the working directory; ConfigurationError where it is not right."""
     file = config_file if config_file is not None else CONFIG_FILE
     if config_file is None and not file.exists():
         return CheckSettings()
-    try:
-        found = msgspec.convert(read_toml(file).get("check", {}), CheckSettings)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"[check] of {file}: {error}") from None
+    found = settings_from(read_toml(file).get("check", {}), CheckSettings, file, section="check", hints=_ALLOWED)
     folder = file.absolute().parent
     inside = {
         name: str(folder / value)

@@ -18,17 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from diglot.config import CONFIG_FILE, HIDDEN, Value
 from diglot.errors import ConfigurationError
-from diglot.toml_file import read_toml
-from diglot.vectors.settings import METRICS, PROVIDERS, KnowledgeSettings, VectorSettings
+from diglot.toml_file import read_toml, settings_from
+from diglot.vectors.settings import METRICS, PROVIDERS, KnowledgeSettings
 
 if TYPE_CHECKING:
     from diglot.config import Config
 
-_UNKNOWN = re.compile(r"Object contains unknown field `.{1,40}`")
 _SECRET = re.compile(r"pass|secret|token|api_key", re.IGNORECASE)
 _ALLOWED = {
     "provider": f"use {', '.join(map(repr, PROVIDERS))}",
@@ -51,10 +48,7 @@ def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, s
     section: Any = read_toml(file).get("knowledge")
     if section is None:
         return KnowledgeSettings(), ""
-    try:
-        knowledge = msgspec.convert(section, KnowledgeSettings)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(_complaint(error, file)) from None
+    knowledge = settings_from(section, KnowledgeSettings, file, section="knowledge", hints=_ALLOWED)
     seen: set[str] = set()
     for number, settings in enumerate(knowledge.vector_dbs):
         key = f"knowledge.vector_dbs[{number}]"
@@ -101,16 +95,3 @@ def shown_knowledge(knowledge: KnowledgeSettings) -> Iterator[tuple[str, Value]]
         yield f"{prefix}.metric", settings.metric
         for name, value in sorted(settings.options.items()):
             yield f"{prefix}.options.{name}", HIDDEN if _SECRET.search(name) else value
-
-
-def _complaint(error: msgspec.ValidationError, file: Path) -> str:
-    """Never the value: somebody may have put an address with its password in the wrong place."""
-    text, _, path = str(error).partition(" - at `")
-    where = "knowledge" + path.rstrip("`").removeprefix("$")
-    name = re.sub(r"\[.*", "", where.rpartition(".")[2])
-    if name in _ALLOWED and not text.startswith("Object"):
-        return f"{where} ({file}): {_ALLOWED[name]}"
-    if _UNKNOWN.fullmatch(text):
-        known = KnowledgeSettings if where == "knowledge" else VectorSettings
-        return f"{where} ({file}): {text[:1].lower()}{text[1:]}: use {', '.join(known.__struct_fields__)}"
-    return f"{where} ({file}): {text[:1].lower()}{text[1:]}"

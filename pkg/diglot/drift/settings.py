@@ -23,7 +23,7 @@ import msgspec
 from diglot.drift.difference import KINDS, Difference, DifferenceKind
 from diglot.drift.types import EQUIVALENCES, Equivalence
 from diglot.errors import ConfigurationError
-from diglot.toml_file import read_toml
+from diglot.toml_file import read_toml, settings_from
 
 DRIFT_FILE = Path("drift.toml")
 
@@ -78,10 +78,7 @@ def load_allowed(path: Path | None = None) -> DriftSettings:
     file = path if path is not None else DRIFT_FILE
     if path is None and not file.exists():
         return DriftSettings()
-    try:
-        settings = msgspec.convert(read_toml(file), DriftSettings)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{file}: {error} (kind is one of {', '.join(KINDS)})") from error
+    settings = settings_from(read_toml(file), DriftSettings, file, hints={"kind": f"kind is one of {', '.join(KINDS)}"})
     for entry in settings.allow:
         if not entry.reason.strip():
             raise ConfigurationError(f"{file}: the {entry.kind} of {entry.table} is allowed without a reason: write it")
