@@ -30,6 +30,7 @@ from diglot.trace.plan import plan
 from diglot.trace.replay import replay
 from diglot.trace.wfformat import bundled_trace
 from tests.cli.running import diglot, started, terminal
+from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 from tests.trace.traces import trace
 
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
@@ -48,6 +49,7 @@ def _keys(db: Database, email: str) -> list[str | None]:
 # --- on every database -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database_url", SQLITE_PARAMS[:1] + POSTGRES_PARAMS, indirect=True)  # memory is refused
 def test_on_an_empty_database_it_does_everything_for_real(database_url: str) -> None:
     answer = diglot("quickstart", "--database-url", database_url, "--format", "json").json
     assert answer["user"]["email"] == EMAIL
