@@ -92,7 +92,7 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str, problem: str) -> None:
 def test_a_file_that_is_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_allowed() == DriftSettings()
-    with pytest.raises(ConfigurationError, match=r"accepted\.toml: no such file"):
+    with pytest.raises(ConfigurationError, match=r"accepted\.toml: can't be read: no such file"):
         load_allowed(Path("accepted.toml"))
     Path("drift.toml").write_text(ENTRY)
     assert len(load_allowed().allow) == 1

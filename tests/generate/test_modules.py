@@ -87,7 +87,7 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
         method = getattr(protocol, source.name)
         parameters = inspect.signature(method).parameters
         if source.suffix == "*!":
-            batch = next(value for name, value in vars(module).items() if name.endswith("Parameters"))
+            batch = vars(module)[f"{source.name.title().replace('_', '')}Parameters"]
             assert list(batch.__annotations__) == [p.name for p in source.parameters]
         else:
             named = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
