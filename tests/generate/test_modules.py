@@ -87,7 +87,7 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
         method = getattr(protocol, source.name)
         parameters = inspect.signature(method).parameters
         if source.suffix == "*!":
-            batch = vars(module)[f"{source.name.title().replace('_', '')}Parameters"]
+            batch = vars(module)[f"{camel(source.name)}Parameters"]
             assert list(batch.__annotations__) == [p.name for p in source.parameters]
         else:
             named = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -97,15 +97,15 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
     methods = {
         (kind.__module__.rpartition(".")[2], name)
         for subject in {subject for subject, _ in seen}
-        for kind in [getattr(import_module(f"diglot.queries_typed.{subject}"), camel(subject))]
+        for kind in [getattr(import_module(f"diglot.queries_typed.{subject}"), f"{camel(subject)}Queries")]
         for name in vars(kind)
         if not name.startswith("_")
     }
     assert methods == seen
 
 
-def camel(subject: str) -> str:
-    return "".join(part.capitalize() for part in subject.split("_")) + "Queries"
+def camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def test_the_same_files_give_the_same_text(tmp_path):
