@@ -24,7 +24,7 @@ from diglot.repositories.validation import (
     task_parameters,
     workflow_parameters,
 )
-from tests.parity.strategies import HOSTILE, MANY, characters, ids
+from tests.parity.strategies import HOSTILE, MANY, ids
 
 AT = datetime(2026, 1, 31, 10, 5, 7, 123, timezone(timedelta(hours=1)))
 
