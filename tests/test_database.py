@@ -24,7 +24,7 @@ def test_open_says_what_is_missing_when_it_may_not_migrate(database_url):
 
 def test_open_does_not_look_when_told_not_to(database_url):
     with diglot.open(database_url, migrate=False) as db:
-        assert len(db.migrate()) == 6
+        assert len(db.migrate()) == 7
         assert db.users.list().items == []
 
 

@@ -557,11 +557,13 @@ order by ranked.status;
 -- param: task_exec_id text
 -- param: max_depth int
 -- returns: TreeNode
--- differs: SQLite keeps the order of a cross join, and has no lateral
+-- differs: SQLite keeps the order of a cross join, and has no lateral; for a condition on the child alone, SQLite 3.40 reads the whole table
 -- A task and its descendants down to max_depth, parents before children, siblings by creation. In a ring of parents
 -- (old data may have one) it ends where it would come back to the task that it began with.
-with recursive descendant (task_exec_id, depth) as (
+with recursive descendant (workflow_exec_id, start_id, task_exec_id, depth) as (
     select
+        root.workflow_exec_id,
+        root.task_exec_id as start_id,
         root.task_exec_id,
         0
     from task_states as root
@@ -570,14 +572,16 @@ with recursive descendant (task_exec_id, depth) as (
         and root.task_exec_id = :task_exec_id
     union all
     select
+        child.workflow_exec_id,
+        parent.start_id,
         child.task_exec_id,
         parent.depth + 1
     from descendant as parent
     cross join task_states as child
     where
-        child.workflow_exec_id = :workflow_exec_id
+        parent.workflow_exec_id = child.workflow_exec_id
         and parent.task_exec_id = child.parent_state_id
-        and child.task_exec_id <> :task_exec_id
+        and parent.start_id <> child.task_exec_id
         and parent.depth < :max_depth
 )
 
@@ -604,7 +608,7 @@ select
 from descendant
 cross join task_states as task
 where
-    task.workflow_exec_id = :workflow_exec_id
+    descendant.workflow_exec_id = task.workflow_exec_id
     and descendant.task_exec_id = task.task_exec_id
 order by descendant.depth, task.created_at, task.task_exec_id;
 
@@ -827,10 +831,12 @@ from ancestor;
 -- param: task_exec_id text?
 -- param: no_parent bool?
 -- returns: text
--- differs: SQLite keeps the order of a cross join, and has no lateral
+-- differs: SQLite keeps the order of a cross join, and has no lateral; the conditions on a child as in tree
 -- Every 64th level of what is below a task, or below all root tasks; in no order that counts.
-with recursive descendant (task_exec_id, depth) as (
+with recursive descendant (workflow_exec_id, start_id, task_exec_id, depth) as (
     select
+        root.workflow_exec_id,
+        root.task_exec_id as start_id,
         root.task_exec_id,
         0
     from task_states as root
@@ -840,14 +846,16 @@ with recursive descendant (task_exec_id, depth) as (
         /* if :no_parent */ and root.parent_state_id is null /* end */
     union all
     select
+        child.workflow_exec_id,
+        parent.start_id,
         child.task_exec_id,
         parent.depth + 1
     from descendant as parent
     cross join task_states as child
     where
-        child.workflow_exec_id = :workflow_exec_id
+        parent.workflow_exec_id = child.workflow_exec_id
         and parent.task_exec_id = child.parent_state_id
-        /* if :task_exec_id */ and child.task_exec_id <> :task_exec_id /* end */
+        and parent.start_id <> child.task_exec_id
 )
 
 select descendant.task_exec_id

@@ -14,7 +14,7 @@ FUNCTIONS = {
     "lower": "of the e-mail that Python has folded, so that its index serves",
     "any": "= any(list), on PostgreSQL only",
     "json_each": "the same list on SQLite only",
-    "cast": "of what the lock answers to text, and of a limit, on PostgreSQL only",
+    "cast": "of what the lock answers to text, and of a limit, on PostgreSQL only; of documents, to count their bytes",
     "pg_advisory_xact_lock": "on PostgreSQL only",
 }
 """Every function that a query may call, and why it means the same on both."""
@@ -59,7 +59,7 @@ def limits(sql):
 def recursion_without_an_end(sql):
     """It ends at a depth, with a union that drops what was found before, or where it would come back to its start."""
     code = tidy(sql)
-    ends = ("< :max_depth", "union select", "<> :task_exec_id")
+    ends = ("< :max_depth", "union select", "<> :task_exec_id", "parent.start_id <>")
     return re.findall(r"with recursive", code) if not any(end in code for end in ends) else []
 
 

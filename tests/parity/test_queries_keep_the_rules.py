@@ -9,6 +9,12 @@ from diglot.stores.session import DIALECTS
 from tests.parity.rules import RULES, orders
 from tests.parity.sql_code import queries, tidy, words
 
+SIZES = ["tasks.size_tasks", "tasks.size_of_executions", "workflows.size_workflows"]
+"""They count the bytes of documents as a database keeps them, to end a page in time: nobody sees a figure."""
+
+OF_SIZES = ("functions", "operators", "choices of types")
+"""The rules that these leave: a size needs octet_length, coalesce, sum and +, of what is never null nor negative."""
+
 EXAMPLES = [(name, sql) for name, (_, *examples) in RULES.items() for sql in examples]
 
 
@@ -16,7 +22,8 @@ EXAMPLES = [(name, sql) for name, (_, *examples) in RULES.items() for sql in exa
 @pytest.mark.parity(80, 81, 82, 86, 88)
 @pytest.mark.parametrize("rule", RULES)
 def test_no_query_uses_what_the_databases_understand_differently(rule):
-    found = {f"{dialect} {q.full_name}": RULES[rule][0](q.sql) for dialect, q in queries()}
+    held = [(dialect, q) for dialect, q in queries() if rule not in OF_SIZES or q.full_name not in SIZES]
+    found = {f"{dialect} {q.full_name}": RULES[rule][0](q.sql) for dialect, q in held}
     assert {name: offences for name, offences in found.items() if offences} == {}
 
 
@@ -40,14 +47,14 @@ def test_lower_is_used_for_the_index_on_the_folded_email_only():
 @pytest.mark.parametrize(
     ("word", "dialect", "using"),
     [
-        ("cast", "sqlite", []),
+        ("cast", "sqlite", SIZES),
         (
             "cast",
             "postgres",
             [
-                *("tasks.list_tasks", "tasks.summarize_tasks"),
+                *("tasks.list_tasks", *SIZES[:2], "tasks.summarize_tasks"),
                 "users.lock_bootstrap",
-                *("workflows.list_workflows", "workflows.summarize_workflows"),
+                *("workflows.list_workflows", SIZES[2], "workflows.summarize_workflows"),
             ],
         ),
         ("pg_advisory_xact_lock", "sqlite", []),

@@ -8,6 +8,7 @@ import pytest
 
 from diglot.models import TaskState, WorkflowState
 from diglot.stores.session import Statement
+from diglot.stores.sqlite.library import library
 from tests.repositories.work import work
 
 SMALL, LARGE = 100, 1000
@@ -133,6 +134,9 @@ def measured(db, size, n, current):
 GROWS = {"tree", "latest", "workflow", "workflows with tasks", "upsert many", "upsert many again", "complete"}
 GROWS |= {"delete a part", "delete", "flat tree", "progress of all", "chain", "delete a chain"}
 
+READ_WHOLE = {"list of roots"}
+"""What SQLite 3.40 answers by reading and sorting the execution, with statistics of executions that had one task each:
+it finds the primary key as good as the index of the root tasks, which newer versions take."""
 
 CASES = [(analysed, False) for analysed in STATISTICS] + [(none, True)]
 IDS = [f"statistics {analysed.__name__}" for analysed in STATISTICS] + ["current statistics"]
@@ -141,6 +145,8 @@ IDS = [f"statistics {analysed.__name__}" for analysed in STATISTICS] + ["current
 @pytest.mark.parametrize(("analysed", "current"), CASES, ids=IDS)
 def test_work_grows_as_the_answer_does(db, analysed, current):
     analysed(db)
+    old = db.store.dialect == "sqlite" and library().sqlite_version_info < (3, 41) and analysed is of_many_small
+    grows = GROWS | (READ_WHOLE if old else set())
     small, large = measured(db, "small", SMALL, current), measured(db, "large", LARGE, current)
-    allowed = {name: small[name] * (1.8 * LARGE / SMALL if name in GROWS else 2.5) + 400 for name in small}
+    allowed = {name: small[name] * (1.8 * LARGE / SMALL if name in grows else 2.5) + 400 for name in small}
     assert {name: (small[name], large[name]) for name in small if large[name] > allowed[name]} == {}

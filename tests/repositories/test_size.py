@@ -47,6 +47,17 @@ def test_the_largest_documents_are_kept_all_four_in_one_row(db: Database) -> Non
     assert all(getattr(found, name) == value for name, value in fields.items())
 
 
+def test_large_documents_are_kept_in_one_batch(db: Database, workflow: Make) -> None:
+    """A batch is sent in a pipeline, whose end waits until the socket has taken all of it."""
+    workflow("w1")
+    output = sized("output", MAX_DOCUMENT)
+    states = [TaskState("w1", id, "t", "flow", "task", "SUCCESS", output=output) for id in ("t1", "t2")]
+    db.tasks.upsert_many(states)
+    with db.transaction() as tx:
+        tx.tasks.upsert(TaskState("w1", "t3", "t", "flow", "task", "SUCCESS", output=output))
+    assert all(task.output == output for task in db.tasks.get_many(["t1", "t2", "t3"]))
+
+
 @pytest.mark.parametrize("name", ["usage", "input", "output", "error"])
 @pytest.mark.parametrize("letter", ["x", "ä", "😀"])
 def test_one_byte_more_is_too_large(name: str, letter: str, small: Database) -> None:

@@ -24,7 +24,7 @@ from diglot.repositories.validation import (
     task_parameters,
     workflow_parameters,
 )
-from tests.parity.strategies import HOSTILE, MANY, characters, ids
+from tests.parity.strategies import HOSTILE, MANY, ids
 
 AT = datetime(2026, 1, 31, 10, 5, 7, 123, timezone(timedelta(hours=1)))
 
@@ -104,7 +104,7 @@ EMAILS = [
     ("ｆｕｌｌ＠ｘ．ｊｐ", "full@x.jp"),
     ("\u212aelvin@x.org", "kelvin@x.org"),
     ("ﬁ@x.org", "fi@x.org"),
-    ("x" * 318 + "@b", "x" * 318 + "@b"),
+    ("x" * 252 + "@b", "x" * 252 + "@b"),
     ("a+b'c\"d@[::1]", "a+b'c\"d@[::1]"),
 ]
 
@@ -115,9 +115,9 @@ def test_an_email_is_trimmed_and_folded(given_email, stored):
     assert normalise_email(stored) == stored
 
 
-emails = st.builds(
-    lambda a, b: f"{a}@{b}", st.text(characters, min_size=1, max_size=12), st.text(characters, min_size=1)
-)
+visible = st.characters(exclude_categories=("C", "Z"), exclude_characters="@.")
+parts = st.lists(st.text(visible, min_size=1, max_size=6), min_size=1, max_size=3).map(".".join)
+emails = st.builds(lambda a, b: f"{a}@{b}", parts, parts)
 
 
 def folded(email):
@@ -154,7 +154,7 @@ def test_a_folded_email_is_its_own_ascii_lower_case(email):
     # The database's CHECK says email = lower(email), where lower() knows ASCII only.
     once = folded(email)
     assert "".join(c.lower() if c.isascii() else c for c in once) == once
-    assert 3 <= len(once) <= 320
+    assert 3 <= len(once) <= 254
 
 
 BAD_EMAILS = [
@@ -172,7 +172,8 @@ BAD_EMAILS = [
     ("a\n@c", "'a\\n@c' is not an e-mail address"),
     ("a\0@c", "text with a NUL character (U+0000) can't be stored"),
     ("\ud800@c", "text with a lone surrogate (U+D800) can't be stored"),
-    ("x" * 319 + "@b", "an e-mail address has at most 320 characters"),
+    ("x" * 253 + "@b", "an e-mail address has at most 254 characters, not 255"),
+    ("x" * 319 + "@b", "an e-mail address has at most 254 characters, not 321"),
     ("ﷺ" * 20 + "@b", None),
     (5, "an e-mail address is text, not int"),
     (None, "an e-mail address is text, not NoneType"),

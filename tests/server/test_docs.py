@@ -37,7 +37,7 @@ def test_every_kind_of_error_is_there() -> None:
     kinds |= {(503, name) for _, name, _ in problems._OF_DATABASE}
     kinds |= {(status, name) for status, (name, _) in problems._OF_HTTP.items()}
     kinds |= {(found.status, found.type.rpartition(":")[2]) for found in (problems.TIMED_OUT, problem_of(OSError()))}
-    assert told == kinds | {(400, "invalid-value")}
+    assert told == kinds | {(400, "invalid-value"), (503, "busy")}
 
 
 def test_every_option_is_there() -> None:

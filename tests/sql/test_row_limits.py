@@ -17,7 +17,7 @@ HEAD = "-- name: q(n)\n-- param: n int?\n-- returns: int\n-- Doc.\nselect id fro
 
 def limits(tail: str) -> dict[str, tuple[str, bool, bool]]:
     source = read_queries(
-        HEAD.replace("(n)", "(n, m)").replace("int?\n", "int?\n-- param: m int?\n", 1) + tail, "q", "q"
+        HEAD.replace("(n)", "(n, m)").replace("int?\n", "int?\n-- param: m int?\n", 1) + tail, "q", "q", "postgres"
     )
     return {name: limit[:3] for name, limit in row_limits(source[0]).items()}
 

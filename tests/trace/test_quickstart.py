@@ -51,7 +51,11 @@ def _keys(db: Database, email: str) -> list[str | None]:
 
 @pytest.mark.parametrize("database_url", SQLITE_PARAMS[:1] + POSTGRES_PARAMS, indirect=True)  # memory is refused
 def test_on_an_empty_database_it_does_everything_for_real(database_url: str) -> None:
-    answer = diglot("quickstart", "--database-url", database_url, "--format", "json").json
+    done = diglot("quickstart", "--database-url", database_url, "--format", "json")
+    if ":memory:" in database_url:
+        assert (done.code, done.out) == (2, ""), "the key would be for a database that is gone"
+        return
+    answer = done.json
     assert answer["user"]["email"] == EMAIL
     assert answer["user"]["role"] == "admin"
     assert re.fullmatch(r"dgl_[A-Za-z0-9_-]{49}", answer["key"])

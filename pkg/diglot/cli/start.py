@@ -27,7 +27,31 @@ from diglot.errors import ConfigurationError
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Answer a request with 503 after this long.",
+    help="Answer a request with 503 after this long; its body counts too.",
+)
+@click.option(
+    "--write-timeout",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Disconnect a client that takes nothing of its answer for this long.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many connections there may be at once.",
+)
+@click.option(
+    "--max-connections-per-address",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many of one client address; with --trusted-proxy there is no such limit.",
 )
 @click.option(
     "--trusted-proxy",
@@ -58,6 +82,9 @@ def start(
     log_format: str,
     no_auth: bool,
     request_timeout: float,
+    write_timeout: float,
+    max_connections: int,
+    max_connections_per_address: int,
     trusted_proxies: tuple[str, ...],
     failures_per_minute: int,
     concurrent_workflows: int | None,
@@ -84,6 +111,9 @@ def start(
         log_format="json" if log_format == "json" else "console",
         auth=not no_auth,
         request_timeout=request_timeout,
+        write_timeout=write_timeout,
+        max_connections=max_connections,
+        max_connections_per_address=max_connections_per_address,
         trusted_proxies=trusted_proxies,
         failures_per_minute=failures_per_minute,
         concurrent_workflows=concurrent_workflows,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from datetime import datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from litestar import Request
@@ -36,6 +37,14 @@ def moment(text: str | None, name: str) -> datetime | None:
         raise InvalidValue(name, f"{text[:40]!r} is not a time: use 2026-01-31T09:05:00Z") from None
 
 
+@cache
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """What a parameter of this type may be, where it is one of a few words; () where it is anything else."""
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    return next((found for each in get_args(annotation) if (found := _choices(each))), ())
+
+
 async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """400 for a parameter that is not known, or stands twice, and for a condition that would not be looked at.
 
@@ -53,6 +62,11 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             allowed = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(known)) or 'none'}"
             raise ValidationException(extra=[{"message": f"unknown parameter: {allowed}", "key": name[:100]}])
+    for name, value in request.query_params.items():
+        allowed_values = _choices(handler.parsed_fn_signature.parameters[name].annotation)
+        if allowed_values and value not in allowed_values:
+            message = f"{str(value)[:40]!r} is not one of {', '.join(allowed_values)}"
+            raise ValidationException(extra=[{"message": message, "key": name}])
     names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
     for name in names if len(names) > len(set(names)) else ():
         if names.count(name) > 1:

@@ -174,7 +174,8 @@ def test_a_file_that_can_be_written_again_is_written_again(folder: Path, case: s
     path = folder / "app.db"
     arguments = [sys.executable, "-c", READ_ONLY_FOR_A_WHILE, str(path), case]
     done = subprocess.run(arguments, capture_output=True, text=True)
-    assert done.stderr == ""
+    notices = [line for line in done.stderr.splitlines() if not line.startswith("SQLite 3.")]  # of an old SQLite
+    assert notices == []
     ours = f"DatabaseReadOnly: the SQLite database {path} can't be written by this user"
     sqlites = "DatabaseReadOnly: the database can't be written: attempt to write a readonly database"
     first = sqlites if case == "opened" else ours

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import psycopg
+from psycopg.generators import send
 
 from diglot.stores.postgres import plans
 from diglot.stores.postgres.connection import Link
@@ -147,11 +148,14 @@ def _execute(
 
 class _Pipeline(psycopg.Pipeline):
     """Ends in Sync alone. psycopg's sends a Flush after it, at which the server stops to count how long it idles:
-    idle_in_transaction_session_timeout would not be kept until the next statement.
+    idle_in_transaction_session_timeout would not be kept until the next statement. What a socket's buffer had no room
+    for is sent all the same: the server would wait for the rest of it, and we for its answer.
     """
 
     def _fetch_gen(self, *, flush: bool) -> Any:
-        return super()._fetch_gen(flush=False)
+        if flush and self.result_queue:
+            yield from send(self.pgconn)
+        yield from super()._fetch_gen(flush=False)
 
 
 @contextmanager
