@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def without_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, programs that the tests start would ignore it
     config.addinivalue_line("markers", "sqlite: runs on SQLite, so it runs again on the other SQLite library")
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
     config.addinivalue_line("markers", "older: on the older of the embedded PostgreSQL versions")
