@@ -21,7 +21,7 @@ import diglot
 from diglot import WorkflowState
 from tests.server.service import Service, until
 
-MOST = 400 * 2**20
+MOST = 400_000_000
 LARGE = "x" * 8_000_000
 
 

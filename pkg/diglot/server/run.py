@@ -24,6 +24,7 @@ from diglot.server.advice import at_start, say_without_admin
 from diglot.server.app import create_app
 from diglot.server.logs import logging_to_stderr
 from diglot.server.measured import MeasuredStore
+from diglot.server.memory import give_large_blocks_back
 from diglot.server.metrics import Metrics
 from diglot.server.opening import open_database
 from diglot.server.protocol import BoundedProtocol, Limits
@@ -37,6 +38,7 @@ def serve(config: Config, settings: ServerSettings) -> None:
     settings = settings.checked()
     config = within_the_request(config, settings.request_timeout)
     check_knowledge(config)
+    give_large_blocks_back()
     with logging_to_stderr(settings.log_format), listener(settings) as bound:
         at_start(config, settings)
         metrics = Metrics("sqlite" if config.driver == "sqlite" else "postgres")
