@@ -171,6 +171,7 @@ class PostgresDatabases:
         self._lock = lock
         self._template = f"migrated_{lock.parent.name.replace('-', '_')}"
         self._has_template = False
+        self._ended: list[str] = []
         server.acquire()
         try:
             self._connection = psycopg.connect(server.url(), autocommit=True)
@@ -193,7 +194,19 @@ class PostgresDatabases:
     def drop(self, name: str) -> None:
         self._run("drop database if exists {} with (force)", name)
 
+    def drop_later(self, name: str) -> None:
+        """End its connections, and drop those whose connections were ended before.
+
+        PgBouncer keeps connections; to drop at once would wait 100 ms for them to be gone.
+        """
+        ended, self._ended = self._ended, [name]
+        for gone in ended:
+            self.drop(gone)
+        self._connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+
     def close(self) -> None:
+        for name in self._ended:
+            self.drop(name)
         self._connection.close()
         self.server.release()
 
@@ -339,4 +352,4 @@ def _new_database(request: Any, kind: str, tmp_path: Path, *, migrated: bool) ->
         try:
             yield (databases.pgbouncer() if kind == POOLED else server).url(name)
         finally:
-            server.drop(name)
+            server.drop_later(name) if kind == POOLED else server.drop(name)

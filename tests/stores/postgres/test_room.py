@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -19,6 +19,8 @@ from diglot.stores.postgres import health as module
 from diglot.stores.postgres.store import PostgresStore, open_postgres
 from diglot.stores.session import Check, Statement
 from diglot.stores.url import parse_url
+from tests.databases import EXTERNAL, POSTGRES_PARAMS
+from tests.postgres_server import PostgresServer
 
 INSERT = Statement("test.insert", "insert into t select repeat('x', 1900) from generate_series(1, 200)", writes=True)
 COUNT = Statement("test.count", "select count(*) from t")
@@ -36,34 +38,39 @@ def writable(store: PostgresStore) -> Check:
     return found
 
 
-@pytest.fixture
-def small_disk(postgres_url: str) -> Iterator[tuple[str, Path]]:
-    """The URL of a database on a file system of 32 MiB, and its folder."""
-    server = Path(parse_qs(urlsplit(postgres_url).query).get("host", [""])[0])
-    if os.geteuid() != 0 or not server.is_dir():
+@pytest.fixture(params=POSTGRES_PARAMS)
+def small_disk(
+    request: pytest.FixtureRequest, own_postgres: Callable[[int], PostgresServer]
+) -> Iterator[tuple[str, Path]]:
+    """The URL of a database on a file system of 32 MiB, and its folder.
+
+    On a server of its own: while the disk is full, no checkpoint succeeds, and nobody can make a database there.
+    """
+    if os.geteuid() != 0 or EXTERNAL:
         pytest.skip("only root, on the server's own machine, can make a small disk")
-    name = f"small_{uuid.uuid4().hex}"
-    disk = server / name
+    server = own_postgres(int(request.param.removeprefix("postgres-")))
+    disk, owner = server.folder / "small", server.folder.stat()
     disk.mkdir()
-    owner = server.stat()
     options = f"size=32m,uid={owner.st_uid},gid={owner.st_gid},mode=700"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, name, str(disk)], check=False).returncode != 0:
-        disk.rmdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "small", str(disk)], check=False).returncode != 0:
         pytest.skip("this machine lets nobody mount")
     try:
-        with psycopg.connect(postgres_url, autocommit=True) as admin:
-            dbname = admin.info.dbname
-            admin.execute(SQL("create tablespace {} location {}").format(Identifier(name), Literal(str(disk))))
-            try:
-                admin.execute(SQL("create database {0} template template0 tablespace {0}").format(Identifier(name)))
-                yield postgres_url.replace(f"/{dbname}?", f"/{name}?"), disk
-            finally:
-                admin.execute(SQL("drop database if exists {} with (force)").format(Identifier(name)))
-                (disk / "ballast").unlink(missing_ok=True)
-                admin.execute(SQL("drop tablespace {}").format(Identifier(name)))
+        with psycopg.connect(server.url(), autocommit=True) as admin:
+            admin.execute(SQL("create tablespace small location {}").format(Literal(str(disk))))
+            admin.execute("create database small template template0 tablespace small")
+        yield server.url("small"), disk
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
-        disk.rmdir()
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # the server has files open there until it stops
+
+
+def _fill(ballast: Path) -> None:
+    """Take all the room there is. The server writes meanwhile, so that asking how much there is does not tell."""
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
 
 
 def test_a_full_disk(small_disk: tuple[str, Path]) -> None:
@@ -72,8 +79,8 @@ def test_a_full_disk(small_disk: tuple[str, Path]) -> None:
         store.script(Statement("test.make", "create table t (x text)", writes=True))
         store.count(INSERT)
         assert writable(store).ok
-        free, ballast = os.statvfs(disk), disk / "ballast"
-        ballast.write_bytes(bytes(free.f_bavail * free.f_bsize))
+        ballast = disk / "ballast"
+        _fill(ballast)
         with pytest.raises(DatabaseFull, match=r"disk_full \(53100\)"):
             store.count(INSERT)
         assert (writable(store).ok, store.rows(COUNT)) == (False, [(200,)])
