@@ -98,8 +98,8 @@ class Requests:
                 )
 
     def _seconds(self, scope: Scope) -> float:
-        """How long a request may take; a page less, unless it changes something."""
-        if errors.for_people(scope) and scope.get("method") == "GET":
+        """How long a request may take; a page less, whoever asks for it, unless it changes something."""
+        if not scope["path"].startswith("/api/") and scope.get("method") == "GET":
             return min(self._timeout, errors.PAGE_SECONDS)
         return self._timeout
 

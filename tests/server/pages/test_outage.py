@@ -43,13 +43,17 @@ def test_a_page_says_why_there_is_none_and_tries_again(page: TestClient[Any], mo
     assert 'href="/status"' in found.text
 
 
-def test_a_page_waits_less_than_a_request(page: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_a_page_waits_less_than_a_request(page: TestClient[Any], monkeypatch: pytest.MonkeyPatch, accept: str) -> None:
     monkeypatch.setattr(errors, "PAGE_SECONDS", 0.2)
-    monkeypatch.setattr(ApiKeyRepository, "identify", lambda *_: time.sleep(3))
-    found = page.get("/", headers=HTML)
+    monkeypatch.setattr(ApiKeyRepository, "identify", lambda *_: time.sleep(1))
+    found = page.get("/", headers={**HTML, "Accept": accept})
     assert found.status_code == 503
-    assert "The database did not answer in time" in found.text
-    assert 'http-equiv="refresh"' in found.text
+    if accept == "text/html":
+        assert "The database did not answer in time" in found.text
+        assert 'http-equiv="refresh"' in found.text
+    else:
+        assert found.headers["content-type"] == "application/problem+json"
 
 
 def test_health_is_seen_without_the_database_by_who_was_here_before(
