@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.contenders import TITLES, Contender, Kind
 from benchmarks.data import Data
 from benchmarks.operations import Operation
-from diglot.models import Page, Progress, StateError, TaskState, Tree, UsageEntry, WorkflowState
+from diglot.statestore.models import Page, Progress, StateError, TaskState, Tree, UsageEntry, WorkflowState
 
 
 class DifferentAnswers(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from diglot.models import STATUSES, StateError, TaskState, UsageEntry, WorkflowState
+from diglot.statestore.models import STATUSES, StateError, TaskState, UsageEntry, WorkflowState
 
 TREE, PARENT, BATCH = 0, 1, 2
 ORDINARY = 3

@@ -19,11 +19,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-import diglot
 from benchmarks.contenders import Kind
 from benchmarks.contenders.sql_by_hand import TASK_COLUMNS, WORKFLOW_COLUMNS, json_text
 from benchmarks.data import Data
-from diglot.models import TaskState, WorkflowState
+from diglot import statestore
+from diglot.statestore.models import TaskState, WorkflowState
 
 State = WorkflowState | TaskState
 
@@ -48,7 +48,7 @@ def fill(place: Place, data: Data) -> tuple[str, Data]:
     """A new database with this data, and the data with the key of its user."""
     url = place.new()
     place.insert(url, data.workflows(), data.tasks())
-    with diglot.open(url) as db:
+    with statestore.open(url) as db:
         _, key = db.users.create_first_admin("admin@example.com")
     return url, data._replace(secret=key.secret)
 
@@ -66,7 +66,7 @@ class SQLiteFolder:
 
     def new(self) -> str:
         url = f"sqlite:///{self._folder / f'{uuid.uuid4().hex[:8]}.db'}"
-        with diglot.open(url, migrate=True):
+        with statestore.open(url, migrate=True):
             return url
 
     def insert(self, url: str, workflows: Iterable[State], tasks: Iterable[State]) -> None:
@@ -99,7 +99,7 @@ class PostgresServer:
 
     def new(self) -> str:
         url = self._create(f"diglot_bench_{uuid.uuid4().hex[:8]}", "template0")
-        with diglot.open(url, migrate=True):
+        with statestore.open(url, migrate=True):
             return url
 
     def insert(self, url: str, workflows: Iterable[State], tasks: Iterable[State]) -> None:

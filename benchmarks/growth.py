@@ -12,11 +12,11 @@ from contextlib import closing
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import diglot
 from benchmarks.contenders import open_contender
 from benchmarks.databases import Place
-from diglot.database import Database
-from diglot.models import TaskState, WorkflowState
+from diglot import statestore
+from diglot.statestore.database import Database
+from diglot.statestore.models import TaskState, WorkflowState
 from diglot.stores.session import Statement
 
 SIZES = (100, 1_000, 10_000)
@@ -42,7 +42,7 @@ def measure(place: Place, sizes: tuple[int, ...] = SIZES) -> list[Growth]:
 
 def _measure(url: str, sizes: tuple[int, ...], with_statistics: bool) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = {}
-    with diglot.open(url) as db, closing(open_contender("hand", url)) as hand:
+    with statestore.open(url) as db, closing(open_contender("hand", url)) as hand:
         for n in sizes:
             tasks = _execution(db, f"tree-{n}", n, FAN)
             exec_id, ids = tasks[0].workflow_exec_id, [task.task_exec_id for task in tasks]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from benchmarks import data
 from benchmarks.databases import Place
-from diglot.models import TaskState
+from diglot.statestore.models import TaskState
 
 PAGE = 1000
 TASKS_EACH = 500
@@ -48,7 +48,7 @@ def does_not_grow(few: Peak, many: Peak) -> bool:
 
 def import_seconds(times: int) -> float:
     """The median time of ``import diglot`` with its ``open`` in a fresh interpreter, after one that compiled it."""
-    code = "from time import perf_counter as now; begin = now(); import diglot; diglot.open; print(now() - begin)"
+    code = "from time import perf_counter as now; begin = now(); import diglot; statestore.open; print(now() - begin)"
     return statistics.median([float(_run("-c", code)) for _ in range(times + 1)][1:])
 
 
@@ -74,9 +74,9 @@ def _run(*arguments: str) -> str:
 
 
 def _list(url: str, how: str) -> dict[str, int]:
-    import diglot
+    from diglot import statestore
 
-    with diglot.open(url, migrate=False) as db:
+    with statestore.open(url, migrate=False) as db:
         if how == "python":
             tracemalloc.start()
         rows, after = 0, None

@@ -13,13 +13,13 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from tests.vectors.redis_server import redis_server
+from tests.statestore.vectors.redis_server import redis_server
 
 from benchmarks import report
 from benchmarks.databases import postgres_server
-from diglot.vectors import Record, VectorSettings, open_vectors
-from diglot.vectors.settings import Provider
-from diglot.vectors.store import VectorStore
+from diglot.statestore.vectors import Record, VectorSettings, open_vectors
+from diglot.statestore.vectors.settings import Provider
+from diglot.statestore.vectors.store import VectorStore
 
 BATCH = 500
 TOP_K = 10

@@ -1,8 +1,8 @@
 r"""Records a pytest run as a WfFormat 1.5 trace. This is how the trace that comes with Diglot was made:
 
-    python examples/record_trace.py pkg/diglot/trace/own-test-run.json -n 2 tests/migrate/test_schema.py \
-        tests/parity/test_same_answers.py tests/repositories/test_{batch,transactions,usage}.py \
-        tests/test_databases.py tests/trace/test_{latency,tree}.py
+    python examples/record_trace.py pkg/diglot/statestore/trace/own-test-run.json -n 2 tests/migrate/test_schema.py \
+        tests/parity/test_same_answers.py tests/statestore/repositories/test_{batch,transactions,usage}.py \
+        tests/test_databases.py tests/statestore/trace/test_{latency,tree}.py
 
 Everything after the file is for pytest. A trace is only written when every test has passed.
 

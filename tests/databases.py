@@ -27,7 +27,7 @@ from tests.pgbouncer import PgBouncer
 from tests.postgres_server import VERSIONS, PostgresServer
 
 if TYPE_CHECKING:
-    from diglot.database import Database
+    from diglot.statestore.database import Database
     from diglot.stores.session import Store
 
 EXTERNAL = [url for url in os.environ.get("DIGLOT_TEST_POSTGRES_URLS", "").split(",") if url.strip()]
@@ -219,12 +219,12 @@ class PostgresDatabases:
         with self._lock.open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self._exists(self._template):
-                import diglot
+                from diglot import statestore
 
                 half_made = f"{self._template}_in_work"
                 self.drop(half_made)
                 self._run("create database {} template template0", half_made)
-                with diglot.open(self.url(half_made), migrate=True):
+                with statestore.open(self.url(half_made), migrate=True):
                     pass
                 self._run("alter database {} rename to {}", half_made, self._template)
         self._has_template = True
@@ -268,10 +268,10 @@ class Databases:
     def migrated_file(self, folder: Path) -> Path:
         """A migrated SQLite file, closed, to be copied."""
         if self._migrated_file is None:
-            import diglot
+            from diglot import statestore
 
             path = folder / "migrated.db"
-            with diglot.open(f"sqlite:///{path}", migrate=True):
+            with statestore.open(f"sqlite:///{path}", migrate=True):
                 pass
             assert not path.with_name("migrated.db-wal").exists(), "a closed store leaves no write-ahead log"
             self._migrated_file = path
@@ -293,10 +293,10 @@ def skip_without_pgbouncer() -> None:
 
 def open_new_database(request: Any, kind: str, tmp_path: Path) -> Iterator[Database]:
     """A new, migrated, empty Database of this kind."""
-    import diglot
+    from diglot import statestore
 
     for url in _new_database(request, kind, tmp_path, migrated=True):
-        with diglot.open(url, migrate=url == MEMORY) as database:
+        with statestore.open(url, migrate=url == MEMORY) as database:
             yield database
 
 

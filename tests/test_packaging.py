@@ -9,7 +9,11 @@ import zipfile
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
-PLACES = {"pkg/diglot": "diglot", "queries": "diglot/queries", "migrations": "diglot/migrations"}
+PLACES = {
+    "pkg/diglot": "diglot",
+    "queries": "diglot/statestore/sql",
+    "migrations": "diglot/statestore/migrations",
+}
 BUILD = "from setuptools.build_meta import build_wheel; build_wheel('out')"
 
 

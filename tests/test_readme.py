@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from diglot.config.keys import KEYS
-from diglot.database import Database
-from diglot.ids import new_id
-from diglot.models import TaskState, WorkflowState
 from diglot.sql.loader import load_text
+from diglot.statestore.config.keys import KEYS
+from diglot.statestore.database import Database
+from diglot.statestore.ids import new_id
+from diglot.statestore.models import TaskState, WorkflowState
 from diglot.stores.session import Dialect
 from tests.cli.running import process
 
@@ -61,10 +61,11 @@ def package_with_the_query(tmp_path: Path) -> Path:
     package = tmp_path / "diglot"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "pkg" / "diglot", package, ignore=ignored)
-    for name in ("queries", "migrations"):
-        shutil.copytree(PROJECT / name, package / name, ignore=ignored)
+    store = package / "statestore"
+    shutil.copytree(PROJECT / "queries", store / "sql", ignore=ignored)
+    shutil.copytree(PROJECT / "migrations", store / "migrations", ignore=ignored)
     for dialect, text in sides().items():
-        with (package / "queries" / dialect / "tasks.sql").open("a") as file:
+        with (store / "sql" / dialect / "tasks.sql").open("a") as file:
             file.write(f"\n{text.rstrip()}\n")
     (rows,) = re.findall(r"`pkg/diglot/(\S+\.py)`", SECTION)
     with (package / rows).open("a") as file:
@@ -80,7 +81,7 @@ def test_adding_a_query_as_the_readme_says_passes_every_check(package_with_the_q
         assert (done.code, done.err) == (0, ""), done.out + done.err
 
     passes("generate")
-    typed = (package_with_the_query / "diglot" / "queries_typed" / "tasks.py").read_text()
+    typed = (package_with_the_query / "diglot" / "statestore" / "queries" / "tasks.py").read_text()
     assert "def count_by_tool(" in typed
     assert "-> list[ToolCount]" in typed
     passes("generate", "--check")
@@ -130,7 +131,8 @@ def test_the_folders_of_the_layout_exist() -> None:
         names = re.match(r" *((?:[\w/]+(?:/|\.py) +)+)", f"{line} ")
         if names is None:
             continue
-        inside = "" if not line.startswith(" ") else "pkg/diglot/"
+        depth = (len(line) - len(line.lstrip())) // 2
+        inside = ["", "pkg/diglot/", "pkg/diglot/statestore/"][depth]
         for name in names[1].split():
             assert (PROJECT / inside / name).exists(), name
 

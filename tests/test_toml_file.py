@@ -154,7 +154,7 @@ def _catalogue_of_queries(folder: Path) -> list[str]:
 def _trace(folder: Path) -> list[str]:
     from importlib import resources
 
-    trace = (resources.files("diglot.trace") / "own-test-run.json").read_bytes()
+    trace = (resources.files("diglot.statestore.trace") / "own-test-run.json").read_bytes()
     (folder / "trace.json").write_bytes(BOM + trace)
     return ["--db-path", "x.db", "workflow", "replay", "trace.json"]
 

@@ -13,7 +13,7 @@ from psycopg.types.string import TextLoader
 from benchmarks.contenders import sql_by_hand as sql
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import error_text, json_text, parse, parse_error, parse_usage, usage_text
-from diglot.models import STATUSES, Page, Progress, TaskState, Tree, User, WorkflowState
+from diglot.statestore.models import STATUSES, Page, Progress, TaskState, Tree, User, WorkflowState
 
 
 def _placeholders(text: LiteralString) -> LiteralString:

@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.contenders import sql_by_hand as sql
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import error_text, json_text, parse, parse_error, parse_usage, usage_text
-from diglot.models import STATUSES, Page, Progress, TaskState, Tree, User, WorkflowState
+from diglot.statestore.models import STATUSES, Page, Progress, TaskState, Tree, User, WorkflowState
 from diglot.stores.sqlite.library import library
 
 GET_TASK = sql.GET_TASK.replace("{}", "?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from diglot.models import TaskState
+from diglot.statestore.models import TaskState
 
 PAGE = 50
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from diglot.models import StateError, TaskState, Tree, TreeNode, UsageEntry
+from diglot.statestore.models import StateError, TaskState, Tree, TreeNode, UsageEntry
 
 TASK_COLUMNS = (
     "workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, "

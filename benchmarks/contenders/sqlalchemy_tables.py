@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from benchmarks.contenders.sql_by_hand import json_text, parse
-from diglot.models import TaskState
+from diglot.statestore.models import TaskState
 
 POOL_SQLITE, POOL_POSTGRES = 5, 10
 """As many connections as Diglot may open: four readers and a writer; ten."""

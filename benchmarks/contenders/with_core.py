@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import MAX_DEPTH
 from benchmarks.contenders.sqlalchemy_tables import open_engines, tasks, values_of, workflows
-from diglot.models import TaskState
+from diglot.statestore.models import TaskState
 
 
 class WithCore:

@@ -1,18 +1,18 @@
-"""Diglot as its users call it: ``diglot.open`` and the repositories."""
+"""Diglot as its users call it: ``statestore.open`` and the repositories."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import diglot
-from diglot.models import Page, Progress, TaskState, Tree, User, WorkflowState
+from diglot import statestore
+from diglot.statestore.models import Page, Progress, TaskState, Tree, User, WorkflowState
 
 
 class WithDiglot:
     """Default settings."""
 
     def __init__(self, url: str) -> None:
-        self._db = diglot.open(url, migrate=False)
+        self._db = statestore.open(url, migrate=False)
 
     def prepare(self, state: TaskState) -> TaskState:
         return state

@@ -12,7 +12,7 @@ from benchmarks.contenders.contender import PAGE
 from benchmarks.contenders.sql_by_hand import MAX_DEPTH
 from benchmarks.contenders.sqlalchemy_tables import metadata, open_engines, tasks, values_of, workflows
 from benchmarks.contenders.with_core import PROGRESS, descendants, is_newest, newest, upsert
-from diglot.models import TaskState
+from diglot.statestore.models import TaskState
 
 
 class Base(DeclarativeBase):

@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-import diglot
 from benchmarks import report
 from benchmarks.databases import durable_server
 from benchmarks.outages.measure import WAYS, Load, Outage, outage
 from benchmarks.program import Program
+from diglot import statestore
 
 LOAD = Load(writers=6, readers=2, pause=0.0, before=500, failures=8)
 
@@ -33,7 +33,7 @@ def main(timeout: float, times: int, json_file: Path | None) -> None:
         durable_server(18) as server,
         tempfile.TemporaryDirectory(prefix="diglot-bench-") as folder,
     ):
-        with diglot.open(server.url(), migrate=True) as database:
+        with statestore.open(server.url(), migrate=True) as database:
             _, key = database.users.create_first_admin("admin@example.com")
         with Program(server.url(), Path(folder), "--request-timeout", str(timeout)) as program:
             found = [

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from diglot.database import Database
 from diglot.errors import NotFound
-from diglot.ids import new_id
+from diglot.statestore.database import Database
+from diglot.statestore.ids import new_id
 
 UNKNOWN = "urn:diglot:problem:outcome-unknown"
 _PATIENCE = 60.0

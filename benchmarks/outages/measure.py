@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from tests.postgres_server import PostgresServer
 
-import diglot
 from benchmarks.outages.clients import Answer, Clients, Kept, kept
+from diglot import statestore
 
 WAYS: dict[str, Callable[[PostgresServer], None]] = {
     "pg_ctl stop -m fast": lambda server: server.stop("fast"),
@@ -66,7 +66,7 @@ def outage(server: PostgresServer, url: str, key: str, way: str, load: Load, *, 
         clients.wait_for("writes after the outage", lambda answers: _written(answers, back) >= load.before)
     answers = clients.answers
     served = min(answer.ended for answer in answers if _is_write(answer) and answer.ended > back) - back
-    with diglot.open(server.url(), migrate=False) as database:
+    with statestore.open(server.url(), migrate=False) as database:
         found = kept(answers, database)
     return Outage(
         way if load.failures else f"{way}, back at once",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from diglot.catalogue.facing import Facing, Line, alone, facing
-from diglot.database import packaged_queries
+from diglot.statestore.database import packaged_queries
 
 
 def shown(line: Line) -> str:

@@ -14,7 +14,7 @@ from diglot.check.parity import check_parity
 from diglot.check.prepare import check_prepare
 from diglot.check.project import Project
 from diglot.check.scratch import migrate
-from diglot.repositories.row_models import ROW_MODELS
+from diglot.statestore.repositories.row_models import ROW_MODELS
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings
@@ -48,8 +48,8 @@ def test_right_trees_have_no_finding(tmp_path: Path, stores: Stores) -> None:
 
 def test_our_own_trees_have_no_finding(postgres_url: str, tmp_path: Path) -> None:
     project = Project(
-        queries=Path(str(resources.files("diglot.queries").joinpath("__init__.py"))).parent,
-        migrations=Path(str(resources.files("diglot.migrations").joinpath("__init__.py"))).parent,
+        queries=Path(str(resources.files("diglot.statestore.sql").joinpath("__init__.py"))).parent,
+        migrations=Path(str(resources.files("diglot.statestore.migrations").joinpath("__init__.py"))).parent,
         models=ROW_MODELS,
     )
     settings = SQLiteSettings(path=str(tmp_path / "own.db"))

@@ -13,10 +13,10 @@ from diglot.check.describe import describe, describer
 from diglot.check.lineage import derive
 from diglot.check.scratch import migrate
 from diglot.check.variants import Combination, combinations
-from diglot.database import packaged_queries
 from diglot.errors import SchemaMismatch
 from diglot.sql.header import Parameter
 from diglot.sql.loader import load_text
+from diglot.statestore.database import packaged_queries
 from diglot.stores import open_store
 from diglot.stores.session import DIALECTS, Statement
 from diglot.stores.settings import SQLiteSettings
@@ -111,7 +111,7 @@ def test_where_parameters_go(sql: str) -> None:
 
 def test_what_is_read_and_written_is_what_sqlite_says_it_is(tmp_path: Path) -> None:
     """The authorizer tells every column that a statement touches while it is prepared."""
-    migrations = Path(str(resources.files("diglot.migrations").joinpath("__init__.py"))).parent
+    migrations = Path(str(resources.files("diglot.statestore.migrations").joinpath("__init__.py"))).parent
     queries = list(packaged_queries("sqlite"))
     with open_store(SQLiteSettings(path=str(tmp_path / "own.db"))) as store:
         migrate(store, migrations)

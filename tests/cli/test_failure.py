@@ -275,7 +275,7 @@ def test_what_was_started_with_nohup_survives_the_terminal() -> None:
     assert command.returncode == 143
 
 
-@pytest.mark.parametrize("module", ["click", "diglot.cli.root", "diglot.config", "pydantic"])
+@pytest.mark.parametrize("module", ["click", "diglot.cli.root", "diglot.statestore.config", "pydantic"])
 def test_ctrl_c_while_modules_are_loaded_shows_no_traceback(module: str) -> None:
     command = started("config", "show", python=("-v",))
     assert command.stderr is not None

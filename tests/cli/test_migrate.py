@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import diglot as package
+from diglot import statestore
 from diglot.migrate.tree import MigrationTree, packaged
 from diglot.stores.session import Dialect
 from tests.cli.running import Result, diglot, terminal
@@ -114,7 +114,7 @@ def test_status_is_a_table_for_people(run: Run) -> None:
 
 
 def with_data(database_url: str) -> None:
-    with package.open(database_url, migrate=True) as db:
+    with statestore.open(database_url, migrate=True) as db:
         db.users.create("ada@example.org")
 
 
@@ -154,7 +154,7 @@ def test_down_asks_a_person(typed: str, code: int, state: str, tmp_path: Path) -
 @on_every_lasting_database
 def test_an_edited_migration_is_seen_and_blessed(run: Run, database_url: str) -> None:
     run("up")
-    with package.open(database_url, migrate=False) as db:
+    with statestore.open(database_url, migrate=False) as db:
         from diglot.stores.session import Statement
 
         change = "update diglot_migration_checksum set sha256 = 'x' where migration_id like '20250603124835%'"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import diglot as package
+from diglot import statestore
 from diglot.cli.output import Output, cell
-from diglot.models import Page, User, WorkflowState
+from diglot.statestore.models import Page, User, WorkflowState
 from tests.cli.running import diglot, process, terminal
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
@@ -133,7 +133,7 @@ def test_a_narrow_terminal_shows_a_block_a_row_and_cuts_nothing() -> None:
 
 def test_one_long_id_folds_and_leaves_the_table_a_table(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/app.db"
-    with package.open(url) as db:
+    with statestore.open(url) as db:
         for id in ("w" * 255, "short"):
             db.workflows.upsert(WorkflowState(id, "flow", "RUNNING"))
     _, shown = terminal("workflow", "list", "--database-url", url, columns=130)
@@ -145,8 +145,8 @@ def test_one_long_id_folds_and_leaves_the_table_a_table(tmp_path: Path) -> None:
 
 def test_long_values_fold_in_several_columns_and_the_others_stay_on_one_line(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/app.db"
-    usual = package.new_id()
-    with package.open(url) as db:
+    usual = statestore.new_id()
+    with statestore.open(url) as db:
         for id, workflow_id in (("w" * 255, "flow"), (usual, "v" * 120), ("日本" * 100, "v")):
             db.workflows.upsert(WorkflowState(id, workflow_id, "RUNNING"))
     _, shown = terminal("workflow", "list", "--database-url", url, columns=120)
@@ -160,7 +160,7 @@ def test_long_values_fold_in_several_columns_and_the_others_stay_on_one_line(tmp
 
 def test_a_table_that_just_fits_is_not_cut(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/app.db"
-    with package.open(url) as db:
+    with statestore.open(url) as db:
         user = db.users.create("ada@example.org")
     whole = cell(user.created_at)
     needed = sum(map(len, (user.id, user.email, "ROLE", whole))) + 3 * 3

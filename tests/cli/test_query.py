@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diglot.database import packaged_queries
+from diglot.statestore.database import packaged_queries
 from diglot.stores.session import DIALECTS
 from tests.cli.running import diglot, terminal
 

@@ -87,6 +87,8 @@ def test_options_that_need_each_other(arguments):
 
 
 def test_nothing_of_ours_is_touched_without_a_change():
-    before = {path: path.stat().st_mtime_ns for path in Path(str(resources.files("diglot.queries_typed"))).iterdir()}
+    before = {
+        path: path.stat().st_mtime_ns for path in Path(str(resources.files("diglot.statestore.queries"))).iterdir()
+    }
     assert diglot("generate").code == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -12,14 +12,14 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from diglot.database import packaged_queries
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.generate import modules, stale, write
-from diglot.repositories.row_models import ROW_MODELS
+from diglot.statestore.database import packaged_queries
+from diglot.statestore.repositories.row_models import ROW_MODELS
 from diglot.stores.session import DIALECTS
 from tests.generate.type_check import mypy
 
-QUERIES = resources.files("diglot.queries")
+QUERIES = resources.files("diglot.statestore.sql")
 ODD = '''
 -- name: list(class_of, session, self)
 -- param: class_of text[]?
@@ -74,7 +74,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_generated_types_are_up_to_date():
-    assert stale(Path(str(resources.files("diglot.queries_typed"))), modules(QUERIES, ROW_MODELS)) == []
+    assert stale(Path(str(resources.files("diglot.statestore.queries"))), modules(QUERIES, ROW_MODELS)) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -82,8 +82,10 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
     seen = set()
     for query in packaged_queries(dialect):
         source = query.source
-        module = import_module(f"diglot.queries_typed.{source.subject}")
-        protocol = get_type_hints(import_module("diglot.queries_typed").Queries.__dict__[source.subject].fget)["return"]
+        module = import_module(f"diglot.statestore.queries.{source.subject}")
+        protocol = get_type_hints(import_module("diglot.statestore.queries").Queries.__dict__[source.subject].fget)[
+            "return"
+        ]
         method = getattr(protocol, source.name)
         parameters = inspect.signature(method).parameters
         if source.suffix == "*!":
@@ -97,7 +99,7 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
     methods = {
         (kind.__module__.rpartition(".")[2], name)
         for subject in {subject for subject, _ in seen}
-        for kind in [getattr(import_module(f"diglot.queries_typed.{subject}"), f"{camel(subject)}Queries")]
+        for kind in [getattr(import_module(f"diglot.statestore.queries.{subject}"), f"{camel(subject)}Queries")]
         for name in vars(kind)
         if not name.startswith("_")
     }

@@ -8,8 +8,8 @@ from tests.generate.type_check import mypy
 
 HEAD = """
 from datetime import datetime
-from diglot.models import TaskState
-from diglot.repositories.base import Context
+from diglot.statestore.models import TaskState
+from diglot.statestore.repositories.base import Context
 from diglot.sql.together import call, together
 
 def right(c: Context, at: datetime) -> TaskState | None:

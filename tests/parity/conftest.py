@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from diglot.database import Database
-from diglot.models import TaskState, WorkflowState
+from diglot.statestore.database import Database
+from diglot.statestore.models import TaskState, WorkflowState
 
 AT = datetime(2026, 1, 31, 9, 5, 7, 123, tzinfo=UTC)
 

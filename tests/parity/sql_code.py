@@ -3,8 +3,8 @@
 import re
 from importlib import resources
 
-from diglot.database import packaged_queries
 from diglot.sql.scanner import Kind, scan
+from diglot.statestore.database import packaged_queries
 from diglot.stores.session import DIALECTS
 
 
@@ -35,6 +35,6 @@ def migrations():
     return [
         (dialect, file.name, file.read_text("utf-8"))
         for dialect in DIALECTS
-        for file in sorted((resources.files("diglot.migrations") / dialect).iterdir(), key=lambda f: f.name)
+        for file in sorted((resources.files("diglot.statestore.migrations") / dialect).iterdir(), key=lambda f: f.name)
         if file.name.endswith(".sql")
     ]

@@ -7,9 +7,9 @@ from itertools import product
 
 import pytest
 
-from diglot.models import StateError, TaskState, UsageEntry, WorkflowState
-from diglot.repositories.row_models import ROW_MODELS
 from diglot.sql.query import CountQuery, ManyQuery, RowQuery
+from diglot.statestore.models import StateError, TaskState, UsageEntry, WorkflowState
+from diglot.statestore.repositories.row_models import ROW_MODELS
 from tests.parity.sql_code import words
 
 AT = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)

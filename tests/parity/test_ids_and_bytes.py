@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diglot.errors import InvalidValue, NotNullViolation, TaskNotFound, WrongType
-from diglot.models import WorkflowState
-from diglot.repositories.key_format import hash_key
+from diglot.statestore.models import WorkflowState
+from diglot.statestore.repositories.key_format import hash_key
 from tests.parity.adhoc import count, query, rows, scratch, script, value
 from tests.parity.strategies import FEW, HOSTILE, ids
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diglot.errors import CheckViolation, ConstraintViolation, InvalidValue
-from diglot.models import StateError, UsageEntry, WorkflowState
 from diglot.sql.canonical_json import MAX_INTEGER, parse
+from diglot.statestore.models import StateError, UsageEntry, WorkflowState
 from tests.parity.adhoc import count, query, rows, scratch, script
 from tests.parity.strategies import FEW, HOSTILE, floats, integers, json_objects
 from tests.sql.test_canonical_json import assert_same_types

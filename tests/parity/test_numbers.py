@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diglot.errors import CheckViolation, InvalidValue, WrongType
-from diglot.models import UsageEntry, WorkflowState
+from diglot.statestore.models import UsageEntry, WorkflowState
 from tests.parity.adhoc import count, query, rows, scratch, script, value
 from tests.parity.strategies import FEW, floats
 

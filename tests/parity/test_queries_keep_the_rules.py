@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from diglot.database import packaged_queries
+from diglot.statestore.database import packaged_queries
 from diglot.stores.session import DIALECTS
 from tests.parity.rules import RULES, orders
 from tests.parity.sql_code import queries, tidy, words

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Union
 
 import pytest
 
-import diglot
-from diglot.database import Database
+from diglot import statestore
 from diglot.errors import DiglotError, TransactionError
-from diglot.models import EXECUTION_TYPES, STATUSES, StateError, TaskState, UsageEntry, WorkflowState
+from diglot.statestore.database import Database
+from diglot.statestore.models import EXECUTION_TYPES, STATUSES, StateError, TaskState, UsageEntry, WorkflowState
 from tests.databases import POSTGRES, Databases, _new_database
 from tests.parity.strategies import HOSTILE
 
@@ -73,7 +73,7 @@ def everywhere(request, tmp_path, databases: Databases):
         opened = {}
         for kind in ("sqlite-file", "sqlite-memory", *POSTGRES):
             url = stack.enter_context(contextmanager(_new_database)(request, kind, tmp_path, migrated=True))
-            opened[kind] = Everything(stack.enter_context(diglot.open(url)))
+            opened[kind] = Everything(stack.enter_context(statestore.open(url)))
         yield opened
 
 

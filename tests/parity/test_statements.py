@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from diglot.database import Database
 from diglot.errors import (
     CheckViolation,
     ConcurrentUpdate,
@@ -20,7 +19,8 @@ from diglot.errors import (
     UnknownReference,
     UserNotFound,
 )
-from diglot.models import UsageEntry, WorkflowState
+from diglot.statestore.database import Database
+from diglot.statestore.models import UsageEntry, WorkflowState
 from tests.parity.adhoc import count, query, rows, scratch, script, value
 from tests.parity.conftest import AT
 
@@ -310,9 +310,9 @@ select count(*) as n from numbers
 
 @pytest.mark.parity(95)
 def test_a_statement_that_takes_too_long_is_a_statement_timeout(database_url):
-    import diglot
+    from diglot import statestore
 
-    with diglot.open(database_url, migrate=False, statement_timeout=0.2) as db:
+    with statestore.open(database_url, migrate=False, statement_timeout=0.2) as db:
         with pytest.raises(StatementTimeout):
             value(db.store, ENDLESS, "int")
         assert value(db.store, "select 1 as x", "int") == 1

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diglot.errors import CheckViolation, EmailExists, InvalidValue, UniqueViolation, UserNotFound
-from diglot.models import StateError, TaskState, UsageEntry, WorkflowState
-from diglot.repositories.validation import normalise_email
+from diglot.statestore.models import StateError, TaskState, UsageEntry, WorkflowState
+from diglot.statestore.repositories.validation import normalise_email
 from tests.parity.adhoc import count, query, rows, scratch, value
 from tests.parity.strategies import FEW, HOSTILE, text
 

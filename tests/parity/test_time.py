@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diglot.database import Database
 from diglot.errors import CheckViolation, DatabaseError, InvalidValue
-from diglot.models import UsageEntry, WorkflowState
+from diglot.statestore.database import Database
+from diglot.statestore.models import UsageEntry, WorkflowState
 from tests.parity.adhoc import count, query, rows, scratch, script, value
 from tests.parity.conftest import AT
 from tests.parity.strategies import FEW

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diglot.errors import DiglotError, QueryResultError
-from diglot.repositories.row_models import ROW_MODELS
 from diglot.sql.decoding import Decoders
 from diglot.sql.loader import load_text
+from diglot.statestore.repositories.row_models import ROW_MODELS
 from diglot.stores.session import DIALECTS, Dialect, Statement, Store
 
 DEEP = "[" * 100_000

@@ -75,7 +75,7 @@ def test_the_sent_text_begins_with_the_querys_name_and_has_no_semicolon(dialect)
 
 
 def test_every_packaged_statement_begins_with_its_name():
-    from diglot.database import packaged_queries
+    from diglot.statestore.database import packaged_queries
 
     for dialect in DIALECTS:
         for packaged in packaged_queries(dialect):

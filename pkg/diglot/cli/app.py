@@ -15,8 +15,8 @@ from diglot.cli.output import Output
 from diglot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from diglot.config import Config
-    from diglot.database import Database
+    from diglot.statestore.config import Config
+    from diglot.statestore.database import Database
 
 
 class App:
@@ -31,7 +31,7 @@ class App:
     @cached_property
     def config(self) -> Config:
         """The configuration in force, read when it is first asked for."""
-        from diglot.config import load
+        from diglot.statestore.config import load
 
         return load(config_file=self.config_file, flags=self.flags)
 
@@ -46,7 +46,7 @@ class App:
         ``memory``: this command makes sense on a database that is gone when the command ends. Else such a database is
         a ConfigurationError.
         """
-        from diglot.database import open_config
+        from diglot.statestore.database import open_config
 
         if not memory:
             self.refuse_memory()

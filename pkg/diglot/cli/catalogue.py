@@ -50,7 +50,7 @@ def catalogue(
     """
     if not out.absolute().parent.is_dir():
         raise ConfigurationError(f"can't write {out}: there is no folder {out.parent}; make it first")
-    from diglot.config.check import load_check
+    from diglot.statestore.config.check import load_check
 
     settings = load_check(app.config_file)
     try:

@@ -14,7 +14,7 @@ from diglot.errors import ConfigurationError
 if TYPE_CHECKING:
     from diglot.check.formats import Form
     from diglot.check.project import Project
-    from diglot.config.check import CheckSettings
+    from diglot.statestore.config.check import CheckSettings
 
 CHECKS = ("headers", "parity", "prepare", "plans", "migrations", "drift")
 FORMS = ("table", "json", "github", "junit")
@@ -60,7 +60,7 @@ def check(
     Example:
       diglot check --only plans --only migrations --format github
     """
-    from diglot.config.check import load_check
+    from diglot.statestore.config.check import load_check
 
     settings = load_check(app.config_file)
     with chosen_project(settings, queries, migrations, models=models, dialect=dialect) as project:

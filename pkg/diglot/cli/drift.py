@@ -61,8 +61,8 @@ def drift(
     Example:
       diglot drift postgresql://localhost/app sqlite:///data/app.db
     """
-    from diglot.config.check import load_check
-    from diglot.database import utc_now
+    from diglot.statestore.config.check import load_check
+    from diglot.statestore.database import utc_now
 
     try:
         from diglot.drift import drift as compare_with

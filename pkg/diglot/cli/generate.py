@@ -40,10 +40,10 @@ def generate(app: App, check: bool, queries: Path | None, out: Path | None, mode
     if queries is None:
         if out is not None or models is not None:
             raise click.UsageError("--out and --models are for another project: name its --queries too")
-        from diglot.repositories.row_models import ROW_MODELS
+        from diglot.statestore.repositories.row_models import ROW_MODELS
 
-        files = modules(_folder("diglot.queries"), ROW_MODELS)
-        out = _folder("diglot.queries_typed")
+        files = modules(_folder("diglot.statestore.sql"), ROW_MODELS)
+        out = _folder("diglot.statestore.queries")
     else:
         if out is None:
             raise click.UsageError("--queries needs --out, the folder of the modules")

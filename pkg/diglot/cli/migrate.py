@@ -132,8 +132,8 @@ def new(app: App, name: str, folder: Path) -> None:
     Example:
       diglot migrate new add_task_priority
     """
-    from diglot.database import utc_now
     from diglot.migrate.template import new_migration
+    from diglot.statestore.database import utc_now
 
     files = [str(file) for file in new_migration(folder, name, utc_now())]
     app.out.answer({"files": files}, lambda: click.echo("\n".join(files)))
@@ -162,8 +162,8 @@ def bless(app: App, ids: tuple[str, ...]) -> None:
 def _migrator(app: App, *, read_only: bool = False) -> Iterator[Migrator]:
     import msgspec
 
-    from diglot.database import utc_now
     from diglot.migrate.runner import Migrator
+    from diglot.statestore.database import utc_now
     from diglot.stores import open_store
     from diglot.stores.settings import SQLiteSettings
 

@@ -128,7 +128,7 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    from diglot.cli.tree import STYLES
+    from diglot.statestore.cli.tree import STYLES
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name, width in zip(columns, _shared(room, least, widths), strict=True):

@@ -9,7 +9,7 @@ import click
 
 from diglot.cli.app import note
 from diglot.cli.output import Output
-from diglot.models import Page
+from diglot.statestore.models import Page
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

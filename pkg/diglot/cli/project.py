@@ -12,7 +12,7 @@ from diglot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from diglot.check.project import Project
-    from diglot.config.check import CheckSettings
+    from diglot.statestore.config.check import CheckSettings
 
 
 @contextmanager
@@ -40,10 +40,10 @@ def chosen_project(
         what["models"] = dict(load_models(models or settings.models or ""))
     with ExitStack() as stack:
         if queries is None and migrations is None:
-            from diglot.repositories.row_models import ROW_MODELS
+            from diglot.statestore.repositories.row_models import ROW_MODELS
 
-            queries = stack.enter_context(resources.as_file(resources.files("diglot.queries")))
-            migrations = stack.enter_context(resources.as_file(resources.files("diglot.migrations")))
+            queries = stack.enter_context(resources.as_file(resources.files("diglot.statestore.sql")))
+            migrations = stack.enter_context(resources.as_file(resources.files("diglot.statestore.migrations")))
             what.setdefault("models", dict(ROW_MODELS))
         yield Project(queries=queries, migrations=migrations, **what)
 

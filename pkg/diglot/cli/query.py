@@ -61,7 +61,7 @@ def show(app: App, name: str) -> None:
 
 
 def _queries() -> dict[str, Dialects]:
-    from diglot.database import packaged_queries
+    from diglot.statestore.database import packaged_queries
     from diglot.stores.session import DIALECTS
 
     found: dict[str, Dialects] = {}

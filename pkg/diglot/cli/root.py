@@ -114,14 +114,14 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
 @click.group(
     cls=LazyGroup,
     lazy={
-        "quickstart": "diglot.cli.quickstart:quickstart",
-        "init": "diglot.cli.init:init",
+        "quickstart": "diglot.statestore.cli.quickstart:quickstart",
+        "init": "diglot.statestore.cli.init:init",
         "config": "diglot.cli.root:config",
         "migrate": "diglot.cli.root:migrate",
         "user": "diglot.cli.root:user",
         "key": "diglot.cli.root:key",
         "auth": "diglot.cli.root:auth",
-        "start": "diglot.cli.start:start",
+        "start": "diglot.statestore.cli.start:start",
         "workflow": "diglot.cli.root:workflow",
         "query": "diglot.cli.root:query",
         "generate": "diglot.cli.generate:generate",
@@ -151,7 +151,7 @@ cli.params.extend(global_options(hidden=False))
 config = lazy_group(
     "config",
     "See which settings are in force.\n\n\b\nExample:\n  diglot config show",
-    show="diglot.cli.config:show",
+    show="diglot.statestore.cli.config:show",
 )
 migrate = lazy_group(
     "migrate",
@@ -165,32 +165,32 @@ migrate = lazy_group(
 user = lazy_group(
     "user",
     "Manage the users who may come in.\n\n\b\nExample:\n  diglot user create ada@example.org",
-    create="diglot.cli.user:create",
-    list="diglot.cli.user:list_users",
-    show="diglot.cli.user:show",
-    update="diglot.cli.user:update",
-    delete="diglot.cli.user:delete",
+    create="diglot.statestore.cli.user:create",
+    list="diglot.statestore.cli.user:list_users",
+    show="diglot.statestore.cli.user:show",
+    update="diglot.statestore.cli.user:update",
+    delete="diglot.statestore.cli.user:delete",
 )
 key = lazy_group(
     "key",
     "Manage the API keys of users.\n\n\b\nExample:\n  diglot key issue ada@example.org --name laptop",
-    issue="diglot.cli.key:issue",
-    list="diglot.cli.key:list_keys",
-    revoke="diglot.cli.key:revoke",
-    rotate="diglot.cli.key:rotate",
+    issue="diglot.statestore.cli.key:issue",
+    list="diglot.statestore.cli.key:list_keys",
+    revoke="diglot.statestore.cli.key:revoke",
+    rotate="diglot.statestore.cli.key:rotate",
 )
 auth = lazy_group(
     "auth",
     "Find out whose API key it is.\n\n\b\nExample:\n  diglot auth check < key.txt",
-    check="diglot.cli.auth:check",
+    check="diglot.statestore.cli.auth:check",
 )
 workflow = lazy_group(
     "workflow",
     "Record workflow executions and look at them.\n\n\b\nExample:\n  diglot workflow list --status FAILED",
-    replay="diglot.cli.replay:replay",
-    list="diglot.cli.workflow:list_workflows",
-    show="diglot.cli.workflow:show",
-    delete="diglot.cli.workflow:delete",
+    replay="diglot.statestore.cli.replay:replay",
+    list="diglot.statestore.cli.workflow:list_workflows",
+    show="diglot.statestore.cli.workflow:show",
+    delete="diglot.statestore.cli.workflow:delete",
 )
 query = lazy_group(
     "query",

@@ -118,7 +118,7 @@ class MigrationTree(msgspec.Struct, frozen=True):
 
 def packaged() -> Traversable:
     """The folder of Diglot's own migrations."""
-    return files("diglot.migrations")
+    return files("diglot.statestore.migrations")
 
 
 def check_pairs(one: MigrationTree, other: MigrationTree) -> None:

@@ -6,7 +6,7 @@
 -- name: create_vectors#
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- The extension, the tables, and the function that makes a collection's index.
-select pg_advisory_xact_lock(hashtextextended('diglot.vectors', 0));
+select pg_advisory_xact_lock(hashtextextended('diglot.statestore.vectors', 0));
 
 create extension if not exists vector;
 
@@ -72,7 +72,7 @@ $$;
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: bool
 -- Alone until the end of the transaction, so that two who open a new collection make it once.
-select pg_advisory_xact_lock(hashtextextended('diglot.vectors', 0)) is not null;
+select pg_advisory_xact_lock(hashtextextended('diglot.statestore.vectors', 0)) is not null;
 
 -- name: extension_version()$
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-import diglot
+from diglot import statestore
 from diglot.errors import DatabaseReadOnly
 from diglot.stores.postgres.store import PostgresStore, open_postgres
 from diglot.stores.session import Statement
@@ -130,10 +130,10 @@ def test_a_snapshot_that_is_written_in_does_not_blame_the_server(postgres_url: s
 
 
 def test_the_repositories_write_nothing_either(postgres_url: str) -> None:
-    with diglot.open(postgres_url, migrate=True) as db:
+    with statestore.open(postgres_url, migrate=True) as db:
         user = db.users.create("a@x.org")
         issued = db.api_keys.issue(user.id)
-    with read_only(postgres_url), diglot.open(postgres_url) as db:
+    with read_only(postgres_url), statestore.open(postgres_url) as db:
         for call in (
             lambda: db.users.delete(user.id),
             lambda: db.users.create("b@x.org"),

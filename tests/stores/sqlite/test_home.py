@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from diglot.errors import ConfigurationError
+from diglot.statestore.vectors.settings import VectorSettings
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.path import expanded
 from diglot.stores.sqlite.store import open_sqlite
 from diglot.stores.url import parse_url
-from diglot.vectors.settings import VectorSettings
-from tests.config.configuring import configure, refusal, sqlite
+from tests.statestore.config.configuring import configure, refusal, sqlite
 
 pytestmark = pytest.mark.sqlite
 

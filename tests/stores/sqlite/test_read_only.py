@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import diglot as package
+from diglot import statestore
 from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseReadOnly, DatabaseUnavailable
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
@@ -112,7 +112,7 @@ def folder() -> Iterator[Path]:
 
 def test_the_state_of_the_migrations_is_told_to_one_who_can_only_read(folder: Path) -> None:
     path = folder / "app.db"
-    with package.open(f"sqlite:///{path}", migrate=True):
+    with statestore.open(f"sqlite:///{path}", migrate=True):
         pass
     before = state(folder)
     path.chmod(0o444)

@@ -1,0 +1,45 @@
+"""``diglot auth``: whose key is it? The key never stands in an argument, where other users of the machine see it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from diglot.cli.app import App, pass_app
+from diglot.errors import InvalidApiKey
+from diglot.statestore.cli.user import print_user
+
+LONGEST = 256
+
+
+@click.command()
+@pass_app
+def check(app: App) -> None:
+    """Tell whose API key it is, or end with exit code 1 if it is not valid.
+
+    The key is taken from the variable DIGLOT_API_KEY, else from standard input.
+
+    \b
+    Example:
+      diglot auth check < key.txt
+    """
+    secret = _key()
+    with app.open() as db:
+        print_user(app.out, db.api_keys.authenticate(secret))
+
+
+def _key() -> str:
+    secret = os.environ.get("DIGLOT_API_KEY", "").strip()
+    if not secret and sys.stdin is not None:
+        if sys.stdin.isatty():
+            secret = click.prompt("API key", hide_input=True, err=True)
+        else:
+            try:
+                secret = sys.stdin.readline(LONGEST).strip()
+            except UnicodeDecodeError:
+                raise InvalidApiKey from None
+    if not secret:
+        raise click.UsageError("no API key: set DIGLOT_API_KEY, or give the key on standard input")
+    return secret

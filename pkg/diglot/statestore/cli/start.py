@@ -1,0 +1,121 @@
+"""``diglot start``: the state store as a service over HTTP."""
+
+from __future__ import annotations
+
+import click
+
+from diglot.cli.app import App, pass_app
+from diglot.errors import ConfigurationError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    show_default=True,
+    help="How to log, to standard error: lines for people, or JSON.",
+)
+@click.option(
+    "--no-auth", is_flag=True, help="Let everybody in who can reach it, as an admin; only on a loopback address."
+)
+@click.option(
+    "--request-timeout",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Answer a request with 503 after this long; its body counts too.",
+)
+@click.option(
+    "--write-timeout",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Disconnect a client that takes nothing of its answer for this long.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many connections there may be at once.",
+)
+@click.option(
+    "--max-connections-per-address",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many of one client address; with --trusted-proxy there is no such limit.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Believe what this proxy says about a client's address; may stand several times.",
+)
+@click.option(
+    "--failures-per-minute",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="NUMBER",
+    help="How often a client address may fail to sign in before it has to wait.",
+)
+@click.option(
+    "--concurrent-workflows",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="How many workflows you expect to run at once; the log tells where the database is not made for that.",
+)
+@pass_app
+def start(
+    app: App,
+    host: str,
+    port: int,
+    log_format: str,
+    no_auth: bool,
+    request_timeout: float,
+    write_timeout: float,
+    max_connections: int,
+    max_connections_per_address: int,
+    trusted_proxies: tuple[str, ...],
+    failures_per_minute: int,
+    concurrent_workflows: int | None,
+) -> None:
+    """Run the state store as a service over HTTP, until SIGTERM, SIGHUP or Ctrl-C.
+
+    Brings the schema up to date first, unless auto_migrate is off. Whoever comes in needs an API key: 'diglot init
+    --admin EMAIL' makes the first one. The interface is described at /schema, its health at /health.
+
+    \b
+    Example:
+      diglot start --port 8080
+    """
+    if not no_auth:
+        app.refuse_memory()  # nobody could ever have a key for it
+    try:
+        from diglot.statestore.server.run import serve
+        from diglot.statestore.server.settings import ServerSettings
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"the service needs {error.name}: pip install 'diglot[server]'") from error
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        log_format="json" if log_format == "json" else "console",
+        auth=not no_auth,
+        request_timeout=request_timeout,
+        write_timeout=write_timeout,
+        max_connections=max_connections,
+        max_connections_per_address=max_connections_per_address,
+        trusted_proxies=trusted_proxies,
+        failures_per_minute=failures_per_minute,
+        concurrent_workflows=concurrent_workflows,
+    )
+    serve(app.config, settings)

@@ -1,0 +1,115 @@
+"""``diglot workflow list|show|delete``: the executions that are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+from diglot.cli.confirm import confirm, yes_option
+from diglot.cli.output import cell, console
+from diglot.cli.pages import page_options, print_page
+from diglot.statestore.models import STATUSES, Status, TaskState, WorkflowState
+
+if TYPE_CHECKING:
+    from diglot.statestore.database import Database
+
+MOST_TASKS = 100_000
+PAGE = 1000
+execution_argument: Callable[..., Callable[..., None]] = click.argument("workflow_exec_id", metavar="ID")
+
+
+@click.command("list")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those with this status.")
+@click.option("--workflow-id", metavar="NAME", help="Only executions of this workflow.")
+@page_options
+@pass_app
+def list_workflows(app: App, status: Status | None, workflow_id: str | None, limit: int, after: str | None) -> None:
+    """List the recorded executions, newest first, a page at a time.
+
+    \b
+    Example:
+      diglot workflow list --status FAILED --limit 20
+    """
+    with app.open() as db:
+        page = db.workflows.list(status=status, workflow_id=workflow_id, limit=limit, after=after)
+    rows = [[run.workflow_exec_id, run.workflow_id, run.status, run.created_at, run.updated_at] for run in page.items]
+    print_page(app.out, ["ID", "WORKFLOW", "STATUS", "CREATED", "UPDATED"], rows, page, "no workflow executions")
+
+
+@click.command()
+@execution_argument
+@click.option(
+    "--width",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="How many children of one task to show; a last line counts the others.",
+)
+@pass_app
+def show(app: App, workflow_exec_id: str, width: int) -> None:
+    """Show one execution with its tasks as a tree; where a level is wide, it is cut short and counted.
+
+    \b
+    Example:
+      diglot workflow show 01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0f
+    """
+    with app.open() as db:
+        state = db.workflows.get(workflow_exec_id, with_tasks=False)
+        tasks = _all_tasks(db, workflow_exec_id)
+    app.out.answer({"workflow": state, "tasks": tasks}, lambda: _print_run(state, tasks, width))
+
+
+@click.command()
+@execution_argument
+@yes_option
+@pass_app
+def delete(app: App, workflow_exec_id: str, yes: bool) -> None:
+    """Delete one execution and all its tasks. It asks first.
+
+    \b
+    Example:
+      diglot workflow delete 01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0f
+    """
+    with app.open() as db:
+        if not yes:
+            found = db.workflows.get(workflow_exec_id, with_tasks=False)
+            confirm(
+                [f"execution {workflow_exec_id} of {found.workflow_id} ({found.status}) and all its tasks"],
+                doing="deleting",
+                question="Delete all the same?",
+                undone="nothing was deleted",
+            )
+        db.workflows.delete(workflow_exec_id)
+    app.out.line(f"deleted {workflow_exec_id} and its tasks", {"deleted": workflow_exec_id})
+
+
+def _all_tasks(db: Database, workflow_exec_id: str) -> list[TaskState]:
+    tasks: list[TaskState] = []
+    after: str | None = None
+    while len(tasks) < MOST_TASKS:
+        page = db.tasks.list(workflow_exec_id=workflow_exec_id, limit=PAGE, after=after)
+        tasks += page.items
+        after = page.next
+        if after is None:
+            return tasks
+    note(f"only the first {MOST_TASKS:,} tasks are shown")
+    return tasks
+
+
+def _print_run(state: WorkflowState, tasks: list[TaskState], width: int) -> None:
+    from diglot.statestore.cli.tree import workflow_tree
+
+    pairs: list[tuple[str, Any]] = [
+        ("id", state.workflow_exec_id),
+        ("created", state.created_at),
+        ("updated", state.updated_at),
+    ]
+    if state.error is not None:
+        pairs.append(("error", " ".join(text for text in (state.error.code, state.error.message) if text)))
+    for name, value in pairs:
+        click.echo(f"{name:<7}  {cell(value)}")
+    click.echo()
+    console().print(workflow_tree(state, tasks, width=width))

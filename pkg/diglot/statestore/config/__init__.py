@@ -1,0 +1,89 @@
+"""Which database, with which settings: flags beat the environment, it ``.env``, that ``diglot.toml``, it the defaults.
+
+``load()`` reads each source by itself, checks it (keys.py, sources.py), and lays them over one another (choose.py).
+The uppermost source that names a database decides which one it is; what sources below say about another one does
+not count. Every value remembers where it came from, and a password is never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from diglot.statestore.vectors.settings import KnowledgeSettings
+from diglot.stores.settings import PostgresSettings, SQLiteSettings
+
+DEFAULT_PATH = "./data/app.db"
+CONFIG_FILE = Path("diglot.toml")
+HIDDEN = "***"
+Value = str | int | float | bool | None
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in force. ``migration_timeout``: seconds to wait for the migration lock; ``sources``: key to source."""
+
+    database: SQLiteSettings | PostgresSettings
+    auto_migrate: bool = True
+    migration_timeout: float = 60.0
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    sources: dict[str, str] = {}
+
+    @property
+    def driver(self) -> str:
+        """``sqlite`` or ``postgres``."""
+        return "sqlite" if isinstance(self.database, SQLiteSettings) else "postgres"
+
+    def explain(self) -> list[tuple[str, Value, str]]:
+        """(key, value, source) of every setting in force, as in ``diglot.toml``; secrets are ``***``."""
+        from diglot.statestore.config.choose import shown_settings
+        from diglot.statestore.config.knowledge import shown_knowledge
+
+        knowledge = self.sources.get("knowledge")
+        return [
+            ("auto_migrate", self.auto_migrate, self.sources.get("auto_migrate", "default")),
+            ("database.driver", self.driver, self.sources.get("driver", "default")),
+            *(
+                (f"database.{name}", value, self.sources.get(name.partition(".")[0], "default"))
+                for name, value in shown_settings(self.database)
+            ),
+            (
+                "database.migration_timeout",
+                self.migration_timeout,
+                self.sources.get("migration_timeout", "default"),
+            ),
+            *((key, value, knowledge) for key, value in shown_knowledge(self.knowledge) if knowledge),
+        ]
+
+
+def load(
+    *,
+    config_file: Path | str | None = None,
+    env: Mapping[str, str] | None = None,
+    dotenv: Path | None = Path(".env"),
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration in force; ConfigurationError names the key, its source, what was found and what is allowed.
+
+    ``config_file``: None takes ``diglot.toml`` of the current folder if there is one. ``env``: None takes the
+    process's environment. ``dotenv``: None reads no such file. ``flags``: settings by name (``host``) or by option
+    (``--db-path``); one that is None counts as not given.
+    """
+    import os
+
+    from diglot.statestore.config import choose, sources
+    from diglot.statestore.config.knowledge import load_knowledge
+
+    layers = [
+        sources.from_flags(flags or {}),
+        sources.from_environment(os.environ if env is None else env),
+        sources.from_dotenv(dotenv),
+        sources.from_toml(config_file),
+    ]
+    config = choose.lay_over(layers)
+    knowledge, file = load_knowledge(config_file)
+    if not file:
+        return config
+    return msgspec.structs.replace(config, knowledge=knowledge, sources=config.sources | {"knowledge": file})

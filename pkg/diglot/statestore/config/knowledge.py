@@ -1,0 +1,97 @@
+"""The section ``[knowledge]`` of ``diglot.toml``: whether texts are looked up by their meaning, and where they are.
+
+[knowledge]
+enabled = true
+
+[[knowledge.vector_dbs]]
+id = "docs"
+provider = "qdrant"
+url = "https://qdrant.example.org:6333"
+dimension = 768
+options = { api_key = "…" }
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diglot.errors import ConfigurationError
+from diglot.statestore.config import CONFIG_FILE, HIDDEN, Value
+from diglot.statestore.vectors.settings import METRICS, PROVIDERS, KnowledgeSettings
+from diglot.toml_file import read_toml, settings_from
+
+if TYPE_CHECKING:
+    from diglot.statestore.config import Config
+
+_SECRET = re.compile(r"pass|secret|token|api_key", re.IGNORECASE)
+_ALLOWED = {
+    "provider": f"use {', '.join(map(repr, PROVIDERS))}",
+    "metric": f"use {', '.join(map(repr, METRICS['filesystem']))}",
+    "dimension": "use a whole number, the length of your model's vectors",
+    "options": "use a table, as in options = { timeout = 5.0 }",
+    "enabled": "use true or false",
+    "vector_dbs": "write each as a section [[knowledge.vector_dbs]]",
+}
+
+
+def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, str]:
+    """What the file (or ``diglot.toml`` of the current folder) says, and its name; "" where it says nothing.
+
+    ConfigurationError names the key and what is allowed; the file has been found to be readable TOML already.
+    """
+    file = Path(config_file) if config_file is not None else CONFIG_FILE
+    if config_file is None and not file.exists():
+        return KnowledgeSettings(), ""
+    section: Any = read_toml(file).get("knowledge")
+    if section is None:
+        return KnowledgeSettings(), ""
+    knowledge = settings_from(section, KnowledgeSettings, file, section="knowledge", hints=_ALLOWED)
+    seen: set[str] = set()
+    for number, settings in enumerate(knowledge.vector_dbs):
+        key = f"knowledge.vector_dbs[{number}]"
+        try:
+            settings.check(key)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error} ({file})") from None
+        if settings.id in seen:
+            raise ConfigurationError(
+                f"{key}.id: {settings.id!r} stands twice: each vector database has its own ({file})"
+            )
+        seen.add(settings.id)
+    return knowledge, str(file)
+
+
+def check_knowledge(config: Config) -> None:
+    """The rules of the start: SQLite keeps no vectors itself. ConfigurationError names the key and the way out."""
+    if config.driver != "sqlite":
+        return
+    for number, settings in enumerate(config.knowledge.vector_dbs):
+        if settings.provider == "pgvector":
+            raise ConfigurationError(
+                f"knowledge.vector_dbs[{number}].provider: pgvector ({settings.id!r}) needs PostgreSQL, but the "
+                "database is SQLite: use Qdrant ('qdrant'), Redis ('redis') or Filesystem ('filesystem'), or keep the "
+                "state store on PostgreSQL (DATABASE_URL)"
+            )
+    if config.knowledge.enabled and not config.knowledge.vector_dbs:
+        raise ConfigurationError(
+            "knowledge.enabled is true, but knowledge.vector_dbs is empty, and SQLite keeps no vectors: add a section "
+            "[[knowledge.vector_dbs]] with Qdrant ('qdrant'), Redis ('redis') or Filesystem ('filesystem'), or set "
+            "knowledge.enabled = false"
+        )
+
+
+def shown_knowledge(knowledge: KnowledgeSettings) -> Iterator[tuple[str, Value]]:
+    """(key, value) of each setting; what may be secret in an address or an option is hidden."""
+    yield "knowledge.enabled", knowledge.enabled
+    for settings in knowledge.vector_dbs:
+        prefix = f"knowledge.vector_dbs.{settings.id}"
+        yield f"{prefix}.provider", settings.provider
+        yield f"{prefix}.url", settings.shown_url()
+        yield f"{prefix}.path", settings.path
+        yield f"{prefix}.dimension", settings.dimension
+        yield f"{prefix}.metric", settings.metric
+        for name, value in sorted(settings.options.items()):
+            yield f"{prefix}.options.{name}", HIDDEN if _SECRET.search(name) else value

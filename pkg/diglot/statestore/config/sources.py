@@ -1,0 +1,170 @@
+"""The four sources of settings, each read and checked by itself, so that an error names the one it came from.
+
+An error shows what was found, except where that may be a secret: a password, an address, or a value of whatever
+setting that looks like an address. Lines that can't be read are named by their number, never by their text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dotenv.parser import parse_stream
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from diglot.errors import ConfigurationError
+from diglot.statestore.config import CONFIG_FILE
+from diglot.statestore.config.keys import KEYS, Key, Settings
+from diglot.text_file import NotText, decoded
+from diglot.toml_file import read_toml
+
+OPTIONS = {"--database-url": "url", "--db-driver": "driver", "--db-path": "path", "database_url": "url"}
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_BARE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}\Z")
+_REVEALING = re.compile(r"@|://|pass|pwd|secret|\s*\w+\s*=", re.IGNORECASE)
+
+
+class Found(NamedTuple):
+    """A value and where it came from, ``DB_PORT (environment)``."""
+
+    value: Any
+    source: str
+
+
+Layer = dict[str, Found]
+"""What one source says: setting name to value."""
+
+
+def from_flags(flags: Mapping[str, Any]) -> Layer:
+    """Options of the command line (``--db-path``) or arguments of ``statestore.open`` (``path``)."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    unknown = [name for name in given if name not in KEYS and name not in OPTIONS]
+    if unknown:
+        raise ConfigurationError(f"unknown setting {unknown[0]!r}{_did_you_mean(unknown[0], {n: n for n in KEYS})}")
+    values, labels = {}, {}
+    for option, value in given.items():
+        name = OPTIONS.get(option, option)
+        values[name] = str(value) if isinstance(value, Path) else value
+        labels[name] = option if option.startswith("--") else f"{name} (argument)"
+    return _checked(values, labels)
+
+
+def from_environment(env: Mapping[str, str]) -> Layer:
+    """Variables of the process. An empty one counts as not set; an unknown ``DB_…`` is an error."""
+    return _variables(env, "environment")
+
+
+def from_dotenv(path: Path | None) -> Layer:
+    """A ``.env`` file, if it is there: ``NAME=value`` lines, ``#`` comments, quotes; ``$NAME`` is not expanded."""
+    if path is None:
+        return {}
+    try:
+        bindings = list(parse_stream(StringIO(decoded(path.read_bytes()))))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {(error.strerror or 'unknown reason').lower()}") from None
+    except NotText as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    variables = {}
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise ConfigurationError(f"{path}: line {_first_line(binding.original)} is not NAME=value")
+        if binding.key is not None:
+            variables[binding.key] = binding.value or ""
+    return _variables(variables, str(path))
+
+
+def from_toml(path: Path | str | None) -> Layer:
+    """``diglot.toml``: of the current folder if it is there (None), or this file, which must be there."""
+    file = Path(path) if path is not None else CONFIG_FILE
+    if path is None and not file.exists():
+        return {}
+    data = read_toml(file)
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "check" and isinstance(value, dict):
+            continue  # of ``diglot check``, which reads it itself
+        if name == "knowledge" and isinstance(value, dict):
+            continue  # knowledge.py reads it: it is no single value
+        if name == "database" and isinstance(value, dict):
+            for key in value:
+                _known_in_toml(key, "database", file)
+            values.update(value)
+        elif name == "database":
+            raise ConfigurationError(
+                f'database ({file}): this is a section, [database]; an address belongs into it, as url = "…"'
+            )
+        else:
+            _known_in_toml(name, "", file)
+            values[name] = value
+    return _checked(values, {name: f"{KEYS[name].dotted} ({file})" for name in values})
+
+
+def _known_in_toml(name: str, section: str, file: Path) -> None:
+    if name in KEYS and KEYS[name].section == section:
+        return
+    dotted = f"{section}.{name}" if section else name
+    if not _BARE_KEY.match(name):
+        raise ConfigurationError(f"{file}: a key that is not a plain word{f' in [{section}]' if section else ''}")
+    if name in KEYS:
+        where = f"in [{KEYS[name].section}]" if KEYS[name].section else "above the sections"
+        raise ConfigurationError(f"{dotted} ({file}): this key stands {where}")
+    near = _did_you_mean(name, {"database": "[database]"} | {key.name: key.dotted for key in KEYS.values()})
+    raise ConfigurationError(f"{dotted} ({file}): unknown key{near}")
+
+
+def _variables(env: Mapping[str, str], place: str) -> Layer:
+    known = {key.variable: key for key in KEYS.values()}
+    for variable in env:
+        if variable.startswith("DB_") and variable not in known:
+            shown = variable if _NAME.match(variable) and len(variable) <= 60 else "a variable that begins with DB_"
+            near = _did_you_mean(variable[3:], {name.removeprefix("DB_"): name for name in known})
+            raise ConfigurationError(f"{shown} ({place}): unknown variable{near}")
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name: value for name, value in env.items() if value and name in known}
+    values = {known[variable].name: value for variable, value in source().items()}
+    return _checked(values, {name: f"{KEYS[name].variable} ({place})" for name in values})
+
+
+def _checked(values: dict[str, Any], sources: dict[str, str]) -> Layer:
+    """The values in their types; the first that is not allowed is a ConfigurationError."""
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        location = error.errors(include_input=False, include_context=False, include_url=False)[0]["loc"][0]
+        key = next(key for key in KEYS.values() if location in (key.name, key.variable))
+        found = values[key.name]
+        raise ConfigurationError(f"{sources[key.name]}: {_complaint(key, found)}") from None
+    return {name: Found(getattr(settings, name), sources[name]) for name in values}
+
+
+def _complaint(key: Key, found: Any) -> str:
+    if key.name == "driver" and isinstance(found, str) and not _REVEALING.search(found):
+        return f"unsupported database driver {found[:40]!r}: use {key.allowed}"
+    secret = key.role.secret or isinstance(found, dict | list) or _REVEALING.search(str(found))
+    if secret:
+        return f"this value (hidden) can't be used: use {key.allowed}"
+    return f"{_short(found)} can't be used: use {key.allowed}"
+
+
+def _short(found: Any) -> str:
+    text = repr(found)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _did_you_mean(name: str, allowed: Mapping[str, str]) -> str:
+    """``allowed``: what is compared to what is shown; the prefix that all have in common would make all alike."""
+    near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
+    return f": did you mean {allowed[near[0]]}?" if near else f": use one of {', '.join(allowed.values())}"
+
+
+def _first_line(original: Any) -> int:
+    """Where the text of a binding begins: the parser counts the blank lines before it as its own."""
+    text: str = original.string
+    return int(original.line) + text[: len(text) - len(text.lstrip())].count("\n")

@@ -1,0 +1,167 @@
+"""API keys: issued once, stored as a hash, found with one indexed lookup."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from diglot.errors import (
+    ApiKeyExpired,
+    ApiKeyNotFound,
+    DatabaseError,
+    ForeignKeyViolation,
+    InvalidApiKey,
+    InvalidValue,
+    UniqueViolation,
+    UserNotFound,
+)
+from diglot.sql.encoding import encode_timestamp
+from diglot.statestore.models import ApiKey, IssuedKey, Page, User
+from diglot.statestore.repositories import key_format
+from diglot.statestore.repositories.base import Context, page_parameters
+from diglot.statestore.repositories.paging import DEFAULT_LIMIT, after_parameters, page
+from diglot.statestore.repositories.parameters import SecretParameters
+from diglot.statestore.repositories.validation import check_id, check_name
+from diglot.stores.session import Session
+
+TOUCH_INTERVAL = timedelta(minutes=1)
+_PREFIX_ATTEMPTS = 5
+_NO_HASH = bytes(32)
+
+log = logging.getLogger("diglot.api_keys")
+
+
+class KnownKey(NamedTuple):
+    """A good key: whose it is, and whether its time of use is due to be noted (once in ``TOUCH_INTERVAL``)."""
+
+    id: str
+    user: User
+    use_due: bool
+
+
+class ApiKeyRepository:
+    """``db.api_keys``"""
+
+    def __init__(self, context: Context) -> None:
+        self._session = context.session
+        self._keys = context.queries.api_keys
+        self._context = context
+
+    def issue(self, user_id: str, name: str | None = None, expires_at: datetime | None = None) -> IssuedKey:
+        """A new key for a user; its secret is in the answer and nowhere else. UserNotFound.
+
+        InvalidValue for an ``expires_at`` that is not in the future.
+        """
+        owner, name = check_id(user_id, "user_id"), check_name(name)
+        now = self._context.clock()
+        if expires_at is not None and encode_timestamp(expires_at, "expires_at") <= now:
+            raise InvalidValue("expires_at", f"{expires_at.isoformat()} is not in the future")
+
+        def insert(session: Session, secret: SecretParameters) -> ApiKey | None:
+            id = self._context.new_id()
+            return self._keys.create_api_key(
+                session, id=id, user_id=owner, name=name, now=now, expires_at=expires_at, **secret
+            )
+
+        try:
+            return self._with_new_secret(insert, user_id)
+        except ForeignKeyViolation as error:
+            raise UserNotFound(user_id) from error
+
+    def authenticate(self, secret: str) -> User:
+        """The user that a key belongs to.
+
+        InvalidApiKey, always the same, for a key that is malformed, unknown, revoked or expired. The time of use is
+        noted at most once a minute; if that fails, the user comes in all the same.
+        """
+        known = self.identify(secret)
+        if known.use_due:
+            self.note_use(known.id)
+        return known.user
+
+    def identify(self, secret: str) -> KnownKey:
+        """The same with one query and nothing written: for who notes the use elsewhere, with ``note_use``."""
+        if not key_format.is_well_formed(secret):
+            raise InvalidApiKey
+        digest = key_format.hash_key(secret)
+        found = self._keys.find_api_key(self._session, hash=digest)
+        now = self._context.clock()
+        # The same comparisons for a key that exists and for one that does not.
+        matches = hmac.compare_digest(found.hash if found else _NO_HASH, digest)
+        expires_at = found.expires_at if found else None
+        expired = expires_at is not None and expires_at <= now
+        if found is None or not matches or expired:
+            raise InvalidApiKey
+        use_due = found.last_used is None or now - found.last_used >= TOUCH_INTERVAL
+        return KnownKey(found.key_id, found.user, use_due)
+
+    def note_use(self, id: str) -> None:
+        """Note that a key is used now, unless that was done less than a minute ago; a failure is only logged."""
+        now = self._context.clock()
+        try:
+            if not self._session.in_transaction:
+                self._keys.touch_api_key(self._session, id=id, now=now, before=now - TOUCH_INTERVAL)
+                return
+            with self._session.transaction() as savepoint:
+                self._keys.touch_api_key(savepoint, id=id, now=now, before=now - TOUCH_INTERVAL)
+        except DatabaseError as error:
+            log.warning("the time of use of key %s could not be noted: %s", id, error)
+
+    def get(self, id: str) -> ApiKey:
+        """What is known of a key, else ApiKeyNotFound."""
+        return _found(self._keys.get_api_key(self._session, id=check_id(id, "id")), id)
+
+    def list(self, user_id: str, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page[ApiKey]:
+        """One page of a user's keys, newest first: never the secret, never the hash."""
+        limit, ask = page_parameters(limit)
+        keys = self._keys.list_api_keys(
+            self._session, user_id=check_id(user_id, "user_id"), limit=ask, **after_parameters(after)
+        )
+        return page(keys, limit, lambda key: (key.created_at, key.id))
+
+    def revoke(self, id: str) -> None:
+        """Delete a key: it stops working at once. ApiKeyNotFound."""
+        if not self._keys.delete_api_key(self._session, id=check_id(id, "id")):
+            raise ApiKeyNotFound(id)
+
+    def rotate(self, id: str) -> IssuedKey:
+        """A new secret for a key; the old one stops working at once. Name and expiry stay.
+
+        ApiKeyNotFound; ApiKeyExpired, because the new secret would not be valid either.
+        """
+        check_id(id, "id")
+        now = self._context.clock()
+
+        def replace(session: Session, secret: SecretParameters) -> ApiKey | None:
+            rotated = self._keys.rotate_api_key(session, id=id, now=now, **secret)
+            if rotated is None:
+                found = _found(self._keys.get_api_key(session, id=id), id)
+                until = found.expires_at.isoformat(timespec="seconds") if found.expires_at else "just now"
+                raise ApiKeyExpired(f"API key {id!r} expired at {until}: issue a new one")
+            return rotated
+
+        return self._with_new_secret(replace, id)
+
+    def _with_new_secret(self, store: Callable[[Session, SecretParameters], ApiKey | None], key: str) -> IssuedKey:
+        """Stores a new secret; the prefix is unique, so one that is taken (1 in 500 at a million keys) is made anew."""
+        for attempt in range(1, _PREFIX_ATTEMPTS + 1):
+            secret = key_format.make_key(self._context.random(key_format.RANDOM_BYTES))
+            values: SecretParameters = {"hash": key_format.hash_key(secret), "prefix": key_format.prefix(secret)}
+            try:
+                if not self._session.in_transaction:
+                    return IssuedKey(secret, _found(store(self._session, values), key))
+                with self._session.transaction() as savepoint:
+                    return IssuedKey(secret, _found(store(savepoint, values), key))
+            except UniqueViolation:
+                if attempt == _PREFIX_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _found(key: ApiKey | None, id: str) -> ApiKey:
+    if key is None:
+        raise ApiKeyNotFound(id)
+    return key

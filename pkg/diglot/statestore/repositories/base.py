@@ -1,0 +1,51 @@
+"""What every repository is made of: a session to run on, the loaded queries, and a clock.
+
+Repositories are thin: they check values, call queries and name errors. They hold no SQL and don't know the dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from diglot.errors import QueryResultError
+from diglot.statestore.repositories.paging import MAX_LIMIT, check_limit
+from diglot.stores.session import Session
+
+if TYPE_CHECKING:
+    from diglot.statestore.queries import Queries
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What repositories share. ``queries`` has a file of queries as each attribute (``queries.tasks.get_task``)."""
+
+    session: Session
+    queries: Queries
+    clock: Clock
+    new_id: Callable[[], str]
+    random: Callable[[int], bytes]
+    max_document: int
+    """Bytes that a document may have."""
+
+    def on(self, session: Session) -> Context:
+        """The same on another session."""
+        return msgspec.structs.replace(self, session=session)
+
+
+def always(row: T | None, query: str) -> T:
+    """The row of a write that always gives one. QueryResultError if it did not."""
+    if row is None:
+        raise QueryResultError(f"query {query} gave no row")
+    return row
+
+
+def page_parameters(limit: Any, most: int = MAX_LIMIT) -> tuple[int, int]:
+    """The limit, checked, and the limit to ask for: one more, which tells whether another page follows."""
+    limit = check_limit(limit, most)
+    return limit, limit + 1

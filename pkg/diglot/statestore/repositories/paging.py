@@ -1,0 +1,72 @@
+"""Pages by keyset: a cursor says behind which row the next page begins, so that page 1,000 costs what page 1 costs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from diglot.errors import InvalidValue
+from diglot.sql.timestamps import strict_timestamp, timestamp_text
+from diglot.statestore.models import Page
+from diglot.statestore.repositories.parameters import AfterParameters
+from diglot.statestore.repositories.rows import RowSize
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 1000
+
+T = TypeVar("T")
+_cursor = msgspec.json.Decoder(tuple[str, str])
+
+
+def check_limit(limit: Any, most: int = MAX_LIMIT) -> int:
+    """How many items a page may have: 1 to 1,000, unless they are small."""
+    if type(limit) is not int or not 1 <= limit <= most:
+        raise InvalidValue("limit", f"{limit!r} is not a number from 1 to {most}")
+    return limit
+
+
+def after_parameters(after: str | None) -> AfterParameters:
+    """The query parameters ``after_created_at`` and ``after_id`` of a cursor. InvalidValue for what is none."""
+    if after is None:
+        return {"after_created_at": None, "after_id": None}
+    try:
+        text, key = _cursor.decode(base64.b64decode(after.encode("ascii"), altchars=b"-_", validate=True))
+        return {"after_created_at": strict_timestamp(text), "after_id": key}
+    except (ValueError, AttributeError, UnicodeError, binascii.Error, msgspec.MsgspecError):
+        raise InvalidValue("after", "this is not a cursor that a page gave as 'next'") from None
+
+
+def cursor(created_at: datetime, key: str) -> str:
+    """The cursor that stands behind the item with this creation time and id; opaque, safe in a URL."""
+    return base64.urlsafe_b64encode(msgspec.json.encode((timestamp_text(created_at), key))).decode()
+
+
+def fitting(sizes: list[RowSize], limit: int, max_bytes: int) -> tuple[int, bool]:
+    """How many rows of a page have at most so many bytes together, at least one; whether more follow.
+
+    ``sizes`` are those of at most ``limit + 1`` rows, in the order of the page.
+    """
+    total = 0
+    for number, size in enumerate(sizes[:limit]):
+        total += size.bytes
+        if total > max_bytes and number:
+            return number, True
+    return limit, len(sizes) > limit
+
+
+def part(items: list[T], more: bool, position: Callable[[T], tuple[Any, str]]) -> Page[T]:
+    """A page that may have ended early. ``more``: others follow its last item."""
+    return Page(items, cursor(*position(items[-1])) if more and items else None)
+
+
+def page(items: list[T], limit: int, position: Callable[[T], tuple[Any, str]]) -> Page[T]:
+    """A page of items that were asked for with ``limit + 1``; ``position`` gives an item's creation time and id."""
+    if len(items) <= limit:
+        return Page(items, None)
+    items = items[:limit]
+    return Page(items, cursor(*position(items[-1])))

@@ -1,0 +1,88 @@
+"""What the log should tell whoever runs the service, before it hurts: each piece of advice at most once an hour."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from diglot.errors import DiglotError
+from diglot.statestore.config import Config
+from diglot.statestore.database import Database
+from diglot.statestore.server.settings import ServerSettings
+from diglot.stores.postgres.connection import is_near
+from diglot.stores.settings import PostgresSettings
+
+log = structlog.get_logger("diglot.advice")
+MOST_WORKFLOWS = 10
+"""Running at once; more is more than SQLite, which has one writer, is made for."""
+LARGE_FILE = 1024**3
+LARGE_LOG = 64 * 1024**2
+HOUR = 3600.0
+EVERY = 60.0
+"""Seconds between two looks."""
+_POSTGRES = "use PostgreSQL: it lets many write at once"
+
+
+def at_start(config: Config, settings: ServerSettings) -> None:
+    """What the settings alone tell."""
+    if not settings.auth:
+        log.warning("authentication is off", advice="everybody on this machine is an admin; leave --no-auth out")
+    database = config.database
+    if isinstance(database, PostgresSettings):
+        if not is_near(database) and database.ssl_mode not in (None, "verify-full"):
+            log.warning(
+                "the connection to the database can be read or changed on its way",
+                ssl_mode=database.ssl_mode,
+                advice="set ssl_mode = verify-full",
+            )
+    elif (settings.concurrent_workflows or 0) > MOST_WORKFLOWS:
+        log.warning("many workflows at once on SQLite", expected=settings.concurrent_workflows, advice=_POSTGRES)
+
+
+def say_without_admin(database: Database, settings: ServerSettings) -> None:
+    """Nobody can come in before there is an admin."""
+    if settings.auth and not database.users.has_admin():
+        log.warning("there is no admin yet", advice="make the first one, with its key: diglot init --admin EMAIL")
+
+
+class Watch:
+    """Looks at a SQLite database in operation; PostgreSQL needs no such advice."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def look(self) -> None:
+        """One look; a database that can't be asked now is no matter here."""
+        try:
+            running = self._database.workflows.list(status="RUNNING", limit=MOST_WORKFLOWS + 1)
+            statistics = self._database.store.statistics()
+        except (DiglotError, OSError):
+            return
+        if len(running.items) > MOST_WORKFLOWS:
+            self._say("many workflows at once on SQLite", running=f"more than {MOST_WORKFLOWS}", advice=_POSTGRES)
+        if statistics["sqlite_file_bytes"] > LARGE_FILE:
+            self._say("the database file is large", bytes=int(statistics["sqlite_file_bytes"]), advice=_POSTGRES)
+        if statistics["sqlite_wal_bytes"] > LARGE_LOG:
+            self._say(
+                "the write-ahead log is large",
+                bytes=int(statistics["sqlite_wal_bytes"]),
+                advice="look for a program that reads the database and never ends",
+            )
+
+    async def keep_looking(self) -> None:
+        """A look now and every minute, until it is cancelled."""
+        while True:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(EVERY)
+
+    def _say(self, event: str, **facts: Any) -> None:
+        now = self._clock()
+        if now - self._said.get(event, -HOUR) >= HOUR:
+            self._said[event] = now
+            log.warning(event, **facts)

@@ -1,0 +1,201 @@
+"""uvicorn's HTTP protocol, with an end to what one client may take: connections, time, and memory.
+
+Neither uvicorn nor httptools has limits of this kind. A client that trickles a head or a body, that does not read its
+answer, or that opens connections without end would keep all of them for good.
+
+* the head of a request: ``HEAD_SECONDS`` and ``HEAD_BYTES``;
+* its body: ``body_seconds`` in all, and ``LEAST_RATE`` bytes a second once ``RATE_SECONDS`` have passed; once an answer
+  is there that did not wait for the body (401, 413 …), ``LINGER_SECONDS``;
+* an answer: ``write_seconds`` without a byte that the client takes;
+* connections: ``most`` in all, ``most_of_address`` of one address. What is beyond is answered with 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from diglot.statestore.server.addresses import client_of
+
+HEAD_SECONDS = 10.0
+HEAD_BYTES = 64 * 1024
+RATE_SECONDS = 5.0
+LEAST_RATE = 1_000
+LINGER_SECONDS = 2.0
+_NO_ROOM = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 39\r\n"
+    b"retry-after: 1\r\nconnection: close\r\n\r\nThe service has too many connections.\r\n"
+)
+
+
+class Limits:
+    """What connections may take, and how many there are. ``refused(reason)`` is told of each that was ended.
+
+    For one thread: the event loop's. Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        body_seconds: float,
+        write_seconds: float,
+        most: int,
+        most_of_address: int,
+        refused: Callable[[str, str], None],
+    ) -> None:
+        self.body_seconds = body_seconds
+        self.write_seconds = write_seconds
+        self.most = most
+        self.most_of_address = most_of_address
+        self.refused = refused
+        self.open = 0
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self, address: str) -> str | None:
+        """Count a connection; why it is one too many, or None."""
+        client = client_of(address)
+        if self.open >= self.most:
+            return "connections"
+        if self._by_address[client] >= self.most_of_address:
+            return "connections_of_address"
+        self.open += 1
+        self._by_address[client] += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        client = client_of(address)
+        self.open -= 1
+        self._by_address[client] -= 1
+        if not self._by_address[client]:
+            del self._by_address[client]
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits = limits
+        self._counted: str | None = None
+        """The address under which it was counted."""
+        self._head: asyncio.TimerHandle | None = None
+        """Set while the head of a request is awaited or has begun."""
+        self._bytes = 0
+        self._body: asyncio.TimerHandle | None = None
+        self._rate: asyncio.TimerHandle | None = None
+        """Both are set while a body is awaited."""
+        self._received = 0
+        self._stalled: asyncio.TimerHandle | None = None
+        """Set while the client takes nothing of an answer."""
+
+    # --- connections -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        reason = self._limits.enter(address)
+        if reason is not None:
+            self._limits.refused(reason, address)
+            transport.write(_NO_ROOM)
+            transport.close()
+            return
+        self._counted = address
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        self._body_is_there()
+        self._taken()
+        if self._counted is not None:
+            self._limits.leave(self._counted)
+            self._counted = None
+        super().connection_lost(exc)
+
+    # --- what comes in -----------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        before = self._head
+        self._received += len(data)
+        super().data_received(data)
+        if before is None or self._head is not before or self.transport.is_closing():
+            return
+        self._bytes += len(data)
+        if self._bytes > HEAD_BYTES:
+            self.send_400_response(f"The head of a request has at most {HEAD_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_there()
+        self._body_is_there()
+        self._body = self.loop.call_later(self._limits.body_seconds, partial(self._end, "slow_body"))
+        self._received = 0
+        self._rate = self.loop.call_later(RATE_SECONDS, self._look_at_rate)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._body_is_there()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._body is not None and not self.transport.is_closing():  # the answer did not wait for the body
+            self._body_is_there()
+            self._body = self.loop.call_later(LINGER_SECONDS, self._end)
+
+    def _await_head(self) -> None:
+        self._bytes = 0
+        self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_is_there(self) -> None:
+        self._head = cancelled(self._head)
+
+    def _look_at_rate(self) -> None:
+        self._rate = None
+        # While the application does not read, the client is not to blame.
+        if self._received < LEAST_RATE * RATE_SECONDS and not self.flow.read_paused:
+            self._end("slow_body")
+            return
+        self._received = 0
+        self._rate = self.loop.call_later(RATE_SECONDS, self._look_at_rate)
+
+    def _body_is_there(self) -> None:
+        self._body = cancelled(self._body)
+        self._rate = cancelled(self._rate)
+
+    # --- what goes out -----------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self._limits.write_seconds, partial(self._end, "slow_reader"))
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        self._stalled = cancelled(self._stalled)
+
+    def _end(self, reason: str | None = None) -> None:
+        """Give the connection up; what was not sent yet goes nowhere."""
+        if reason is not None:
+            self._limits.refused(reason, self.client[0] if self.client else "")
+        self.transport.abort()
+
+
+def cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """None, and the timer does nothing any more."""
+    if timer is not None:
+        timer.cancel()
+    return None

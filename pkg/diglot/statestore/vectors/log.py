@@ -1,0 +1,285 @@
+"""An append-only file of changes that survives the death of its writer and is shared by processes.
+
+A change is a frame (frames.py). It is written with room for a mark after it and flushed to the disk; then the mark is
+written into that room, and the call returns. Everything up to the last mark was acknowledged and never changes again.
+What follows the last mark and is not whole was never acknowledged: the next writer cuts it off. Anything else that is
+not right is damage: an error, and nothing is cut off.
+
+The mark is not flushed: the next flush takes it along. So after a power cut the last change may have none. It is read
+all the same, because it is whole, and the next writer marks it.
+
+Writers take an exclusive lock, a flock on a file beside it, which dies with its owner. Readers need no lock for what is
+marked. ``compact`` writes a new file and moves it over the old one; others see that theirs was replaced and read again.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+
+from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, DatabaseUnavailable, LockTimeout
+from diglot.statestore.vectors.frames import MARK_SIZE, frame, last_mark, mark, may_be_torn_without_marks, read
+from diglot.stores.private_file import make_private_folder, refuse_unsafe, tightened
+
+_SLEEP = 0.005
+
+
+class Log:
+    """The file, open. ``begin`` is the first frame, which says what the file is."""
+
+    def __init__(self, path: Path, begin: bytes, lock_timeout: float) -> None:
+        self.path = path
+        self.begin = begin
+        self._timeout = lock_timeout
+        self._file = -1
+        self._position = 0
+        self._marked_up_to = 0
+        _make_folder(path.parent)
+        self._lock_file = self._open_lock()
+
+    @contextmanager
+    def locked(self, *, write: bool) -> Iterator[None]:
+        """Alone with the file, or while nobody writes; LockTimeout."""
+        self._acquire(fcntl.LOCK_EX if write else fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    @contextmanager
+    def while_nobody_writes(self) -> Iterator[bool]:
+        """As ``locked``, without waiting: False where somebody writes just now."""
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError as error:
+            raise _refused(error, self.path) from error
+        try:
+            yield True
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def replaced(self) -> bool:
+        """Whether there is another file at this path than the one that is open."""
+        if self._file < 0:
+            return True
+        try:
+            now = self.path.lstat()
+        except FileNotFoundError:
+            return True
+        held = os.fstat(self._file)
+        return (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino)
+
+    def make(self) -> None:
+        """Make the file, if there is none. Outside of the lock."""
+        if not self.path.exists():
+            with self.locked(write=True):
+                if not self.path.exists():
+                    self._replace([self.begin])
+
+    def reopen(self) -> None:
+        """Open what is at the path now; it is read from its start."""
+        self.forget()
+        self._file = _open(self.path, os.O_RDWR)
+
+    def forget(self) -> None:
+        """Close the file, so that the next call reads it from its start."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._position, self._marked_up_to = -1, 0, 0
+
+    def length(self) -> int:
+        """How long the file is, in bytes, with what a writer is just adding."""
+        return os.fstat(self._file).st_size
+
+    def settled(self) -> int:
+        """Up to where everything is acknowledged and never changes again; at least what was read already."""
+        return last_mark(self._file, self._position, self.length())
+
+    def frames(self, size: int) -> Iterator[bytes]:
+        """Those that were not read yet, up to this size: ``settled()``, or in the lock ``length()``. DatabaseDamaged.
+
+        In the lock it leaves a torn frame at the end where it is.
+        """
+        if self.length() < self._position:
+            raise DatabaseDamaged(f"the vectors in {self.path} are damaged: the file has become shorter")
+        while self._position < size:
+            found = read(self._file, self._position, size)
+            if found is None:
+                if self._is_torn(size):
+                    return
+                raise self._damaged()
+            self._position = found.end
+            if found.content is None:
+                self._marked_up_to = found.end
+            else:
+                yield found.content
+
+    def _is_torn(self, size: int) -> bool:
+        """Whether what follows was never acknowledged."""
+        if self._position == 0:  # the first frame is there from the moment the file has its name
+            return False
+        if last_mark(self._file, self._position, size) > self._position:
+            return False
+        return self._marked_up_to > 0 or may_be_torn_without_marks(self._file, self._position, size)
+
+    def append(self, content: bytes) -> None:
+        """Written and on the disk when it returns; what was torn before it is cut off. In the write lock.
+
+        DatabaseFull, and the file is as it was.
+        """
+        data = frame(content)
+        start = self._position
+        try:
+            if self.length() != start:
+                os.ftruncate(self._file, start)
+            if self._marked_up_to != start:
+                start = self._settle(start)
+            end = _write(self._file, data, start)
+            _write(self._file, bytes(MARK_SIZE), end)
+            os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, start)
+            raise _refused(error, self.path) from error
+        with suppress(OSError):  # the change is on the disk, and the next writer marks it
+            _write(self._file, mark(end), end)
+            self._marked_up_to = end + MARK_SIZE
+        self._position = max(end, self._marked_up_to)
+
+    def _settle(self, start: int) -> int:
+        """Mark what a writer that died before it could mark it, or a power cut, left whole; the position after it."""
+        _write(self._file, bytes(MARK_SIZE), start)
+        os.fsync(self._file)
+        _write(self._file, mark(start), start)
+        self._position = self._marked_up_to = start + MARK_SIZE
+        return self._position
+
+    def compact(self, contents: Iterator[bytes]) -> None:
+        """Replace the file by one with these frames alone, at once: who is killed in between leaves the old one."""
+        self._replace(chain([self.begin], contents))
+        self.reopen()
+        for _ in self.frames(self.length()):
+            pass
+
+    @property
+    def size(self) -> int:
+        return self._position
+
+    def open_again(self) -> None:
+        """In a fork's child: with descriptors and so locks of its own, from the start."""
+        self.close()
+        self._lock_file = self._open_lock()
+
+    def close(self) -> None:
+        self.forget()
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
+            self._lock_file = -1
+
+    def _open_lock(self) -> int:
+        return _open(self.path.with_name(f"{self.path.name}-lock"), os.O_RDWR | os.O_CREAT)
+
+    def _replace(self, contents: Iterable[bytes]) -> None:
+        new = self.path.with_name(f"{self.path.name}-new")
+        try:
+            new.unlink(missing_ok=True)
+            file = _open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                end = 0
+                for content in contents:
+                    end = _write(file, frame(content), end)
+                _write(file, mark(end), end)
+                os.fsync(file)
+            finally:
+                os.close(file)
+            new.replace(self.path)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise _refused(error, self.path) from error
+
+    def _acquire(self, how: int) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                fcntl.flock(self._lock_file, how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(
+                        f"the vectors in {self.path} are in use by another process for {self._timeout:g} s: "
+                        "nothing was changed"
+                    ) from None
+                time.sleep(_SLEEP)
+            except OSError as error:
+                raise _refused(error, self.path) from error
+            else:
+                return
+
+    def _damaged(self) -> DatabaseDamaged:
+        return DatabaseDamaged(
+            f"the vectors in {self.path} are damaged at byte {self._position}: restore the file from a backup, "
+            "or remove it and write the vectors again"
+        )
+
+
+def _write(file: int, data: bytes, position: int) -> int:
+    """Write at this position; the position after it."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(file, rest, position)
+        position += written
+        rest = rest[written:]
+    return position
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        make_private_folder(folder)
+    except OSError as error:
+        raise _refused(error, folder) from error
+
+
+def _open(path: Path, flags: int) -> int:
+    """A regular file of our own, for its user alone; a link at its place is not followed, a pipe not waited for."""
+    flags |= os.O_NONBLOCK
+    try:
+        file = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ConfigurationError(f"{path} is a symbolic link: name the file itself") from error
+        raise _refused(error, path) from error
+    try:
+        found = os.fstat(file)
+        refuse_unsafe(found, f"the file of vectors {path}")
+        rights = tightened(found.st_mode)
+        if rights is not None:
+            os.fchmod(file, rights)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(error: OSError, path: Path) -> DatabaseUnavailable | DatabaseFull:
+    why = (error.strerror or "unknown reason").lower()
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DatabaseFull(f"the vectors in {path} can't be written: {why}")
+    return DatabaseUnavailable(f"the vectors in {path} can't be used: {why}")

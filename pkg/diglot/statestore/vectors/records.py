@@ -1,0 +1,32 @@
+"""A record and a match: what goes into a collection of vectors, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from diglot.statestore.vectors.matching import Metadata
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A vector with its id, the text that it stands for, and what filters look at.
+
+    ``vector``: numbers, a list or a numpy array; kept as 32 bit floats. ``metadata``: names to text, numbers, booleans
+    or lists of them.
+    """
+
+    id: str
+    vector: Sequence[float] | Any
+    text: str = ""
+    metadata: Metadata = {}
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A record that was found. ``score``: higher is closer, whatever the metric."""
+
+    id: str
+    text: str
+    metadata: Metadata
+    score: float
