@@ -16,7 +16,7 @@ from tests.cli.running import diglot
 
 SETTINGS = [
     ("[check]\nqueries = 3", "check.queries (diglot.toml): use text"),
-    ("[check]\nnope = 3", "check.nope (diglot.toml): unknown key: use queries, migrations, models, "),
+    ("[check]\nnope = 3", "check.nope (diglot.toml): unknown key: use allowed, postgres_url, only, "),
     ("[check]\nonly = 'x'", "check.only (diglot.toml): use a list"),
     ("[check]\nonly = [1]", "check.only[0] (diglot.toml): use text"),
     ("[check]\ndialect = 'mysql'", "check.dialect (diglot.toml): use 'postgres' or 'sqlite'"),

@@ -10,10 +10,10 @@ import pytest
 
 from diglot.catalogue.collect import collect
 from diglot.catalogue.entries import Catalogue
-from diglot.check.project import Project
 from diglot.check.scratch import scratch_postgres, scratch_sqlite
 from diglot.drift import DriftSettings
 from diglot.drift.settings import Allow
+from diglot.project import Project
 from tests.databases import POSTGRES_PARAMS, Databases
 
 SCHEMA = """

@@ -9,10 +9,10 @@ import pytest
 
 from diglot.catalogue.collect import collect
 from diglot.catalogue.entries import Catalogue, Entry, Index, ResultColumn, Table, TableUse
-from diglot.check.project import Project
 from diglot.check.scratch import scratch_postgres, scratch_sqlite
 from diglot.drift import DriftSettings
 from diglot.errors import QueryFileError
+from diglot.project import Project
 
 
 def query(found: Catalogue, name: str) -> Entry:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diglot.check.project import Project
+from diglot.project import Project
 from diglot.statestore.database import packaged_queries
 from tests.catalogue.test_page import Page
 from tests.cli.running import diglot

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from diglot.check.project import Project
+from diglot.project import Project
 from diglot.stores.session import DIALECTS, Dialect
 
 SCHEMA: dict[Dialect, str] = {

@@ -84,15 +84,25 @@ def test_migrations_that_fail_are_told_once(project: Path, postgres_url: str) ->
 
 
 def test_a_project_may_have_migrations_alone(project: Path) -> None:
+    (project / "diglot.toml").unlink()
     result = diglot("check", "--migrations", "migrations", "--dialect", "sqlite", "--format", "json")
     assert result.code == 0, result.out
     assert states(result.out) == {name: "passed" if name == "migrations" else "left out" for name in CHECKS}
 
 
 def test_a_project_may_have_queries_alone(project: Path) -> None:
+    (project / "diglot.toml").unlink()
     result = diglot("check", "--queries", "queries", "--format", "json")
     assert result.code == 0, result.out
     assert [name for name, state in states(result.out).items() if state == "passed"] == ["headers", "parity"]
+
+
+def test_an_option_names_one_tree_and_leaves_the_others_as_they_are(project: Path) -> None:
+    (project / "migrations").rename(project / "elsewhere")
+    (project / "migrations").mkdir()
+    result = diglot("check", "--migrations", "elsewhere", "--dialect", "sqlite", "--format", "json")
+    assert result.code == 0, result.out
+    assert states(result.out) == {name: "left out" if name in ("parity", "drift") else "passed" for name in CHECKS}
 
 
 def test_one_dialect_needs_no_postgres(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +128,6 @@ WRONG = [
         2,
         "postgres",
     ),
-    ("a check without what it needs", ["--queries", "queries", "--only", "drift"], 2, "it needs migrations"),
     ("both dialects are needed", ["--dialect", "sqlite", "--only", "parity"], 2, "compares the two dialects"),
     ("an unknown check", ["--only", "spelling"], 2, "spelling"),
     ("models that are not there", ["--models", "shop.nothing"], 2, "shop.nothing"),
@@ -151,7 +160,15 @@ def test_the_section_of_the_file_is_checked(section: str, said: str, project: Pa
     assert said in result.err
 
 
+def test_a_check_without_what_it_needs_is_one_line(project: Path) -> None:
+    (project / "diglot.toml").unlink()
+    result = diglot("check", "--queries", "queries", "--only", "drift")
+    assert (result.code, result.out) == (2, "")
+    assert "it needs migrations" in result.err
+
+
 def test_the_section_is_no_setting_of_the_database(project: Path) -> None:
+    (project / "diglot.toml").write_text("[check]\nonly = ['headers']\n")
     assert diglot("config", "show").code == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from diglot.check.headers import check_headers
 from diglot.check.parity import check_parity
-from diglot.check.project import Project
+from diglot.project import Project
 from diglot.sql.header import inspect_queries
 from diglot.stores.session import DIALECTS
 

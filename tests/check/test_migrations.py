@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from diglot.check.migrations import CHECKSUMS, check_checksums, check_migrations, write_checksums
-from diglot.check.project import Project
 from diglot.check.unsafe import dangers, unsafe
 from diglot.migrate.statements import split
 from diglot.migrate.tree import packaged
+from diglot.project import Project
 from diglot.stores import open_store
 from diglot.stores.session import Dialect
 from diglot.stores.url import parse_url

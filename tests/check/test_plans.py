@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from diglot.check.plans import allowed_kinds, check_plans, explain
-from diglot.check.project import Project
+from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import read_queries
 from diglot.sql.query import Query

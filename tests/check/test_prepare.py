@@ -12,9 +12,9 @@ from diglot.check.finding import Finding
 from diglot.check.headers import check_headers
 from diglot.check.parity import check_parity
 from diglot.check.prepare import check_prepare
-from diglot.check.project import Project
 from diglot.check.scratch import migrate
-from diglot.statestore.repositories.row_models import ROW_MODELS
+from diglot.project import Project
+from diglot.statestore.project import TREES
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings
@@ -50,7 +50,7 @@ def test_our_own_trees_have_no_finding(postgres_url: str, tmp_path: Path) -> Non
     project = Project(
         queries=Path(str(resources.files("diglot.statestore.sql").joinpath("__init__.py"))).parent,
         migrations=Path(str(resources.files("diglot.statestore.migrations").joinpath("__init__.py"))).parent,
-        models=ROW_MODELS,
+        models=TREES.row_models(),
     )
     settings = SQLiteSettings(path=str(tmp_path / "own.db"))
     with open_store(parse_url(postgres_url)) as postgres, open_store(settings) as sqlite:

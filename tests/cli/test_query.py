@@ -79,9 +79,10 @@ def test_a_query_that_does_not_exist_is_refused_with_the_nearest() -> None:
 
 def test_a_name_that_two_files_have_is_refused_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
     from diglot.cli import query
+    from diglot.cli.app import App
 
-    real = query._queries()
-    monkeypatch.setattr(query, "_queries", lambda: {**real, "more.get_task": real["tasks.get_task"]})
+    real = query._queries(App())
+    monkeypatch.setattr(query, "_queries", lambda _: {**real, "more.get_task": real["tasks.get_task"]})
     assert diglot("query", "show", "get_task").err == (
         "diglot: several queries are called 'get_task': tasks.get_task, more.get_task\n"
     )

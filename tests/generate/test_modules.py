@@ -15,7 +15,7 @@ import pytest
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.generate import modules, stale, write
 from diglot.statestore.database import packaged_queries
-from diglot.statestore.repositories.row_models import ROW_MODELS
+from diglot.statestore.project import TREES
 from diglot.stores.session import DIALECTS
 from tests.generate.type_check import mypy
 
@@ -74,7 +74,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_generated_types_are_up_to_date():
-    assert stale(Path(str(resources.files("diglot.statestore.queries"))), modules(QUERIES, ROW_MODELS)) == []
+    assert stale(Path(str(resources.files("diglot.statestore.queries"))), modules(QUERIES, TREES.row_models())) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -9,7 +9,7 @@ import pytest
 
 from diglot.sql.query import CountQuery, ManyQuery, RowQuery
 from diglot.statestore.models import StateError, TaskState, UsageEntry, WorkflowState
-from diglot.statestore.repositories.row_models import ROW_MODELS
+from diglot.statestore.project import TREES
 from tests.parity.sql_code import words
 
 AT = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)
@@ -128,7 +128,7 @@ def test_queries_that_count_count_the_rows_changed(filled):
 
 @pytest.mark.parity(87)
 def test_every_column_of_an_answer_has_a_name_of_its_own(filled):
-    known = {name for model in ROW_MODELS.values() for name in model.__struct_fields__}
+    known = {name for model in TREES.row_models().values() for name in model.__struct_fields__}
     for query in filled.queries:
         if not isinstance(query, RowQuery):
             continue

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from diglot.errors import DiglotError, QueryResultError
 from diglot.sql.decoding import Decoders
 from diglot.sql.loader import load_text
-from diglot.statestore.repositories.row_models import ROW_MODELS
+from diglot.statestore.project import TREES
 from diglot.stores.session import DIALECTS, Dialect, Statement, Store
 
 DEEP = "[" * 100_000
@@ -48,9 +48,9 @@ def test_a_value_of_any_kind(dialect: Dialect, value: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@given(data=st.data(), name=st.sampled_from(sorted(ROW_MODELS)))
+@given(data=st.data(), name=st.sampled_from(sorted(TREES.row_models())))
 def test_a_row_of_any_kind(dialect: Dialect, data: st.DataObject, name: str) -> None:
-    decoder = Decoders(dialect, ROW_MODELS).of(name)
+    decoder = Decoders(dialect, TREES.row_models()).of(name)
     width = len(decoder.columns) + data.draw(st.integers(-1, 1))
     row = tuple(data.draw(VALUES) for _ in range(width))
     with contextlib.suppress(QueryResultError):

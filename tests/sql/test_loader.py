@@ -10,7 +10,7 @@ import pytest
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.loader import load_queries, load_text
 from diglot.statestore.database import packaged_queries
-from diglot.statestore.repositories.row_models import ROW_MODELS
+from diglot.statestore.project import TREES
 from diglot.stores.session import DIALECTS
 
 
@@ -172,5 +172,5 @@ def test_a_copy_of_the_tree_loads_too(tmp_path):
     # As an application does that has its own tree: a plain folder, not a package.
     with resources.as_file(resources.files("diglot.statestore.sql") / "postgres") as tree:
         shutil.copytree(Path(tree), tmp_path / "postgres")
-    mine = load_queries(tmp_path / "postgres", "postgres", ROW_MODELS)
+    mine = load_queries(tmp_path / "postgres", "postgres", TREES.row_models())
     assert [q.source.full_name for q in mine] == [q.source.full_name for q in packaged_queries("postgres")]

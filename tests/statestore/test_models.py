@@ -22,7 +22,7 @@ from diglot.statestore.models import (
     User,
     WorkflowState,
 )
-from diglot.statestore.repositories.row_models import ROW_MODELS
+from diglot.statestore.project import TREES
 from tests.parity.strategies import MANY
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -81,8 +81,8 @@ def test_the_secret_of_a_key_is_beside_its_model_not_in_it():
 
 def test_a_query_may_return_each_model_of_a_table():
     tables = {"WorkflowState", "TaskState", "User", "ApiKey", "TreeNode"}
-    assert tables <= set(ROW_MODELS)
-    assert all(name == model.__name__ for name, model in ROW_MODELS.items())
+    assert tables <= set(TREES.row_models() or {})
+    assert all(name == model.__name__ for name, model in (TREES.row_models() or {}).items())
 
 
 def test_the_values_are_those_of_the_domain():

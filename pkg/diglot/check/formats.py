@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Literal, get_args
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -40,9 +42,10 @@ def as_json(report: Report) -> str:
 
 
 def as_github(report: Report) -> str:
-    """Workflow commands: each finding is an annotation of its line."""
+    """Workflow commands: each finding is an annotation of its line. Paths are relative to the repository's root."""
+    root = _repository()
     lines = [
-        f"::error file={_property(one.path)},line={one.line},col={one.column},"
+        f"::error file={_property(_from(root, one.path))},line={one.line},col={one.column},"
         f"title={_property(f'{one.check}: {one.name}')}::{_data(one.message)}"
         for one in report.findings
     ]
@@ -53,6 +56,22 @@ def as_github(report: Report) -> str:
     ]
     lines.append(_summary(report))
     return "\n".join(lines) + "\n"
+
+
+def _repository() -> Path | None:
+    """The root of the repository: where GitHub checked it out, else the nearest folder above that git knows."""
+    given = os.environ.get("GITHUB_WORKSPACE")
+    if given:
+        return Path(given)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+
+
+def _from(root: Path | None, path: str) -> str:
+    absolute = Path(path).absolute()
+    if root is None or not absolute.is_relative_to(root):
+        return path
+    return absolute.relative_to(root).as_posix()
 
 
 def as_junit(report: Report) -> str:

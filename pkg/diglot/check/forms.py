@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from diglot.check.project import shown
 from diglot.errors import MigrationFailed, MigrationTreeError
 from diglot.migrate.statements import SqlStatement, split
+from diglot.project import shown
 from diglot.stores.session import Dialect, Store
 from diglot.text_file import NotText, decoded
 

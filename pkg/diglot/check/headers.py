@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from aiosql.queries import Queries
 
 from diglot.check.finding import Finding
-from diglot.check.project import Project
 from diglot.check.sources import SourceFile, source_files
 from diglot.check.texts import same_text
+from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.decoding import Models
 from diglot.sql.header import BASE_TYPES, QuerySource
@@ -28,7 +28,8 @@ _RESERVED = frozenset(name for name in dir(Queries(None)) if not name.startswith
 def check_headers(project: Project) -> list[Finding]:
     """Everything that is wrong with the headers, of all files; ConfigurationError where a folder is missing."""
     trees = {dialect: source_files(project, dialect) for dialect in project.dialects}
-    findings = [finding for files in trees.values() for file in files for finding in _of_file(file, project.models)]
+    models = project.row_models()
+    findings = [finding for files in trees.values() for file in files for finding in _of_file(file, models)]
     if set(trees) == set(DIALECTS):
         findings += _stale_differs(trees["postgres"], trees["sqlite"])
     return sorted(findings)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from diglot.check.finding import Finding
-from diglot.check.project import Project
 from diglot.check.sources import SourceFile, source_files
+from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
 from diglot.stores.session import DIALECTS
 

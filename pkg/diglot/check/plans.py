@@ -17,8 +17,9 @@ from typing import Protocol, get_args
 
 from diglot.check.finding import Finding
 from diglot.check.plan import Kind, Plan, Problem, VariantPlan
-from diglot.check.project import Project, readable_queries, shown
+from diglot.check.queries import readable_queries
 from diglot.migrate.statements import split
+from diglot.project import Project, shown
 from diglot.sql.header import QuerySource, words
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query

@@ -17,9 +17,9 @@ from diglot.check.engines import Engine, Prepared, Refused, engine
 from diglot.check.finding import Finding
 from diglot.check.lineage import Lineage, Output, Use, derive
 from diglot.check.models import Field, wanted
-from diglot.check.project import Project
 from diglot.check.sources import SourceFile, source_files
 from diglot.check.variants import Combination, characteristic, combinations, declared
+from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
 from diglot.stores.session import Dialect, Store
 
@@ -61,7 +61,7 @@ def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None
         with engine(store) as connection:
             for file in source_files(project, store.dialect):
                 for query in file.queries:
-                    checked = _Checked(file, query, store.dialect, own, project.models)
+                    checked = _Checked(file, query, store.dialect, own, project.row_models())
                     found = checked.findings(connection)
                     findings += found
                     page = Page(file, query, checked.columns, bool(found))

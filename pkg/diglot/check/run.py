@@ -18,9 +18,9 @@ import msgspec
 
 from diglot.check.finding import Finding
 from diglot.check.forms import read_folder
-from diglot.check.project import Project, shown
 from diglot.check.scratch import migrate, postgres_server, scratch_database, scratch_sqlite
 from diglot.errors import ConfigurationError, MigrationError
+from diglot.project import Project, shown
 from diglot.stores.session import DIALECTS, Dialect, Store
 from diglot.stores.settings import PostgresSettings
 

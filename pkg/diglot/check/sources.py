@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from diglot.check.finding import Finding
-from diglot.check.project import Project, shown
 from diglot.errors import QueryFileError
+from diglot.project import Project, shown
 from diglot.sql.header import QuerySource, inspect_queries
 from diglot.sql.loader import read_text
 from diglot.sql.scanner import position

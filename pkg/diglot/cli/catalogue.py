@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from diglot.cli.app import App, pass_app
-from diglot.cli.project import chosen_project
 from diglot.errors import ConfigurationError
 from diglot.stores.session import DIALECTS
 
@@ -41,8 +40,8 @@ def catalogue(
 ) -> None:
     """Write one page for a DBA: every query in both dialects side by side, its plans and indexes, every table.
 
-    The page needs no network and no server: open it, search it, print it, send it. Whose queries it shows is named by
-    the options, or by [check] in diglot.toml; without both it is Diglot's own.
+    The page needs no network and no server: open it, search it, print it, send it. It shows the project of
+    diglot.toml; an option names another tree. Without a project it shows Diglot's own state store.
 
     \b
     Example:
@@ -50,9 +49,7 @@ def catalogue(
     """
     if not out.absolute().parent.is_dir():
         raise ConfigurationError(f"can't write {out}: there is no folder {out.parent}; make it first")
-    from diglot.statestore.config.check import load_check
-
-    settings = load_check(app.config_file)
+    project = app.project_with(queries=queries, migrations=migrations)
     try:
         from diglot.catalogue.collect import collect
         from diglot.catalogue.page import page
@@ -60,14 +57,13 @@ def catalogue(
         from diglot.drift import load_allowed
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"the catalogue needs {error.name}: pip install 'diglot[check]'") from error
-    accepted = load_allowed(allowed or (Path(settings.allowed) if settings.allowed else None))
+    accepted = load_allowed(allowed or project.allowed)
     with ExitStack() as stack:
-        project = stack.enter_context(chosen_project(settings, queries, migrations))
         for dialect in DIALECTS:
             project.query_files(dialect)
             project.migration_folder(dialect)
         sqlite = stack.enter_context(scratch_sqlite(project.migrations))
-        postgres = stack.enter_context(scratch_postgres(project.migrations, postgres_url or settings.postgres_url))
+        postgres = stack.enter_context(scratch_postgres(project.migrations, postgres_url or project.check.postgres_url))
         found = collect(project, postgres, sqlite, accepted, datetime.now(UTC).date())
     _write(out, page(found))
     counts = {"queries": sum(len(subject.entries) for subject in found.subjects), "tables": len(found.tables)}

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from diglot.cli.app import App, note, pass_app
-from diglot.cli.project import chosen_project
 from diglot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from diglot.check.formats import Form
-    from diglot.check.project import Project
-    from diglot.statestore.config.check import CheckSettings
+    from diglot.project import Project
 
 CHECKS = ("headers", "parity", "prepare", "plans", "migrations", "drift")
 FORMS = ("table", "json", "github", "junit")
@@ -53,30 +51,26 @@ def check(
     """Prove that two trees are one data layer: headers, parity, prepare, plans, migrations and drift, in this order.
 
     Queries and migrations are tried on a new PostgreSQL and a new SQLite. Every finding is told with its
-    file:line:column, and the exit code is 1 where there is one. What is checked is named by the options, or by [check]
-    in diglot.toml; without both it is Diglot's own.
+    file:line:column, and the exit code is 1 where there is one. It checks the project of diglot.toml; an option names
+    another tree. Without a project it checks Diglot's own state store.
 
     \b
     Example:
       diglot check --only plans --only migrations --format github
     """
-    from diglot.statestore.config.check import load_check
+    dialects = None if dialect is None else (dialect,)
+    project = app.project_with(queries=queries, migrations=migrations, models=models, dialects=dialects)
+    if write_checksums:
+        from diglot.check.migrations import write_checksums as write
+        from diglot.project import shown
 
-    settings = load_check(app.config_file)
-    with chosen_project(settings, queries, migrations, models=models, dialect=dialect) as project:
-        if write_checksums:
-            from diglot.check.migrations import write_checksums as write
-            from diglot.check.project import shown
-
-            book = shown(write(project))
-            app.out.line(f"wrote {book}", {"file": book})
-            return 0
-        return _check(project, settings, only, postgres_url, cast("Form", form or app.format))
+        book = shown(write(project))
+        app.out.line(f"wrote {book}", {"file": book})
+        return 0
+    return _check(project, only, postgres_url, cast("Form", form or app.format))
 
 
-def _check(
-    project: Project, settings: CheckSettings, only: tuple[str, ...], postgres_url: str | None, form: Form
-) -> int:
+def _check(project: Project, only: tuple[str, ...], postgres_url: str | None, form: Form) -> int:
     from datetime import UTC, datetime
 
     try:
@@ -85,9 +79,9 @@ def _check(
 
         report = run_checks(
             project,
-            only=_known(only or settings.only),
-            postgres_url=postgres_url or settings.postgres_url,
-            allowed=Path(settings.allowed) if settings.allowed else None,
+            only=_known(only or project.check.only),
+            postgres_url=postgres_url or project.check.postgres_url,
+            allowed=project.allowed,
             today=datetime.now(UTC).date(),
             progress=lambda name: note(f"checking {name} …") if _is_watched(form) else None,
         )

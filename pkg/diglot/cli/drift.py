@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from diglot.cli.app import App, note, pass_app
-from diglot.cli.project import chosen_project
 from diglot.errors import ConfigurationError, MigrationError
 from diglot.stores.session import DIALECTS
 
 if TYPE_CHECKING:
-    from diglot.check.project import Project
     from diglot.drift import DriftResult, Schema
+    from diglot.project import Project
 
 
 @click.command()
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--migrations",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder with the trees postgres and sqlite. By default that of [check] in diglot.toml, else Diglot's own.",
+    help="The folder with the trees postgres and sqlite. By default that of the project.",
 )
 @click.option(
     "--postgres-url",
@@ -38,8 +37,8 @@ if TYPE_CHECKING:
     "allow_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The differences that are accepted. By default the file of [check] in diglot.toml, else drift.toml of the "
-    "current folder, if it is there.",
+    help="The differences that are accepted. By default drift.toml beside "
+    "diglot.toml, or in the current folder, if it is there.",
 )
 @pass_app
 def drift(
@@ -61,8 +60,7 @@ def drift(
     Example:
       diglot drift postgresql://localhost/app sqlite:///data/app.db
     """
-    from diglot.statestore.config.check import load_check
-    from diglot.statestore.database import utc_now
+    from diglot.database import utc_now
 
     try:
         from diglot.drift import drift as compare_with
@@ -74,13 +72,12 @@ def drift(
         raise click.UsageError("give two databases, LEFT and RIGHT, or none for the migration trees")
     if left is not None and any(map(_was_given, ("migrations", "postgres_url"))):
         raise click.UsageError("--migrations and --postgres-url are for the migration trees: leave LEFT and RIGHT out")
-    project = load_check(app.config_file)
-    settings = load_allowed(allow_file or (Path(project.allowed) if project.allowed else None))
+    project = app.project_with(migrations=migrations)
+    settings = load_allowed(allow_file or project.allowed)
     if left is not None and right is not None:
         sides = read_schema(left), read_schema(right)
     else:
-        with chosen_project(project, None, migrations) as chosen:
-            sides = _trees(chosen, postgres_url or project.postgres_url)
+        sides = _trees(project, postgres_url or project.check.postgres_url)
     result = compare_with(*sides, settings, utc_now().date(), names=names)
     app.out.answer(result, lambda: _print(app, result))
     if not any(side.tables or side.views for side in sides):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from diglot.cli.app import App, pass_app
-
-if TYPE_CHECKING:
-    from diglot.sql.decoding import Models
+from diglot.errors import ConfigurationError
+from diglot.project import shown
 
 
 @click.command()
@@ -19,16 +16,20 @@ if TYPE_CHECKING:
 @click.option(
     "--queries",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The query files of another project: a folder with postgres/ and sqlite/.",
+    help="The query files: a folder with postgres/ and sqlite/.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where the modules go: a package.")
-@click.option("--models", metavar="MODULE:NAME", help="The structs that '-- returns:' names.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the modules go: a package. By default 'generated' of [project] in diglot.toml.",
+)
+@click.option("--models", metavar="MODULE[:NAME]", help="The structs that '-- returns:' names.")
 @pass_app
 def generate(app: App, check: bool, queries: Path | None, out: Path | None, models: str | None) -> None:
     """Write the types of the queries, so that a type checker and an editor know every call.
 
-    Without options it is for Diglot's own queries. For a project of yours, name its folders; 'shop.rows:MODELS' is a
-    dict from name to msgspec struct, 'shop.rows' has the structs themselves.
+    It is for the project of diglot.toml, or for the folders that the options name; without both for Diglot's own
+    state store. 'shop.rows' has the structs themselves, 'shop.rows:MODELS' is a dict from name to struct.
 
     \b
     Example:
@@ -37,44 +38,24 @@ def generate(app: App, check: bool, queries: Path | None, out: Path | None, mode
     """
     from diglot.generate import modules, stale, write
 
-    if queries is None:
-        if out is not None or models is not None:
-            raise click.UsageError("--out and --models are for another project: name its --queries too")
-        from diglot.statestore.repositories.row_models import ROW_MODELS
-
-        files = modules(_folder("diglot.statestore.sql"), ROW_MODELS)
-        out = _folder("diglot.statestore.queries")
-    else:
-        if out is None:
-            raise click.UsageError("--queries needs --out, the folder of the modules")
-        files = modules(queries, _models(models) if models else None)
+    project = app.project_with(queries=queries, generated=out, models=models)
+    if project.queries is None:
+        raise ConfigurationError("there are no queries to generate types for: name their folder with --queries")
+    if project.generated is None:
+        raise ConfigurationError(
+            "the folder of the generated types is not known: name it with --out, or as 'generated' of [project] in "
+            "diglot.toml"
+        )
+    out = project.generated
+    files = modules(project.queries, project.row_models())
     if check:
-        found = [{"file": _shown(path), "problem": problem} for path, problem in stale(out, files)]
+        found = [{"file": shown(path), "problem": problem} for path, problem in stale(out, files)]
         app.out.table(["FILE", "PROBLEM"], [[each["file"], each["problem"]] for each in found], {"stale": found})
         if found:
             raise click.ClickException(f"{_count(len(found))} not up to date: run 'diglot generate' and commit it")
         return
-    changed = [_shown(path) for path in write(out, files)]
-    data = {"out": _shown(out), "changed": changed}
-    app.out.line(f"{_shown(out)}: {len(files)} files, {len(changed)} changed", data)
-
-
-def _models(named: str) -> Models:
-    from diglot.generate.models import load_models
-
-    return load_models(named)
-
-
-def _folder(package: str) -> Path:
-    """The folder of one of our packages, as it is installed."""
-    return Path(str(resources.files(package).joinpath("__init__.py"))).parent
-
-
-def _shown(path: Path) -> str:
-    try:
-        return path.absolute().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()
+    changed = [shown(path) for path in write(out, files)]
+    app.out.line(f"{shown(out)}: {len(files)} files, {len(changed)} changed", {"out": shown(out), "changed": changed})
 
 
 def _count(files: int) -> str:

@@ -120,12 +120,10 @@ def status(app: App) -> int:
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("migrations"),
-    show_default=True,
-    help="The folder with the trees postgres and sqlite.",
+    help="The folder with the trees postgres and sqlite. By default that of the project, else ./migrations.",
 )
 @pass_app
-def new(app: App, name: str, folder: Path) -> None:
+def new(app: App, name: str, folder: Path | None) -> None:
     """Write the four files of a new migration, for both databases forward and back, with what to think of in them.
 
     \b
@@ -133,7 +131,12 @@ def new(app: App, name: str, folder: Path) -> None:
       diglot migrate new add_task_priority
     """
     from diglot.migrate.template import new_migration
-    from diglot.statestore.database import utc_now
+    from diglot.project import Project
+
+    if folder is None:
+        project = Project.find_or_none(app.project_file)
+        folder = (project.migrations if project is not None else None) or Path("migrations")
+    from diglot.database import utc_now
 
     files = [str(file) for file in new_migration(folder, name, utc_now())]
     app.out.answer({"files": files}, lambda: click.echo("\n".join(files)))
@@ -162,29 +165,27 @@ def bless(app: App, ids: tuple[str, ...]) -> None:
 def _migrator(app: App, *, read_only: bool = False) -> Iterator[Migrator]:
     import msgspec
 
+    from diglot.database import utc_now
     from diglot.migrate.runner import Migrator
-    from diglot.statestore.database import utc_now
     from diglot.stores import open_store
     from diglot.stores.settings import SQLiteSettings
 
-    database = app.config.database
+    database = app.configuration.database
     if read_only and isinstance(database, SQLiteSettings):
         database = msgspec.structs.replace(database, read_only=True)
     with open_store(database) as store:
-        yield Migrator(store, _tree(app), timeout=app.config.migration_timeout, clock=utc_now)
+        yield Migrator(store, _tree(app), timeout=app.configuration.migration_timeout, clock=utc_now)
 
 
 def _tree(app: App) -> MigrationTree:
-    from diglot.migrate.tree import MigrationTree, packaged
-
-    return MigrationTree.read(packaged(), "sqlite" if app.config.driver == "sqlite" else "postgres")
+    return app.project.migration_tree(app.configuration.dialect)
 
 
 def _missing_file(app: App) -> Path | None:
     """The SQLite file that is not there yet: to look at its migrations must not make it."""
     from diglot.stores.settings import SQLiteSettings
 
-    database = app.config.database
+    database = app.configuration.database
     if not isinstance(database, SQLiteSettings) or database.path == ":memory:":
         return None
     path = Path(database.path)

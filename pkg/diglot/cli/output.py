@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,10 @@ GAP = 3
 class Output:
     """Prints in one format, ``table`` or ``json``. Values are plain objects or models."""
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, styles: Mapping[str, str] | None = None) -> None:
         self.is_json = form == "json"
+        self._styles = styles or {}
+        """How a table on a terminal shows a cell with this text."""
 
     def answer(self, data: Any, for_people: Callable[[], None]) -> None:
         """The data as JSON, or whatever ``for_people`` prints."""
@@ -56,7 +58,7 @@ class Output:
     ) -> None:
         """Many things of one kind. ``wrapped``: the columns that may go over several lines of a terminal."""
         texts = [[cell(value) for value in row] for row in rows]
-        self.answer(data, lambda: _table(columns, texts, wrapped))
+        self.answer(data, lambda: _table(columns, texts, wrapped, self._styles))
 
     def json(self, data: Any) -> None:
         """Data, models too, as JSON."""
@@ -104,7 +106,7 @@ def _block(pairs: Sequence[tuple[str, Any]]) -> None:
         click.echo(f"{name:<{width}}  {cell(value)}".rstrip())
 
 
-def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]) -> None:
+def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str], styles: Mapping[str, str]) -> None:
     if not rows:
         return
     widths = [max(map(_width, column)) for column in zip(columns, *rows, strict=True)]
@@ -128,13 +130,11 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    from diglot.statestore.cli.tree import STYLES
-
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name, width in zip(columns, _shared(room, least, widths), strict=True):
         table.add_column(name, overflow="fold", width=width)
     for row in rows:
-        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
+        table.add_row(*(Text(text, style=styles.get(text, "")) for text in row))
     screen.print(table)
 
 

@@ -27,7 +27,7 @@ def list_queries(app: App) -> None:
     Example:
       diglot query list
     """
-    queries = [_described(name, dialects) for name, dialects in _queries().items()]
+    queries = [_described(name, dialects) for name, dialects in _queries(app).items()]
     rows = [
         [
             query["name"],
@@ -52,7 +52,7 @@ def show(app: App, name: str) -> None:
     Example:
       diglot query show tasks.list_tasks
     """
-    found, dialects = _named(name)
+    found, dialects = _named(app, name)
     described = _described(found, dialects)
     texts = {dialect: _text(source) for dialect, source in dialects.items()}
     places = {dialect: f"{source.file}:{source.line}" for dialect, source in dialects.items()}
@@ -60,20 +60,22 @@ def show(app: App, name: str) -> None:
     app.out.answer(data, lambda: _print(described, texts, places))
 
 
-def _queries() -> dict[str, Dialects]:
-    from diglot.statestore.database import packaged_queries
-    from diglot.stores.session import DIALECTS
+def _queries(app: App) -> dict[str, Dialects]:
+    from diglot.project import shown
+    from diglot.sql.header import read_queries
+    from diglot.sql.loader import read_text
 
     found: dict[str, Dialects] = {}
-    for dialect in DIALECTS:
-        for query in packaged_queries(dialect):
-            found.setdefault(query.source.full_name, {})[dialect] = query.source
+    for dialect in app.project.dialects:
+        for file in app.project.query_files(dialect):
+            for source in read_queries(read_text(file), file.stem, shown(file), dialect):
+                found.setdefault(source.full_name, {})[dialect] = source
     return found
 
 
-def _named(name: str) -> tuple[str, Dialects]:
+def _named(app: App, name: str) -> tuple[str, Dialects]:
     """The query with this name; the name without its file is enough where only one file has it."""
-    queries = _queries()
+    queries = _queries(app)
     names = [full for full in queries if name in (full, full.partition(".")[2])]
     if len(names) == 1:
         return names[0], queries[names[0]]

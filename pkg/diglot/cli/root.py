@@ -6,7 +6,7 @@ The global options may stand before the command and after it: people type both.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,17 @@ EPILOG = "The global options of 'diglot --help' (--database-url, --format …) m
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are ``{name: "module:attribute"}``, in the order in which the help shows them."""
+    """A group whose commands are ``{name: "module:attribute"}``, in the order in which the help shows them.
 
-    def __init__(self, *args: Any, lazy: dict[str, str], **kwargs: Any) -> None:
+    ``more``: further commands, under a heading of their own.
+    """
+
+    def __init__(
+        self, *args: Any, lazy: dict[str, str], more: Mapping[str, dict[str, str]] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._lazy = lazy
+        self._sections = {"Commands": lazy, **(more or {})}
+        self._lazy = {name: place for section in self._sections.values() for name, place in section.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._lazy)
@@ -42,9 +48,9 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, with the whole first sentence of each command."""
-        rows = [(name, self._load(name).get_short_help_str(limit=200)) for name in self._lazy]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        for heading, commands in self._sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, self._load(name).get_short_help_str(limit=200)) for name in commands])
 
     def _load(self, name: str) -> click.Command:
         if name not in self.commands:
@@ -68,14 +74,14 @@ def lazy_group(name: str, help_text: str, **commands: str) -> LazyGroup:
 def global_options(*, hidden: bool) -> list[click.Parameter]:
     """The options that every command takes. After the command they win over those before it."""
 
-    def option(name: str, keep: Callable[[App, Any], None], text: str, **how: Any) -> click.Option:
+    def option(name: str, keep: Callable[[App, Any], None], text: str, *more: str, **how: Any) -> click.Option:
         def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
             app = ctx.find_object(App)
             if value is not None and value is not False and app is not None:
                 keep(app, value)
 
         return click.Option(
-            [name], help=text, hidden=hidden, expose_value=False, callback=callback, default=None, **how
+            [name, *more], help=text, hidden=hidden, expose_value=False, callback=callback, default=None, **how
         )
 
     def flag(name: str) -> Callable[[App, Any], None]:
@@ -88,16 +94,18 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option(
             "--database-url",
             flag("--database-url"),
-            "The database: postgresql://…, sqlite:///… or a path. A password is better kept in DB_PASSWORD: "
-            "other users of the machine can see arguments.",
+            "The database: postgresql://…, sqlite:///… or a path. Other users of the machine can "
+            "see arguments: keep a password in the environment or in a file.",
             metavar="URL",
         ),
         option("--db-driver", flag("--db-driver"), "Which database: sqlite or postgres.", metavar="DRIVER"),
         option("--db-path", flag("--db-path"), "The file of a SQLite database, or ':memory:'.", metavar="FILE"),
         option(
+            "--project",
+            attribute("project_file"),
+            "The file of the project, diglot.toml or pyproject.toml. By default that of the current folder, or of the "
+            "nearest folder above.",
             "--config",
-            attribute("config_file"),
-            "The configuration file. By default diglot.toml of the current folder, if it is there.",
             metavar="FILE",
             type=click.Path(path_type=Path),
         ),
@@ -114,15 +122,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
 @click.group(
     cls=LazyGroup,
     lazy={
-        "quickstart": "diglot.statestore.cli.quickstart:quickstart",
-        "init": "diglot.statestore.cli.init:init",
-        "config": "diglot.cli.root:config",
         "migrate": "diglot.cli.root:migrate",
-        "user": "diglot.cli.root:user",
-        "key": "diglot.cli.root:key",
-        "auth": "diglot.cli.root:auth",
-        "start": "diglot.statestore.cli.start:start",
-        "workflow": "diglot.cli.root:workflow",
         "query": "diglot.cli.root:query",
         "generate": "diglot.cli.generate:generate",
         "check": "diglot.cli.check:check",
@@ -130,15 +130,28 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "catalogue": "diglot.cli.catalogue:catalogue",
         "completion": "diglot.cli.completion:completion",
     },
+    more={
+        "The state store of a workflow engine": {
+            "quickstart": "diglot.statestore.cli.quickstart:quickstart",
+            "init": "diglot.statestore.cli.init:init",
+            "config": "diglot.statestore.cli.groups:config",
+            "user": "diglot.statestore.cli.groups:user",
+            "key": "diglot.statestore.cli.groups:key",
+            "auth": "diglot.statestore.cli.groups:auth",
+            "start": "diglot.statestore.cli.start:start",
+            "workflow": "diglot.statestore.cli.groups:workflow",
+        }
+    },
     epilog="Exit codes: 0 done, 1 refused or found something, 2 usage or configuration, 3 database unavailable, "
     "130 interrupted.",
 )
 @click.version_option(__version__, prog_name="diglot", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Record workflow executions in PostgreSQL or SQLite, and look at them.
+    """Work on a project whose SQL is written twice, for PostgreSQL and for SQLite.
 
-    The database is the one that the options, the environment (DATABASE_URL, DB_…), .env or diglot.toml name;
-    without any it is ./data/app.db.
+    The project is that of the nearest diglot.toml, in this folder or above, which names its queries and migrations.
+    Where there is none it is the state store that comes with Diglot: it records the executions of workflows, without
+    any configuration in ./data/app.db.
 
     \b
     Example:
@@ -148,11 +161,6 @@ def cli() -> None:
 
 cli.params.extend(global_options(hidden=False))
 
-config = lazy_group(
-    "config",
-    "See which settings are in force.\n\n\b\nExample:\n  diglot config show",
-    show="diglot.statestore.cli.config:show",
-)
 migrate = lazy_group(
     "migrate",
     "Bring the database's schema up to date, or back.\n\n\b\nExample:\n  diglot migrate status",
@@ -162,39 +170,9 @@ migrate = lazy_group(
     new="diglot.cli.migrate:new",
     bless="diglot.cli.migrate:bless",
 )
-user = lazy_group(
-    "user",
-    "Manage the users who may come in.\n\n\b\nExample:\n  diglot user create ada@example.org",
-    create="diglot.statestore.cli.user:create",
-    list="diglot.statestore.cli.user:list_users",
-    show="diglot.statestore.cli.user:show",
-    update="diglot.statestore.cli.user:update",
-    delete="diglot.statestore.cli.user:delete",
-)
-key = lazy_group(
-    "key",
-    "Manage the API keys of users.\n\n\b\nExample:\n  diglot key issue ada@example.org --name laptop",
-    issue="diglot.statestore.cli.key:issue",
-    list="diglot.statestore.cli.key:list_keys",
-    revoke="diglot.statestore.cli.key:revoke",
-    rotate="diglot.statestore.cli.key:rotate",
-)
-auth = lazy_group(
-    "auth",
-    "Find out whose API key it is.\n\n\b\nExample:\n  diglot auth check < key.txt",
-    check="diglot.statestore.cli.auth:check",
-)
-workflow = lazy_group(
-    "workflow",
-    "Record workflow executions and look at them.\n\n\b\nExample:\n  diglot workflow list --status FAILED",
-    replay="diglot.statestore.cli.replay:replay",
-    list="diglot.statestore.cli.workflow:list_workflows",
-    show="diglot.statestore.cli.workflow:show",
-    delete="diglot.statestore.cli.workflow:delete",
-)
 query = lazy_group(
     "query",
-    "Look at the SQL that Diglot runs, in both dialects.\n\n\b\nExample:\n  diglot query show tasks.list_tasks",
+    "Look at the queries of the project, in both dialects.\n\n\b\nExample:\n  diglot query show tasks.list_tasks",
     list="diglot.cli.query:list_queries",
     show="diglot.cli.query:show",
 )

@@ -71,6 +71,11 @@ class QuerySet(Queries):
         self._files: dict[str, QueryFile] = {}
 
     @property
+    def subjects(self) -> list[str]:
+        """The files by their names without ``.sql``."""
+        return list(self._files)
+
+    @property
     def max_document(self) -> int:
         """Bytes that a value may have."""
         return self._adapter.max_document

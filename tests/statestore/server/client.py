@@ -9,7 +9,8 @@ from typing import Any
 from httpx import Response
 from litestar.testing import TestClient
 
-from diglot.statestore.database import Database, utc_now
+from diglot.database import utc_now
+from diglot.statestore.database import Database
 from diglot.statestore.models import Role
 from diglot.statestore.server.app import create_app
 from diglot.statestore.server.measured import MeasuredStore

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from diglot import statestore
-from diglot.cli.app import App
 from diglot.cli.output import Output
 from diglot.errors import DiglotError
 from diglot.statestore.cli import quickstart as quickstart_module
+from diglot.statestore.cli.app import StoreApp
 from diglot.statestore.cli.measures import print_latencies
 from diglot.statestore.cli.next_steps import next_steps
 from diglot.statestore.cli.quickstart import AGAIN_NAME, EMAIL, KEY_NAME, read_back, sign_in
@@ -269,7 +269,7 @@ def test_the_commands_to_try_next_work_as_they_are_printed(tmp_path: Path) -> No
 def _steps(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **flags: Any) -> list[str]:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    app = App()
+    app = StoreApp()
     app.flags.update(flags)
     return [command for command, _ in next_steps(app, "ID")]
 

@@ -21,7 +21,6 @@ from diglot.check.headers import check_headers
 from diglot.check.parity import check_parity
 from diglot.check.plans import check_plans
 from diglot.check.prepare import check_prepare
-from diglot.check.project import Project
 from diglot.errors import (
     ConfigurationError,
     DatabaseError,
@@ -31,6 +30,7 @@ from diglot.errors import (
     DatabaseUnavailable,
     SchemaMismatch,
 )
+from diglot.project import Project
 from diglot.sql.loader import load_text
 from diglot.statestore.vectors import Match, Record, VectorSettings, open_vectors
 from diglot.statestore.vectors import pgvector as pgvector_engine

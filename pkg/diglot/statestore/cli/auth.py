@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from diglot.cli.app import App, pass_app
 from diglot.errors import InvalidApiKey
+from diglot.statestore.cli.app import StoreApp, pass_app
 from diglot.statestore.cli.user import print_user
 
 LONGEST = 256
@@ -16,7 +16,7 @@ LONGEST = 256
 
 @click.command()
 @pass_app
-def check(app: App) -> None:
+def check(app: StoreApp) -> None:
     """Tell whose API key it is, or end with exit code 1 if it is not valid.
 
     The key is taken from the variable DIGLOT_API_KEY, else from standard input.

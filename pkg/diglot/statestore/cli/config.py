@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from diglot.cli.app import App, pass_app
+from diglot.statestore.cli.app import StoreApp, pass_app
 
 
 @click.command()
 @pass_app
-def show(app: App) -> None:
+def show(app: StoreApp) -> None:
     """Show every setting in force and where it came from. Passwords are hidden; the database is not touched.
 
     \b

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from diglot.cli.app import App, note, pass_app
+from diglot.statestore.cli.app import StoreApp, note, pass_app
 
 
 @click.command()
 @click.option("--admin", metavar="EMAIL", help="Make this the first admin, and print the admin's API key once.")
 @click.option("--key-name", metavar="NAME", help="What to call that key.")
 @pass_app
-def init(app: App, admin: str | None, key_name: str | None) -> None:
+def init(app: StoreApp, admin: str | None, key_name: str | None) -> None:
     """Create the database, bring its schema up to date and, if you like, make the first admin.
 
     It may be run again: what is there already stays as it is. A second first admin is refused. On PostgreSQL the

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from diglot.cli.app import App, note, pass_app
 from diglot.cli.output import Output
-from diglot.cli.pages import page_options, print_page
+from diglot.statestore.cli.app import StoreApp, note, pass_app
+from diglot.statestore.cli.pages import page_options, print_page
 from diglot.statestore.cli.user import find_user, user_argument
 from diglot.statestore.models import IssuedKey
 
@@ -51,7 +51,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
     help="When it ends: 90d, 12h, 2030-01-31 or 2030-01-31T09:05:00Z. Without it, never.",
 )
 @pass_app
-def issue(app: App, user: str, name: str | None, expires: datetime | None) -> None:
+def issue(app: StoreApp, user: str, name: str | None, expires: datetime | None) -> None:
     """Issue a key to a user, named by e-mail address or id, and print it: this once.
 
     \b
@@ -67,7 +67,7 @@ def issue(app: App, user: str, name: str | None, expires: datetime | None) -> No
 @user_argument
 @page_options
 @pass_app
-def list_keys(app: App, user: str, limit: int, after: str | None) -> None:
+def list_keys(app: StoreApp, user: str, limit: int, after: str | None) -> None:
     """List the keys of a user: their first characters, never the keys themselves.
 
     \b
@@ -83,7 +83,7 @@ def list_keys(app: App, user: str, limit: int, after: str | None) -> None:
 @click.command()
 @key_argument
 @pass_app
-def revoke(app: App, key_id: str) -> None:
+def revoke(app: StoreApp, key_id: str) -> None:
     """Revoke a key, named by its id: from now on nobody comes in with it.
 
     \b
@@ -98,7 +98,7 @@ def revoke(app: App, key_id: str) -> None:
 @click.command()
 @key_argument
 @pass_app
-def rotate(app: App, key_id: str) -> None:
+def rotate(app: StoreApp, key_id: str) -> None:
     """Replace a key, named by its id, by a new one, and print that: this once. The old key ends at once.
 
     \b

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
-from diglot.cli.app import App
 from diglot.redaction import redact
+from diglot.statestore.cli.app import StoreApp
 
 
-def next_steps(app: App, workflow_exec_id: str) -> list[tuple[str, str]]:
+def next_steps(app: StoreApp, workflow_exec_id: str) -> list[tuple[str, str]]:
     """(command, what it is for), in the order in which to try them."""
     program = _program() + _options(app)
     steps = [
@@ -47,14 +47,14 @@ def _program() -> str:
     return quote(str(this) if relative.startswith("..") else relative)
 
 
-def _options(app: App) -> str:
+def _options(app: StoreApp) -> str:
     """The global options of this run, without one that has a password in it."""
-    options = {**app.flags, "--config": app.config_file}
+    options = {**app.flags, "--project": app.project_file}
     given = [f" {name} {quote(str(value))}" for name, value in options.items() if value is not None]
     return "".join(option for option in given if redact(option) == option)
 
 
-def _variables(app: App) -> str:
+def _variables(app: StoreApp) -> str:
     """``NAME=value`` of the variables that chose the database; ``NAME=…`` where the value has a secret."""
     names = {
         source.removesuffix(" (environment)")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diglot.cli.app import App, note, pass_app
 from diglot.errors import (
     AlreadyBootstrapped,
     ApiKeyNotFound,
@@ -21,6 +20,7 @@ from diglot.errors import (
     EmailExists,
     UserNotFound,
 )
+from diglot.statestore.cli.app import StoreApp, note, pass_app
 from diglot.statestore.models import ApiKey, IssuedKey, TaskState, User, WorkflowState
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ PAGE = 1000
     help="The first admin, where there is none yet; else the user that the key is for.",
 )
 @pass_app
-def quickstart(app: App, email: str) -> None:
+def quickstart(app: StoreApp, email: str) -> None:
     """Record a real workflow execution in the configured database, and see it there. It may be run again.
 
     Brings the schema up to date, creates the first admin and a key, signs in with it, and plays the recording that
@@ -176,7 +176,7 @@ def _print_start(out: Output, db: Database, applied: list[str], user: User, issu
         note("Signed in with this key, which is valid for a day. The key of the first run is still valid.")
 
 
-def _print_run(app: App, result: Result, run: WorkflowState, tasks: list[TaskState]) -> None:
+def _print_run(app: StoreApp, result: Result, run: WorkflowState, tasks: list[TaskState]) -> None:
     from diglot.cli.output import console
     from diglot.statestore.cli.measures import print_latencies
     from diglot.statestore.cli.next_steps import next_steps

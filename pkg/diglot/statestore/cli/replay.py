@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diglot.cli.app import App, note, pass_app
+from diglot.statestore.cli.app import StoreApp, note, pass_app
 
 if TYPE_CHECKING:
     from diglot.cli.output import Output
@@ -55,7 +55,7 @@ def _finite(_ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     help="Play in real time divided by X: 1 as it was, 60 a minute in a second. 0, the default: as fast as possible.",
 )
 @pass_app
-def replay(app: App, trace: str | None, concurrency: int, repeat: int, speed: float) -> None:
+def replay(app: StoreApp, trace: str | None, concurrency: int, repeat: int, speed: float) -> None:
     """Play a recorded execution, a WfFormat 1.5 trace, into the database, as the engine that ran it would.
 
     Tasks of one kind get a common parent task; each goes from PENDING to RUNNING to SUCCESS in an order that its

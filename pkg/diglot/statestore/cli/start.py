@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from diglot.cli.app import App, pass_app
 from diglot.errors import ConfigurationError
+from diglot.statestore.cli.app import StoreApp, pass_app
 
 
 @click.command()
@@ -76,7 +76,7 @@ from diglot.errors import ConfigurationError
 )
 @pass_app
 def start(
-    app: App,
+    app: StoreApp,
     host: str,
     port: int,
     log_format: str,

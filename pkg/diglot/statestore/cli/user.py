@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diglot.cli.app import App, pass_app
 from diglot.cli.confirm import confirm, yes_option
 from diglot.cli.output import Output
-from diglot.cli.pages import page_options, print_page
+from diglot.statestore.cli.app import StoreApp, pass_app
+from diglot.statestore.cli.pages import page_options, print_page
 from diglot.statestore.models import ROLES, Role, User
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def find_user(db: Database, text: str) -> User:
 @click.argument("email")
 @click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the user may do.")
 @pass_app
-def create(app: App, email: str, role: Role) -> None:
+def create(app: StoreApp, email: str, role: Role) -> None:
     """Create a user. A key is issued on its own, by 'diglot key issue'.
 
     \b
@@ -42,7 +42,7 @@ def create(app: App, email: str, role: Role) -> None:
 @click.command("list")
 @page_options
 @pass_app
-def list_users(app: App, limit: int, after: str | None) -> None:
+def list_users(app: StoreApp, limit: int, after: str | None) -> None:
     """List the users, newest first, a page at a time.
 
     \b
@@ -58,7 +58,7 @@ def list_users(app: App, limit: int, after: str | None) -> None:
 @click.command()
 @user_argument
 @pass_app
-def show(app: App, user: str) -> None:
+def show(app: StoreApp, user: str) -> None:
     """Show one user, named by e-mail address or id.
 
     \b
@@ -74,7 +74,7 @@ def show(app: App, user: str) -> None:
 @click.option("--email", help="The new e-mail address.")
 @click.option("--role", type=click.Choice(ROLES), help="The new role.")
 @pass_app
-def update(app: App, user: str, email: str | None, role: Role | None) -> None:
+def update(app: StoreApp, user: str, email: str | None, role: Role | None) -> None:
     """Change the e-mail address or the role of a user. The last admin stays an admin.
 
     \b
@@ -91,7 +91,7 @@ def update(app: App, user: str, email: str | None, role: Role | None) -> None:
 @user_argument
 @yes_option
 @pass_app
-def delete(app: App, user: str, yes: bool) -> None:
+def delete(app: StoreApp, user: str, yes: bool) -> None:
     """Delete a user and all keys of that user. It asks first. The last admin can't be deleted.
 
     \b

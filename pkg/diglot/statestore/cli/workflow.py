@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diglot.cli.app import App, note, pass_app
 from diglot.cli.confirm import confirm, yes_option
 from diglot.cli.output import cell, console
-from diglot.cli.pages import page_options, print_page
+from diglot.statestore.cli.app import StoreApp, note, pass_app
+from diglot.statestore.cli.pages import page_options, print_page
 from diglot.statestore.models import STATUSES, Status, TaskState, WorkflowState
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ execution_argument: Callable[..., Callable[..., None]] = click.argument("workflo
 @click.option("--workflow-id", metavar="NAME", help="Only executions of this workflow.")
 @page_options
 @pass_app
-def list_workflows(app: App, status: Status | None, workflow_id: str | None, limit: int, after: str | None) -> None:
+def list_workflows(
+    app: StoreApp, status: Status | None, workflow_id: str | None, limit: int, after: str | None
+) -> None:
     """List the recorded executions, newest first, a page at a time.
 
     \b
@@ -49,7 +51,7 @@ def list_workflows(app: App, status: Status | None, workflow_id: str | None, lim
     help="How many children of one task to show; a last line counts the others.",
 )
 @pass_app
-def show(app: App, workflow_exec_id: str, width: int) -> None:
+def show(app: StoreApp, workflow_exec_id: str, width: int) -> None:
     """Show one execution with its tasks as a tree; where a level is wide, it is cut short and counted.
 
     \b
@@ -66,7 +68,7 @@ def show(app: App, workflow_exec_id: str, width: int) -> None:
 @execution_argument
 @yes_option
 @pass_app
-def delete(app: App, workflow_exec_id: str, yes: bool) -> None:
+def delete(app: StoreApp, workflow_exec_id: str, yes: bool) -> None:
     """Delete one execution and all its tasks. It asks first.
 
     \b

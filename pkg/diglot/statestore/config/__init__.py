@@ -13,28 +13,23 @@ from typing import Any
 
 import msgspec
 
+from diglot.project import Configuration
 from diglot.statestore.vectors.settings import KnowledgeSettings
-from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 DEFAULT_PATH = "./data/app.db"
-CONFIG_FILE = Path("diglot.toml")
 HIDDEN = "***"
 Value = str | int | float | bool | None
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in force. ``migration_timeout``: seconds to wait for the migration lock; ``sources``: key to source."""
+class Config(Configuration, frozen=True, kw_only=True):
+    """What is in force."""
 
-    database: SQLiteSettings | PostgresSettings
-    auto_migrate: bool = True
-    migration_timeout: float = 60.0
     knowledge: KnowledgeSettings = KnowledgeSettings()
-    sources: dict[str, str] = {}
 
     @property
     def driver(self) -> str:
         """``sqlite`` or ``postgres``."""
-        return "sqlite" if isinstance(self.database, SQLiteSettings) else "postgres"
+        return self.dialect
 
     def explain(self) -> list[tuple[str, Value, str]]:
         """(key, value, source) of every setting in force, as in ``diglot.toml``; secrets are ``***``."""
@@ -67,9 +62,9 @@ def load(
 ) -> Config:
     """The configuration in force; ConfigurationError names the key, its source, what was found and what is allowed.
 
-    ``config_file``: None takes ``diglot.toml`` of the current folder if there is one. ``env``: None takes the
-    process's environment. ``dotenv``: None reads no such file. ``flags``: settings by name (``host``) or by option
-    (``--db-path``); one that is None counts as not given.
+    ``config_file``: None takes the ``diglot.toml`` of the current folder or the nearest above, if there is one.
+    ``env``: None takes the process's environment. ``dotenv``: None reads no such file. ``flags``: settings by name
+    (``host``) or by option (``--db-path``); one that is None counts as not given.
     """
     import os
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diglot.errors import ConfigurationError
-from diglot.statestore.config import CONFIG_FILE, HIDDEN, Value
+from diglot.project_file import read_project_file
+from diglot.statestore.config import HIDDEN, Value
 from diglot.statestore.vectors.settings import METRICS, PROVIDERS, KnowledgeSettings
-from diglot.toml_file import read_toml, settings_from
 
 if TYPE_CHECKING:
     from diglot.statestore.config import Config
@@ -42,13 +42,11 @@ def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, s
 
     ConfigurationError names the key and what is allowed; the file has been found to be readable TOML already.
     """
-    file = Path(config_file) if config_file is not None else CONFIG_FILE
-    if config_file is None and not file.exists():
+    read = read_project_file(None if config_file is None else Path(config_file))
+    if read is None or "knowledge" not in read.tables:
         return KnowledgeSettings(), ""
-    section: Any = read_toml(file).get("knowledge")
-    if section is None:
-        return KnowledgeSettings(), ""
-    knowledge = settings_from(section, KnowledgeSettings, file, section="knowledge", hints=_ALLOWED)
+    file = read.path
+    knowledge = read.section("knowledge", KnowledgeSettings, _ALLOWED)
     seen: set[str] = set()
     for number, settings in enumerate(knowledge.vector_dbs):
         key = f"knowledge.vector_dbs[{number}]"

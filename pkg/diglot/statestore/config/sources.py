@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from diglot.errors import ConfigurationError
-from diglot.statestore.config import CONFIG_FILE
+from diglot.project import names_trees
+from diglot.project_file import read_project_file
 from diglot.statestore.config.keys import KEYS, Key, Settings
+from diglot.stores.sqlite.path import MEMORY
 from diglot.text_file import NotText, decoded
-from diglot.toml_file import read_toml
 
 OPTIONS = {"--database-url": "url", "--db-driver": "driver", "--db-path": "path", "database_url": "url"}
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -81,13 +83,16 @@ def from_dotenv(path: Path | None) -> Layer:
 
 
 def from_toml(path: Path | str | None) -> Layer:
-    """``diglot.toml``: of the current folder if it is there (None), or this file, which must be there."""
-    file = Path(path) if path is not None else CONFIG_FILE
-    if path is None and not file.exists():
+    """``diglot.toml``: the one that belongs to the current folder (None), or this file, which must exist.
+
+    The file of another project says nothing about the state store. Paths are relative to the file.
+    """
+    read = read_project_file(None if path is None else Path(path))
+    if read is None or (path is None and names_trees(read)):
         return {}
-    data = read_toml(file)
+    file = read.path
     values: dict[str, Any] = {}
-    for name, value in data.items():
+    for name, value in read.tables.items():
         if name == "check" and isinstance(value, dict):
             continue  # of ``diglot check``, which reads it itself
         if name == "knowledge" and isinstance(value, dict):
@@ -103,7 +108,20 @@ def from_toml(path: Path | str | None) -> Layer:
         else:
             _known_in_toml(name, "", file)
             values[name] = value
-    return _checked(values, {name: f"{KEYS[name].dotted} ({file})" for name in values})
+    layer = _checked(values, {name: f"{KEYS[name].dotted} ({file})" for name in values})
+    return {name: found._replace(value=_from_here(name, found.value, read.folder)) for name, found in layer.items()}
+
+
+def _from_here(name: str, value: Any, folder: Path) -> Any:
+    """A relative path of a SQLite file, seen from the current folder instead of from the folder of ``diglot.toml``."""
+    if folder == Path.cwd() or value == MEMORY:
+        return value
+    if name == "path":
+        return str(folder / Path(value).expanduser())
+    relative = name == "url" and value.startswith("sqlite:///") and not value.startswith(("sqlite:////", "sqlite:///~"))
+    if relative and not value.startswith(f"sqlite:///{MEMORY}"):
+        return f"sqlite:///{quote(str(folder))}/{value.removeprefix('sqlite:///')}"
+    return value
 
 
 def _known_in_toml(name: str, section: str, file: Path) -> None:

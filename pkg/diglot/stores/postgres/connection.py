@@ -307,7 +307,7 @@ def _unavailable(error: psycopg.OperationalError, settings: PostgresSettings) ->
     if "refused" in reason or "No such file" in reason:
         advice = "; is the server running, and does it listen there?"
     elif "no password supplied" in reason:
-        reason, advice = "it asks for a password", "; set DB_PASSWORD or a ~/.pgpass"
+        reason, advice = "it asks for a password", "; put it in ~/.pgpass or in the settings"
     return _masked(f"can't reach PostgreSQL at {location(settings)}: {reason}{advice}", settings)
 
 

@@ -89,7 +89,7 @@ class FileConnections:
         found = look_only(path) if self.settings.read_only else look(path)
         if found is None:
             if self.settings.read_only or not self.settings.create:
-                raise DatabaseUnavailable(f"there is no SQLite database at {path}: 'diglot init' makes it")
+                raise DatabaseUnavailable(f"there is no SQLite database at {path}: 'diglot migrate up' makes it")
             make_folder(path.parent)
             refuse_network(path.parent)
             with self._turn():

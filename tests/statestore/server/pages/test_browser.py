@@ -16,7 +16,8 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from diglot import statestore
-from diglot.statestore.database import Database, utc_now
+from diglot.database import utc_now
+from diglot.statestore.database import Database
 from diglot.statestore.models import TaskState, WorkflowState
 from diglot.statestore.server.app import create_app
 from diglot.statestore.server.measured import MeasuredStore

@@ -13,7 +13,7 @@ from litestar import Request, Response
 from markupsafe import Markup
 
 from diglot._version import __version__
-from diglot.statestore.database import utc_now
+from diglot.database import utc_now
 from diglot.statestore.durations import duration_text, elapsed_seconds
 from diglot.statestore.models import STATUSES, TaskState, TaskSummary, WorkflowState, WorkflowSummary
 from diglot.statestore.server.pages.assets import address

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromQuery
 
-from diglot.statestore.database import utc_now
+from diglot.database import utc_now
 from diglot.statestore.durations import recorded_seconds
 from diglot.statestore.models import TERMINAL, StateError, Usage
 from diglot.statestore.repositories.tasks import MOST_SUMMARIES

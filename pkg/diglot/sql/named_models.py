@@ -1,4 +1,4 @@
-"""The row models of a project, named on the command line: ``shop.rows:MODELS``, or the structs of ``shop.rows``."""
+"""The row models of a project by the name of their module: the structs of ``shop.rows``, or ``shop.rows:MODELS``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from diglot.errors import ConfigurationError
 from diglot.sql.decoding import Models, is_struct, structs_of
 
 
-def load_models(named: str) -> Models:
-    """The structs by name. The working directory is looked in first. ConfigurationError where there are none."""
+def load_models(named: str, folder: Path) -> Models:
+    """The structs by name. Modules are looked for in ``folder`` first. ConfigurationError where there are none."""
     module_name, _, attribute = named.partition(":")
-    here = str(Path.cwd())
+    here = str(folder.absolute())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
