@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from diglot.errors import NotFound
 from diglot.statestore.database import Database
+from diglot.statestore.errors import NotFound
 from diglot.statestore.ids import new_id
 
 UNKNOWN = "urn:diglot:problem:outcome-unknown"

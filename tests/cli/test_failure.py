@@ -23,6 +23,7 @@ from diglot.cli import root
 from diglot.cli.app import App, pass_app
 from diglot.cli.failure import exit_code, one_line, printable
 from diglot.redaction import redact
+from diglot.statestore import errors as refusals
 from tests.cli.running import COMMAND, diglot, process, started
 
 CANARY = "Hunter2-canary"
@@ -62,10 +63,15 @@ EXIT_CODES = {
     errors.PoolTimeout: 3,
     errors.OutcomeUnknown: 3,
 }
-ALL_ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.DiglotError)]
+ALL_ERRORS = {
+    kind
+    for module in (errors, refusals)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, errors.DiglotError)
+}
 
 
-@pytest.mark.parametrize("kind", ALL_ERRORS)
+@pytest.mark.parametrize("kind", sorted(ALL_ERRORS, key=lambda kind: kind.__name__))
 def test_each_error_has_its_exit_code_and_is_one_line(
     kind: type[errors.DiglotError], failing: list[BaseException]
 ) -> None:

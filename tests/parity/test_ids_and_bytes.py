@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diglot.errors import InvalidValue, NotNullViolation, TaskNotFound, WrongType
+from diglot.errors import InvalidValue, NotNullViolation, WrongType
+from diglot.statestore.errors import TaskNotFound
 from diglot.statestore.models import WorkflowState
 from diglot.statestore.repositories.key_format import hash_key
 from tests.parity.adhoc import count, query, rows, scratch, script, value

@@ -6,20 +6,17 @@ import pytest
 
 from diglot.errors import (
     CheckViolation,
-    ConcurrentUpdate,
     DatabaseError,
     DatabaseReadOnly,
-    EmailExists,
     ForeignKeyViolation,
     InvalidValue,
     QueryFileError,
     StatementTimeout,
     TransactionError,
     UniqueViolation,
-    UnknownReference,
-    UserNotFound,
 )
 from diglot.statestore.database import Database
+from diglot.statestore.errors import ConcurrentUpdate, EmailExists, UnknownReference, UserNotFound
 from diglot.statestore.models import UsageEntry, WorkflowState
 from tests.parity.adhoc import count, query, rows, scratch, script, value
 from tests.parity.conftest import AT

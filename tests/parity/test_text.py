@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diglot.errors import CheckViolation, EmailExists, InvalidValue, UniqueViolation, UserNotFound
+from diglot.errors import CheckViolation, InvalidValue, UniqueViolation
+from diglot.statestore.errors import EmailExists, UserNotFound
 from diglot.statestore.models import StateError, TaskState, UsageEntry, WorkflowState
 from diglot.statestore.repositories.validation import normalise_email
 from tests.parity.adhoc import count, query, rows, scratch, value

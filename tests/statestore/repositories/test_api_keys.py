@@ -8,16 +8,9 @@ import msgspec
 import pytest
 from rich.pretty import pretty_repr
 
-from diglot.errors import (
-    ApiKeyExpired,
-    ApiKeyNotFound,
-    InvalidApiKey,
-    InvalidValue,
-    StatementTimeout,
-    UniqueViolation,
-    UserNotFound,
-)
+from diglot.errors import InvalidValue, StatementTimeout, UniqueViolation
 from diglot.statestore.database import Database
+from diglot.statestore.errors import ApiKeyExpired, ApiKeyNotFound, InvalidApiKey, UserNotFound
 from diglot.statestore.models import Page
 from diglot.statestore.repositories import key_format
 

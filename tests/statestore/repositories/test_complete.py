@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from diglot.errors import WorkflowNotReady
+from diglot.statestore.errors import WorkflowNotReady
 from diglot.statestore.models import StateError
 from diglot.statestore.repositories.completion import TRANSFORMATION_FAILED
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diglot.errors import InvalidValue, WorkflowNotReady
+from diglot.errors import InvalidValue
+from diglot.statestore.errors import WorkflowNotReady
 from diglot.statestore.models import STATUSES, TERMINAL, StateError, TaskState, WorkflowState
 from diglot.statestore.repositories.completion import TRANSFORMATION_FAILED, default_output, final_status, transformed
 from diglot.statestore.repositories.rows import TaskStatus

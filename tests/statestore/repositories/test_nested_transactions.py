@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from diglot.errors import EmailExists, LastAdmin, TransactionError
+from diglot.errors import TransactionError
 from diglot.statestore.database import Database
+from diglot.statestore.errors import EmailExists, LastAdmin
 from diglot.statestore.models import IssuedKey, TaskState, UsageEntry, WorkflowState
 
 ENDS = ("released", "raised", "failed", "caught")

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from diglot.errors import ConcurrentUpdate, InvalidValue, TaskNotFound, UnknownReference, WorkflowNotReady
+from diglot.errors import InvalidValue
+from diglot.statestore.errors import ConcurrentUpdate, TaskNotFound, UnknownReference, WorkflowNotReady
 from diglot.statestore.models import TaskState, WorkflowState
 from diglot.stores.session import Statement
 

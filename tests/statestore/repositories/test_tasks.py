@@ -6,14 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from diglot.errors import (
-    ConcurrentUpdate,
-    InvalidValue,
-    TaskInOtherWorkflow,
-    TaskNotFound,
-    TransactionError,
-    UnknownReference,
-)
+from diglot.errors import InvalidValue, TransactionError
+from diglot.statestore.errors import ConcurrentUpdate, TaskInOtherWorkflow, TaskNotFound, UnknownReference
 from diglot.statestore.models import STATUSES, StateError, TaskState, UsageEntry
 
 FULL = {

@@ -4,15 +4,8 @@ import threading
 
 import pytest
 
-from diglot.errors import (
-    ConcurrentUpdate,
-    DatabaseError,
-    EmailExists,
-    SerializationFailure,
-    TransactionError,
-    UserNotFound,
-    WorkflowNotFound,
-)
+from diglot.errors import DatabaseError, SerializationFailure, TransactionError
+from diglot.statestore.errors import ConcurrentUpdate, EmailExists, UserNotFound, WorkflowNotFound
 from diglot.statestore.models import WorkflowState
 
 

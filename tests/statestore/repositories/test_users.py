@@ -5,7 +5,8 @@ import unicodedata
 
 import pytest
 
-from diglot.errors import AlreadyBootstrapped, EmailExists, InvalidValue, LastAdmin, UserNotFound
+from diglot.errors import InvalidValue
+from diglot.statestore.errors import AlreadyBootstrapped, EmailExists, LastAdmin, UserNotFound
 from diglot.stores.session import Statement
 
 

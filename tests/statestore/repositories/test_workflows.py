@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from diglot.errors import ConcurrentUpdate, InvalidValue, WorkflowNotFound
+from diglot.errors import InvalidValue
+from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.statestore.models import StateError, UsageEntry, WorkflowState
 
 FULL = {

@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 from diglot.statestore.database import Database
 from diglot.statestore.repositories import key_format
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
-from diglot.statestore.server import uses
-from diglot.statestore.server.attempts import KEPT, Failures
+from diglot.statestore.server.auth import uses
+from diglot.statestore.server.auth.attempts import KEPT, Failures
 from tests.statestore.server.client import Client, key_of, problem, serving
 from tests.statestore.server.service import until
 

@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 
 from diglot.statestore.database import Database
 from diglot.statestore.repositories.workflows import WorkflowRepository
-from diglot.statestore.server import health
+from diglot.statestore.server.routes import health
 from diglot.stores.session import Check, Health
 from tests.statestore.server.client import Client, key_of, problem, serving
 from tests.statestore.server.service import Service, until

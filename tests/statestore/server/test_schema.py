@@ -11,7 +11,7 @@ import pytest
 
 from diglot import statestore
 from diglot.statestore.models import TaskState, WorkflowState
-from diglot.statestore.server.examples import RUN, TASK
+from diglot.statestore.server.openapi.examples import RUN, TASK
 from tests.cli.running import diglot as diglot_command
 from tests.statestore.server.client import Client
 from tests.statestore.server.conftest import BOTH

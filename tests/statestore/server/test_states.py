@@ -10,7 +10,7 @@ import structlog
 from diglot.errors import DatabaseUnavailable, TooLarge
 from diglot.statestore.database import Database
 from diglot.statestore.repositories.workflows import WorkflowRepository
-from diglot.statestore.server import bodies
+from diglot.statestore.server.routes import bodies
 from diglot.stores.settings import MAX_DOCUMENT
 from tests.statestore.server.client import Client, problem
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 
 from diglot import statestore
-from diglot.errors import StoreClosed, TaskNotFound, WorkflowNotReady
+from diglot.errors import StoreClosed
 from diglot.statestore.database import Database
+from diglot.statestore.errors import TaskNotFound, WorkflowNotReady
 from diglot.statestore.models import TaskState, WorkflowState
 from diglot.statestore.trace import execution as execution_module
 from diglot.statestore.trace import replay as replay_module

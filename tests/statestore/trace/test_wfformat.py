@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diglot.errors import TraceError
+from diglot.statestore.errors import TraceError
 from diglot.statestore.trace import document as document_module
 from diglot.statestore.trace.wfformat import bundled_trace, parse_trace, read_trace
 from tests.statestore.trace.traces import DIAMOND, document, executed, specified, text, trace

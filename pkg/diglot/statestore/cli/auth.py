@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from diglot.errors import InvalidApiKey
 from diglot.statestore.cli.app import StoreApp, pass_app
 from diglot.statestore.cli.user import print_user
+from diglot.statestore.errors import InvalidApiKey
 
 LONGEST = 256
 

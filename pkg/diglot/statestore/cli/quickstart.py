@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diglot.errors import (
-    AlreadyBootstrapped,
-    ApiKeyNotFound,
-    DiglotError,
-    EmailExists,
-    UserNotFound,
-)
+from diglot.errors import DiglotError
 from diglot.statestore.cli.app import StoreApp, note, pass_app
+from diglot.statestore.errors import AlreadyBootstrapped, ApiKeyNotFound, EmailExists, UserNotFound
 from diglot.statestore.models import ApiKey, IssuedKey, TaskState, User, WorkflowState
 
 if TYPE_CHECKING:

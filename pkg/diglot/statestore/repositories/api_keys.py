@@ -8,17 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from diglot.errors import (
-    ApiKeyExpired,
-    ApiKeyNotFound,
-    DatabaseError,
-    ForeignKeyViolation,
-    InvalidApiKey,
-    InvalidValue,
-    UniqueViolation,
-    UserNotFound,
-)
+from diglot.errors import DatabaseError, ForeignKeyViolation, InvalidValue, UniqueViolation
 from diglot.sql.encoding import encode_timestamp
+from diglot.statestore.errors import ApiKeyExpired, ApiKeyNotFound, InvalidApiKey, UserNotFound
 from diglot.statestore.models import ApiKey, IssuedKey, Page, User
 from diglot.statestore.repositories import key_format
 from diglot.statestore.repositories.base import Context, page_parameters

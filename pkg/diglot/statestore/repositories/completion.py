@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from diglot.errors import WorkflowNotReady
 from diglot.sql.canonical_json import dumps
 from diglot.sql.encoding import EncodedJson, check_size
+from diglot.statestore.errors import WorkflowNotReady
 from diglot.statestore.models import TERMINAL, StateError, Status, TaskState, WorkflowState
 from diglot.statestore.repositories.rows import TaskStatus
 from diglot.statestore.repositories.validation import WORKFLOW_OUTPUT_DEPTH, check_object

@@ -11,17 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from diglot.errors import (
-    ConcurrentUpdate,
-    ForeignKeyViolation,
-    InvalidValue,
-    NotNullViolation,
-    TaskInOtherWorkflow,
-    TaskNotFound,
-    TransactionError,
-    UniqueViolation,
-    UnknownReference,
-)
+from diglot.errors import ForeignKeyViolation, InvalidValue, NotNullViolation, TransactionError, UniqueViolation
+from diglot.statestore.errors import ConcurrentUpdate, TaskInOtherWorkflow, TaskNotFound, UnknownReference
 from diglot.statestore.models import (
     STATUSES,
     ExecutionType,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from diglot.errors import AlreadyBootstrapped, EmailExists, LastAdmin, UniqueViolation, UserNotFound
+from diglot.errors import UniqueViolation
+from diglot.statestore.errors import AlreadyBootstrapped, EmailExists, LastAdmin, UserNotFound
 from diglot.statestore.models import IssuedKey, Page, Role, User
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
 from diglot.statestore.repositories.base import Context, always, page_parameters

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import cast
 
-from diglot.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.sql.together import call, together
+from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.statestore.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState, WorkflowSummary
 from diglot.statestore.repositories.base import Context, always, page_parameters
 from diglot.statestore.repositories.completion import Outcome, Transform, default_output, final_status, transformed

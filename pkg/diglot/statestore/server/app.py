@@ -14,16 +14,18 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from diglot.statestore.database import Database
-from diglot.statestore.server import accounts, document, health, pages, tasks, workflows
+from diglot.statestore.server import pages
 from diglot.statestore.server.advice import Watch
-from diglot.statestore.server.attempts import Failures
+from diglot.statestore.server.auth.attempts import Failures
+from diglot.statestore.server.auth.uses import Uses
+from diglot.statestore.server.auth.who import Everybody, SignedIn
 from diglot.statestore.server.metrics import Metrics
+from diglot.statestore.server.openapi import document
 from diglot.statestore.server.pages.errors import page_or_problem
-from diglot.statestore.server.parameters import refuse_unknown
 from diglot.statestore.server.requests import Requests
+from diglot.statestore.server.routes import accounts, health, tasks, workflows
+from diglot.statestore.server.routes.parameters import refuse_unknown
 from diglot.statestore.server.settings import ServerSettings, is_loopback
-from diglot.statestore.server.uses import Uses
-from diglot.statestore.server.who import Everybody, SignedIn
 
 
 def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -> ASGIApp:

@@ -16,6 +16,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from diglot import errors
 from diglot.errors import DatabaseError, DiglotError, InvalidValue
+from diglot.statestore import errors as refusals
 
 log = structlog.get_logger("diglot.server")
 MEDIA_TYPE = "application/problem+json"
@@ -46,14 +47,14 @@ _HEADERS: dict[int, dict[str, str]] = {
     503: {"Retry-After": "1"},
 }
 _KINDS: list[tuple[type[DiglotError], str, int, str]] = [
-    (errors.InvalidApiKey, "not-authenticated", 401, "A valid API key is needed"),
-    (errors.NotFound, "not-found", 404, "There is no such thing"),
-    (errors.EmailExists, "email-exists", 409, "The e-mail address is taken"),
-    (errors.LastAdmin, "last-admin", 409, "This is the last admin"),
-    (errors.ConcurrentUpdate, "changed-meanwhile", 412, "It has another version"),
-    (errors.UnknownReference, "unknown-reference", 409, "It refers to what does not exist"),
-    (errors.TaskInOtherWorkflow, "task-in-other-workflow", 409, "The task belongs to another workflow execution"),
-    (errors.WorkflowNotReady, "workflow-not-ready", 409, "The workflow still has tasks that are not finished"),
+    (refusals.InvalidApiKey, "not-authenticated", 401, "A valid API key is needed"),
+    (refusals.NotFound, "not-found", 404, "There is no such thing"),
+    (refusals.EmailExists, "email-exists", 409, "The e-mail address is taken"),
+    (refusals.LastAdmin, "last-admin", 409, "This is the last admin"),
+    (refusals.ConcurrentUpdate, "changed-meanwhile", 412, "It has another version"),
+    (refusals.UnknownReference, "unknown-reference", 409, "It refers to what does not exist"),
+    (refusals.TaskInOtherWorkflow, "task-in-other-workflow", 409, "The task belongs to another workflow execution"),
+    (refusals.WorkflowNotReady, "workflow-not-ready", 409, "The workflow still has tasks that are not finished"),
 ]
 """Errors whose words are ours, and meant for the caller."""
 _OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [

@@ -20,7 +20,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from diglot.statestore.server.addresses import client_of
+from diglot.statestore.server.auth.addresses import client_of
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
-from diglot.errors import InvalidValue, TraceError
+from diglot.errors import InvalidValue
 from diglot.sql import canonical_json
+from diglot.statestore.errors import TraceError
 from diglot.text_file import NotText, decoded
 
 VERSION = "1.5"

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from diglot.errors import WorkflowNotFound, WorkflowNotReady
+from diglot.statestore.errors import WorkflowNotFound, WorkflowNotReady
 from diglot.statestore.models import TERMINAL, JsonObject, Status, TaskState, WorkflowState
 from diglot.statestore.repositories.paging import MAX_LIMIT
 from diglot.statestore.trace.latency import Meter

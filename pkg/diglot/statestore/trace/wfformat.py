@@ -17,7 +17,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from diglot.errors import InvalidValue, TraceError
+from diglot.errors import InvalidValue
+from diglot.statestore.errors import TraceError
 from diglot.statestore.repositories.validation import check_id
 from diglot.statestore.trace.document import (
     MAX_BYTES,

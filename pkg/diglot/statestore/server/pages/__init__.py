@@ -9,8 +9,8 @@ from __future__ import annotations
 from litestar import Router
 from litestar.types import Middleware
 
+from diglot.statestore.server.auth.who import Everybody
 from diglot.statestore.server.pages import assets, errors, lists, run, sign_in, task, wellbeing
-from diglot.statestore.server.who import Everybody
 
 
 def routers(*, auth: bool) -> list[Router]:

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
-from diglot.errors import InvalidApiKey
+from diglot.statestore.errors import InvalidApiKey
 from diglot.statestore.server import problems
 from diglot.statestore.server.pages import sign_in
 from diglot.statestore.server.pages.rendering import HEADERS, MEDIA_TYPE, rendered, text

@@ -8,11 +8,11 @@ from litestar import Response, get
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from diglot.errors import WorkflowNotFound
+from diglot.statestore.errors import WorkflowNotFound
 from diglot.statestore.models import TERMINAL, Status
 from diglot.statestore.repositories.validation import check_status
+from diglot.statestore.server.auth.who import Me
 from diglot.statestore.server.pages.rendering import HEADERS, link, rendered
-from diglot.statestore.server.who import Me
 
 PAGE = 50
 LIVE_SECONDS = 3

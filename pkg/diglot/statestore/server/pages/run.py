@@ -12,9 +12,9 @@ from diglot.database import utc_now
 from diglot.statestore.durations import recorded_seconds
 from diglot.statestore.models import TERMINAL, StateError, Usage
 from diglot.statestore.repositories.tasks import MOST_SUMMARIES
+from diglot.statestore.server.auth.who import Me
 from diglot.statestore.server.pages.outline import outline, rows, span
 from diglot.statestore.server.pages.rendering import rendered
-from diglot.statestore.server.who import Me
 
 VIEWS = ("tree", "timeline", "data")
 LIVE_SECONDS = 2

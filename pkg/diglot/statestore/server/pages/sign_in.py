@@ -21,10 +21,11 @@ from litestar.exceptions import PermissionDeniedException
 from litestar.middleware import ASGIMiddleware
 from litestar.response import Redirect
 
-from diglot.errors import DatabaseError, DatabaseTimeout, DatabaseUnavailable, InvalidApiKey
+from diglot.errors import DatabaseError, DatabaseTimeout, DatabaseUnavailable
+from diglot.statestore.errors import InvalidApiKey
 from diglot.statestore.models import User
+from diglot.statestore.server.auth.who import user_of
 from diglot.statestore.server.pages.rendering import HEADERS, link, rendered
-from diglot.statestore.server.who import user_of
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send

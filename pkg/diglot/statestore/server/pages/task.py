@@ -9,10 +9,10 @@ from litestar.params import FromQuery
 
 from diglot.statestore.durations import recorded_seconds
 from diglot.statestore.models import TERMINAL
+from diglot.statestore.server.auth.who import Me
 from diglot.statestore.server.pages.lists import PAGE
 from diglot.statestore.server.pages.rendering import link, rendered
 from diglot.statestore.server.pages.run import LIVE_SECONDS, documents, why
-from diglot.statestore.server.who import Me
 
 
 @get("/task", sync_to_thread=True)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from diglot.statestore.server.health import Probe
+from diglot.statestore.server.auth.who import Me
 from diglot.statestore.server.metrics import Metrics
 from diglot.statestore.server.pages.rendering import rendered
-from diglot.statestore.server.who import Me
+from diglot.statestore.server.routes.health import Probe
 
 MOST_QUERIES = 15
 LIVE_SECONDS = 5

@@ -24,10 +24,10 @@ from diglot.statestore.models import (
     User,
     WorkflowState,
 )
-from diglot.statestore.server import bodies
-from diglot.statestore.server.health import Alive, Readiness, Report
 from diglot.statestore.server.problems import TIMED_OUT
-from diglot.statestore.server.tasks import ProgressReport
+from diglot.statestore.server.routes import bodies
+from diglot.statestore.server.routes.health import Alive, Readiness, Report
+from diglot.statestore.server.routes.tasks import ProgressReport
 from diglot.stores.session import Check
 
 _AT = datetime(2026, 1, 31, 9, 5, 7, 123, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Litestar
 from litestar.openapi.spec import OpenAPIHeader, OpenAPIResponse, OpenAPIType, Schema
 
-from diglot.statestore.server.examples import operations
+from diglot.statestore.server.openapi.examples import operations
 
 
 def _header(description: str, example: str) -> OpenAPIHeader:

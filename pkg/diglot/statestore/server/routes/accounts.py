@@ -8,14 +8,14 @@ from litestar import Response, delete, get, patch, post
 from litestar.exceptions import PermissionDeniedException
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from diglot.errors import ApiKeyNotFound
+from diglot.statestore.errors import ApiKeyNotFound
 from diglot.statestore.models import ApiKey, IssuedKey, Page, User
 from diglot.statestore.repositories.paging import DEFAULT_LIMIT
-from diglot.statestore.server.answers import paged
-from diglot.statestore.server.bodies import Body, KeyWanted, Sent, UserChanged, UserWanted
-from diglot.statestore.server.parameters import After, Limit, OpenDatabase
+from diglot.statestore.server.auth.who import Me, admin
 from diglot.statestore.server.problems import responses
-from diglot.statestore.server.who import Me, admin
+from diglot.statestore.server.routes.answers import paged
+from diglot.statestore.server.routes.bodies import Body, KeyWanted, Sent, UserChanged, UserWanted
+from diglot.statestore.server.routes.parameters import After, Limit, OpenDatabase
 
 
 @get("/auth/me", summary="Who am I?", tags=["Keys"], responses=responses(), sync_to_thread=False)

@@ -11,13 +11,13 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from diglot.statestore.models import Page, Status, Strategy, TaskState, Tree
 from diglot.statestore.repositories.paging import DEFAULT_LIMIT
 from diglot.statestore.repositories.tasks import MAX_DEPTH
-from diglot.statestore.server.answers import met, paged, versioned, wanted_version, written
-from diglot.statestore.server.bodies import Body, Sent, TaskBody, UsageAdded
-from diglot.statestore.server.description import CREATED_TASK, IF_MATCH, IF_NONE_MATCH
-from diglot.statestore.server.parameters import After, Limit, OpenDatabase
+from diglot.statestore.server.auth.who import Me
+from diglot.statestore.server.openapi.description import CREATED_TASK, IF_MATCH, IF_NONE_MATCH
 from diglot.statestore.server.problems import responses
-from diglot.statestore.server.sizes import PAGE_BYTES, refuse_large
-from diglot.statestore.server.who import Me
+from diglot.statestore.server.routes.answers import met, paged, versioned, wanted_version, written
+from diglot.statestore.server.routes.bodies import Body, Sent, TaskBody, UsageAdded
+from diglot.statestore.server.routes.parameters import After, Limit, OpenDatabase
+from diglot.statestore.server.routes.sizes import PAGE_BYTES, refuse_large
 
 ExecId = Annotated[
     str | None,

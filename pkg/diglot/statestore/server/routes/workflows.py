@@ -9,13 +9,13 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from diglot.statestore.models import ExecutionType, Page, Status, TaskState, Tree, TreeNode, WorkflowState
 from diglot.statestore.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT
-from diglot.statestore.server.answers import met, paged, versioned, wanted_version, written
-from diglot.statestore.server.bodies import Body, Sent, UsageAdded, WorkflowBody
-from diglot.statestore.server.description import CREATED_WORKFLOW, IF_MATCH, IF_NONE_MATCH
-from diglot.statestore.server.parameters import After, Limit, OpenDatabase, moment
+from diglot.statestore.server.auth.who import Me
+from diglot.statestore.server.openapi.description import CREATED_WORKFLOW, IF_MATCH, IF_NONE_MATCH
 from diglot.statestore.server.problems import responses
-from diglot.statestore.server.sizes import PAGE_BYTES, refuse_large
-from diglot.statestore.server.who import Me
+from diglot.statestore.server.routes.answers import met, paged, versioned, wanted_version, written
+from diglot.statestore.server.routes.bodies import Body, Sent, UsageAdded, WorkflowBody
+from diglot.statestore.server.routes.parameters import After, Limit, OpenDatabase, moment
+from diglot.statestore.server.routes.sizes import PAGE_BYTES, refuse_large
 
 _TIME = {"format": "date-time"}
 MOST_NODES = 10_000

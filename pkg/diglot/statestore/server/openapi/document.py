@@ -10,8 +10,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from diglot._version import __version__
-from diglot.statestore.server.examples import with_examples
-from diglot.statestore.server.headers import with_headers
+from diglot.statestore.server.openapi.examples import with_examples
+from diglot.statestore.server.openapi.headers import with_headers
 
 _ABOUT = """\
 Workflow executions and their tasks, in PostgreSQL or SQLite. Whoever asks shows an API key:

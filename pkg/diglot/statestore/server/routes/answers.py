@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from litestar import Request, Response
 from litestar.exceptions import ValidationException
 
-from diglot.errors import ConcurrentUpdate, NotFound
+from diglot.statestore.errors import ConcurrentUpdate, NotFound
 from diglot.statestore.models import Page, TaskState, WorkflowState
 
 T = TypeVar("T")

@@ -19,14 +19,14 @@ from litestar.exceptions import PermissionDeniedException, TooManyRequestsExcept
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 
-from diglot.errors import InvalidApiKey
 from diglot.statestore.database import Database
+from diglot.statestore.errors import InvalidApiKey
 from diglot.statestore.models import User
 from diglot.statestore.repositories.key_format import is_well_formed
-from diglot.statestore.server.attempts import Failures
+from diglot.statestore.server.auth.attempts import Failures
+from diglot.statestore.server.auth.uses import Uses
 from diglot.statestore.server.metrics import Metrics
 from diglot.statestore.server.settings import is_loopback
-from diglot.statestore.server.uses import Uses
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send

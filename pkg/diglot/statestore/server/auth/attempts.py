@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
-from diglot.statestore.server.addresses import client_of
+from diglot.statestore.server.auth.addresses import client_of
 
 KEPT = 10_000
 
