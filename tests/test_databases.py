@@ -29,7 +29,9 @@ def test_use_postgres(postgres_url, session_folder, number):
     with psycopg.connect(postgres_url) as connection:
         port = connection.execute("show data_directory").fetchone()[0]
     here = Path(__file__).parent
-    (here / f"using-{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}-{number}").write_text(port)
+    written = here / f"writing-{number}"
+    written.write_text(port)
+    written.rename(here / f"using-{number}")
     while not (here / "end").exists():
         time.sleep(0.01)
 """
