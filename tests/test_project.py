@@ -18,6 +18,10 @@ from diglot.project import Project
 from diglot.statestore.project import StateStore
 from diglot.stores.session import Session
 from tests.cli.running import diglot as command
+from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
+
+KEPT = SQLITE_PARAMS[:1] + POSTGRES_PARAMS
+"""Databases that are still there when they are opened again."""
 
 QUERIES = """\
 -- name: add_book(id, title)!
@@ -171,9 +175,8 @@ def test_it_is_opened_migrated_and_asked_by_the_generated_protocol(library: Path
         assert db.migrate() == []
 
 
+@pytest.mark.parametrize("database_url", KEPT, indirect=True)
 def test_migrations_wait_where_they_are_told_to(library: Path, database_url: str) -> None:
-    if database_url.endswith(":memory:"):
-        pytest.skip("nothing stays in memory")
     with (library / "diglot.toml").open("a") as file:
         file.write("[database]\nauto_migrate = false\n")
     project = Project.find()
@@ -218,17 +221,18 @@ def test_the_address_is_that_of_the_option_the_variable_or_the_file(
 # --- commands ----------------------------------------------------------------------------------------------
 
 
-def test_commands_act_on_the_project_and_on_nothing_else(library: Path, migrated_or_file: str) -> None:
-    url = ("--database-url", migrated_or_file)
+@pytest.mark.parametrize("database_url", KEPT, indirect=True)
+def test_commands_act_on_the_project_and_on_nothing_else(library: Path, database_url: str) -> None:
+    url = ("--database-url", database_url)
     done = command("migrate", "up", *url, "--format", "json")
     assert (done.code, done.json["applied"]) == (0, ["20260101000000_books", "20260102000000_authors"])
-    assert tables(migrated_or_file) == {"books", "authors"}
+    assert tables(database_url) == {"books", "authors"}
     assert [one["state"] for one in command("migrate", "status", *url, "--format", "json").json["migrations"]] == [
         "applied",
         "applied",
     ]
     assert command("migrate", "down", *url, "--yes").code == 0
-    assert tables(migrated_or_file) == {"books"}
+    assert tables(database_url) == {"books"}
     names = [query["name"] for query in command("query", "list", "--format", "json").json["queries"]]
     assert names == ["books.add_book", "books.book"]
     assert "sql/sqlite/books.sql:1" in command("query", "show", "add_book").out
@@ -312,13 +316,6 @@ def test_the_state_store_is_a_project_as_well() -> None:
 
         assert db.queries(Queries).workflows is not None
         assert len(db.migrator().status()) == len(TREES.migration_tree("sqlite").ids)
-
-
-@pytest.fixture
-def migrated_or_file(database_url: str) -> str:
-    if database_url.endswith(":memory:"):
-        pytest.skip("nothing stays in memory")
-    return database_url
 
 
 def test_an_example_can_be_copied(tmp_path: Path) -> None:

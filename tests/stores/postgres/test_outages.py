@@ -347,7 +347,7 @@ def with_password(server: PostgresServer) -> str:
     ("changes", "says"),
     [
         ({"password": CANARY}, 'password authentication failed for user "with_password"'),
-        ({}, "it asks for a password; set DB_PASSWORD"),
+        ({}, "it asks for a password; put it in"),
         ({"user": "nobody_at_all"}, 'role "nobody_at_all" does not exist'),
         ({"user": "postgres", "dbname": "no_such"}, 'database "no_such" does not exist'),
         ({"host": "127.0.0.1", "port": 1, "password": CANARY}, "is the server running, and does it listen there?"),
