@@ -19,6 +19,7 @@ from diglot.statestore.project import StateStore
 from diglot.stores.session import Session
 from tests.cli.running import diglot as command
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
+from tests.generate.type_check import mypy
 
 KEPT = SQLITE_PARAMS[:1] + POSTGRES_PARAMS
 """Databases that are still there when they are opened again."""
@@ -186,6 +187,27 @@ def test_migrations_wait_where_they_are_told_to(library: Path, database_url: str
         assert db.migrate() == ["20260101000000_books", "20260102000000_authors"]
     with project.open(database_url) as db:
         assert db.queries(Library).books.book(db, id=1) is None
+
+
+@pytest.mark.once
+def test_a_type_checker_knows_every_query_without_a_cast(library: Path, session_folder: Path) -> None:
+    assert command("generate").code == 0
+    (library / "use.py").write_text(
+        "import diglot\n"
+        "from library.queries import Queries\n\n"
+        "with diglot.Project.find().open() as db:\n"
+        "    queries = db.queries(Queries)\n"
+        "    with db.transaction() as tx:\n"
+        "        added: int = queries.books.add_book(tx, id=1, title='one')\n"
+        "    found = queries.books.book(db, id=1)\n"
+        "    print(found.title if found else added)\n"
+        "    queries.books.book(db, id='one')\n"
+    )
+    done = mypy(session_folder, library, "use.py")
+    assert done.stdout.splitlines() == [
+        'use.py:10: error: Argument "id" to "book" of "BooksQueries" has incompatible type "str"; expected "int"  '
+        "[arg-type]"
+    ]
 
 
 def test_a_protocol_that_is_out_of_date_is_an_error_at_once(library: Path) -> None:

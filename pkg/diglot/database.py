@@ -132,8 +132,10 @@ class Database(Base):
         super().__init__(store, migrations=migrations, migration_timeout=migration_timeout, clock=clock or utc_now)
         self._queries = queries
 
-    def queries(self, protocol: type[P]) -> P:
+    def queries(self, protocol: Callable[..., P]) -> P:
         """The project's queries as the protocol that ``diglot generate`` wrote for them: ``Queries``.
+
+        The type of a protocol class is written as a callable: as ``type[P]`` mypy would refuse it.
 
         ConfigurationError where the project has no query file that the protocol names.
         """
@@ -142,7 +144,7 @@ class Database(Base):
         missing = [name for name in wanted if name not in there]
         if missing or self._queries is None:
             raise ConfigurationError(
-                f"{protocol.__module__}.{protocol.__qualname__} has {', '.join(missing) or 'no queries'}, "
+                f"{protocol.__qualname__} has {', '.join(missing) or 'queries'}, "
                 "and the project has no such query file: run 'diglot generate'"
             )
         return cast("P", self._queries)
