@@ -57,12 +57,12 @@ PROBLEMS = [
     (7, 1, "parameter 'a' has the unknown type 'integer'"),
     (9, 1, "parameter 'b' is declared twice"),
     (10, 1, "unknown header key 'retruns'"),
-    (12, 1, "'returns' stands twice"),
+    (12, 1, "'returns' appears twice"),
     (19, 18, "parameter ':b' is not declared"),
     (19, 26, "parameter ':c' is not declared"),
     (19, 29, "parameter 'a' is never null"),
     (28, 18, "this string does not end"),
-    (34, 1, "a query named 'right' stands already at line 22"),
+    (34, 1, "a query named 'right' is already at line 22"),
 ]
 
 

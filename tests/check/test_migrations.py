@@ -65,7 +65,7 @@ STATEMENTS = [
     ("alter table t alter x set data type bigint", "changes the type of t.x", None),
     ("alter table t alter column x set not null", "makes t.x 'not null'", None),
     ("alter table t alter column x set default 1", "", None),
-    ("alter table t set unlogged", "writes the whole table t anew", None),
+    ("alter table t set unlogged", "rewrites the whole table t", None),
     ("alter table t set schema app", "moves t", None),
     ("alter table t add column a int, add column b int not null", "adds the column t.b as 'not null'", None),
     ("create index i on t (x)", "without 'concurrently'", ""),
@@ -111,7 +111,7 @@ REASONS = [
     ("none", "drop table t;\n  drop table u;", [(1, "drops the table t"), (2, "drops the table u")]),
     ("in a string", "insert into x values ('-- safe: no');\ndrop table t;", [(2, "drops the table t")]),
     ("not needed", "-- safe: nobody uses it\ncreate view v as select 1;", [(1, "is not needed")]),
-    ("empty", "-- safe:\ndrop table t;", [(2, "drops the table t"), (1, "no reason stands behind")]),
+    ("empty", "-- safe:\ndrop table t;", [(2, "drops the table t"), (1, "'safe:' has no reason")]),
 ]  # fmt: skip
 
 

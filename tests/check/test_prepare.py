@@ -90,7 +90,7 @@ MUTATIONS: list[Mutation] = [
         C,
         "    email,\n    name,",
         "    name,\n    email,",
-        (P[0], "    name,", "'name' stands where"),
+        (P[0], "    name,", "'name' is where"),
     ),
     (
         "swapped columns",
@@ -98,17 +98,31 @@ MUTATIONS: list[Mutation] = [
         C,
         "    email,\n    name,",
         "    name,\n    email,",
-        (S[0], "    name,", "'name' stands where"),
+        (S[0], "    name,", "'name' is where"),
     ),
-    ("swapped in returning", S, C, "returning id, email", "returning email, id", (S[0], "returning", "'email' stands")),
-    ("swapped in returning", P, C, "returning id, email", "returning email, id", (P[0], "returning", "'email' stands")),
+    (
+        "swapped in returning",
+        S,
+        C,
+        "returning id, email",
+        "returning email, id",
+        (S[0], "returning", "'email' is where"),
+    ),
+    (
+        "swapped in returning",
+        P,
+        C,
+        "returning id, email",
+        "returning email, id",
+        (P[0], "returning", "'email' is where"),
+    ),
     (
         "column missing",
         S,
         C,
         "    created_at\nfrom",
         "    'x' as y\nfrom",
-        (S[0], "'x' as y", "'y' stands where Customer"),
+        (S[0], "'x' as y", "'y' is where Customer"),
     ),
     (
         "column too few",
@@ -148,7 +162,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "invoice.id as invoice_id",
         "invoice.id as inv_id",
-        (S[0], "as inv_id", "'inv_id' stands where"),
+        (S[0], "as inv_id", "'inv_id' is where"),
     ),
     (
         "wrong type",
@@ -528,7 +542,7 @@ MUTATIONS: list[Mutation] = [
         C,
         "-- name: emails()",
         "-- name: get_customer()",
-        (P[0], "-- name: get_customer()", "stands already"),
+        (P[0], "-- name: get_customer()", "is already at"),
     ),
     (
         "unknown model",
@@ -545,7 +559,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "-- only: sqlite",
         "-- only: postgres",
-        (S[0], "-- only: postgres", "stands in the sqlite"),
+        (S[0], "-- only: postgres", "is in the sqlite"),
     ),
     (
         "only without because",
@@ -562,7 +576,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "-- differs: no hint\n",
         "",
-        (S[0], "-- name: how_many", "'differs:' stands on the postgres side"),
+        (S[0], "-- name: how_many", "'differs:' is only on the postgres side"),
     ),
     (
         "stale idempotent",
@@ -608,8 +622,8 @@ def test_a_query_at_another_place_than_on_the_facing_page_is_found(tmp_path: Pat
     file.write_text(text.replace(emails, "").replace("-- name: rename", f"{emails}\n-- name: rename"), "utf-8")
     (finding,) = all_findings(project, stores)
     assert file.read_text("utf-8").splitlines()[finding.line - 1].startswith("-- name: emails")
-    assert "it stands elsewhere than in" in finding.message
-    assert finding.message.endswith("there it is behind 'rename'")
+    assert "it is in another position than in" in finding.message
+    assert finding.message.endswith("there it is after 'rename'")
 
 
 def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path, stores: Stores) -> None:

@@ -87,7 +87,7 @@ def test_references_are_checked_on_every_connection_inside_and_outside_of_a_tran
 
 @pytest.mark.parity(85)
 def test_two_statements_in_one_query_are_refused_before_they_are_sent(db):
-    with pytest.raises(QueryFileError, match="has a second statement behind this ';'"):
+    with pytest.raises(QueryFileError, match="has a second statement after this ';'"):
         count(db.store, "delete from users; delete from api_keys")
 
 

@@ -240,7 +240,7 @@ def test_a_text_from_outside_is_read_and_checked():
 
 
 FROM_OUTSIDE = [
-    ("duplicate key", '{"a": {"b": 1, "c": 2, "b": 1}}', "the key 'b' stands twice in one object"),
+    ("duplicate key", '{"a": {"b": 1, "c": 2, "b": 1}}', "the key 'b' appears twice in one object"),
     ("not JSON", "{'a': 1}", "not JSON: "),
     ("empty", "", "not JSON: "),
     ("not UTF-8", b"\xff", "not JSON: "),
@@ -271,6 +271,6 @@ def test_an_escaped_pair_of_surrogates_is_a_character():
 def test_a_duplicate_among_many_keys_is_found_at_once():
     keys = [f'"key number {i}": 0' for i in range(100_000)]
     started = time.process_time()
-    with pytest.raises(InvalidValue, match="'key number 99999' stands twice"):
+    with pytest.raises(InvalidValue, match="'key number 99999' appears twice"):
         parse("{" + ", ".join([*keys, keys[-1]]) + "}", "x")
     assert time.process_time() - started < 5

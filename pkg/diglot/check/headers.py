@@ -93,7 +93,7 @@ def _reasons(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
             message = f"'only: {query.only}' reads '-- only: {file.dialect} because …'"
             yield file.finding(CHECK, query, message, "only")
         elif found["dialect"] != file.dialect:
-            message = f"'only: {found['dialect']}' stands in the {file.dialect} tree"
+            message = f"'only: {found['dialect']}' is in the {file.dialect} tree"
             yield file.finding(CHECK, query, message, "only")
     if query.idempotent is not None and not _writes(query, file):
         message = "a read may always be sent again: 'idempotent:' is for writes, remove it"

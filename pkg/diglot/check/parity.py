@@ -51,8 +51,8 @@ def _order(postgres: SourceFile, sqlite: SourceFile) -> Iterator[Finding]:
     for kind, _, _, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         for name in right[c:d] if kind in ("insert", "replace") else []:
             at = left.index(name)
-            where = f"behind {left[at - 1]!r}" if at else "first"
-            message = f"it stands elsewhere than in {postgres.shown}: there it is {where}"
+            where = f"after {left[at - 1]!r}" if at else "first"
+            message = f"it is in another position than in {postgres.shown}: there it is {where}"
             yield sqlite.finding(CHECK, queries[name], message)
 
 
@@ -80,7 +80,7 @@ def _differences(file: SourceFile, query: QuerySource, other: QuerySource, place
     for key in ("differs", "idempotent"):
         if (getattr(query, key) is None) != (getattr(other, key) is None):
             having, lacking = ("postgres", "sqlite") if getattr(query, key) is None else ("sqlite", "postgres")
-            message = f"'{key}:' stands on the {having} side ({place}) alone: the {lacking} side needs it too"
+            message = f"'{key}:' is only on the {having} side ({place}): the {lacking} side needs it too"
             yield file.finding(CHECK, query, message, key)
 
 
@@ -98,7 +98,7 @@ def _parameters(file: SourceFile, query: QuerySource, other: QuerySource, place:
             yield file.finding(CHECK, query, f"parameter {name!r} of {place} is not declared here")
     common = [name for name in mine if name in theirs]
     if common != [name for name in theirs if name in mine]:
-        yield file.finding(CHECK, query, f"its parameters stand in another order than in {place}")
+        yield file.finding(CHECK, query, f"its parameters are in another order than in {place}")
 
 
 def _returns(query: QuerySource) -> str:

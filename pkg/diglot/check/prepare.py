@@ -211,7 +211,7 @@ class _Checked:
         """Names that are not the model's, in its order."""
         for column, field in zip(columns, fields, strict=False):
             if column.name != field.name:
-                return self._there(column, f"column {column.name!r} stands where {field.shown} should")
+                return self._there(column, f"column {column.name!r} is where {field.shown} should be")
         if len(columns) > len(fields):
             extra = columns[len(fields)]
             return self._there(extra, f"column {extra.name!r} is more than {self.query.returns} has fields")

@@ -68,7 +68,7 @@ def unsafe(text: str, statements: list[SqlStatement], dialect: Dialect) -> Itera
             reason.needed = True
     for reason in reasons:
         if not reason.text:
-            yield Unsafe(reason.line, reason.column, "no reason stands behind 'safe:'")
+            yield Unsafe(reason.line, reason.column, "'safe:' has no reason")
         elif not reason.needed:
             message = f"'safe: {reason.text}' is not needed: nothing here loses data or locks a table; take it out"
             yield Unsafe(reason.line, reason.column, message)
@@ -150,7 +150,7 @@ def _alter_table(words: Words, dialect: Dialect, made: set[str]) -> Iterator[str
         elif verb == "alter":
             yield from _altered_column(table, action)
         elif verb == "set" and object and object[0] in ("tablespace", "logged", "unlogged", "access"):
-            yield f"writes the whole table {table} anew under a lock"
+            yield f"rewrites the whole table {table} under a lock"
         elif verb == "set" and object == ("schema",):
             yield f"moves {table}, which what runs now still looks for in its old schema"
 
@@ -165,7 +165,7 @@ def _added_column(table: str, action: Words, dialect: Dialect) -> Iterator[str]:
     if dialect == "sqlite":
         return
     if _is_serial(names) or "generated" in outside or _default_differs(action):
-        yield f"adds the column {column} with a value of its own for each row: the whole table is written anew"
+        yield f"adds the column {column} with a value of its own for each row: the whole table is rewritten"
     for word, what in (("check", "a check"), ("references", "a foreign key"), ("unique", "a unique constraint")):
         if word in outside:
             yield f"adds the column {column} with {what}: the whole table is read under its lock"
@@ -186,7 +186,7 @@ def _altered_column(table: str, action: Words) -> Iterator[str]:
     names = [word for word in action[1:] if word != "column"]
     column = f"{table}.{names[0]}" if names else table
     if names[1:2] == ["type"] or names[1:4] == ["set", "data", "type"]:
-        yield f"changes the type of {column}: the whole table may be written anew under a lock"
+        yield f"changes the type of {column}: the whole table may be rewritten under a lock"
     elif names[1:4] == ["set", "not", "null"]:
         yield f"makes {column} 'not null': it fails where a row has none, and reads the whole table under its lock"
 

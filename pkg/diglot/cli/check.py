@@ -23,7 +23,7 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--queries", type=_folder, help="The query files: a folder with postgres/ and sqlite/.")
 @click.option("--migrations", type=_folder, help="The migrations: a folder with postgres/ and sqlite/.")
 @click.option("--models", metavar="MODULE[:NAME]", help="The structs that '-- returns:' names.")
-@click.option("--only", multiple=True, type=click.Choice(CHECKS), help="Run this check; may stand several times.")
+@click.option("--only", multiple=True, type=click.Choice(CHECKS), help="Run only this check; can be repeated.")
 @click.option("--dialect", type=click.Choice(["postgres", "sqlite"]), help="Look at one dialect alone.")
 @click.option(
     "--postgres-url",

@@ -16,7 +16,7 @@ import click
 from diglot._version import __version__
 from diglot.cli.app import App
 
-EPILOG = "The global options of 'diglot --help' (--database-url, --format …) may stand here too."
+EPILOG = "The global options of 'diglot --help' (--database-url, --format …) can be given here too."
 
 
 class LazyGroup(click.Group):

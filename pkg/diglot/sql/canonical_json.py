@@ -81,7 +81,7 @@ def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
         found: dict[str, Any] = {}
         for key, item in items:
             if key in found:
-                raise InvalidValue(path, f"the key {key!r} stands twice in one object")
+                raise InvalidValue(path, f"the key {key!r} appears twice in one object")
             found[key] = item
         return found
 

@@ -126,7 +126,7 @@ def inspect_queries(
         query = reader.query(tokens[start:end])
         if query is not None and query.name in seen:
             reader.problem(
-                f"a query named {query.name!r} stands already at line {seen[query.name].line}", tokens[start].start
+                f"a query named {query.name!r} is already at line {seen[query.name].line}", tokens[start].start
             )
         elif query is not None:
             seen[query.name] = query
@@ -205,7 +205,7 @@ class _Reader:
                 elif parameter is not None:
                     parameters[parameter.name] = parameter
             elif key in values:
-                self.problem(f"{key!r} stands twice in this header", token.start)
+                self.problem(f"{key!r} appears twice in this header", token.start)
             else:
                 values[key] = value
         if len(self.problems) > before:
@@ -384,7 +384,7 @@ class _Reader:
                 end = token.start + text.index(";")
                 text = text[text.index(";") :]
             if end is not None and _says_something(Token(token.kind, text, token.start)):
-                self.problem(f"query {name!r} has a second statement behind this ';': use a script ('#')", end)
+                self.problem(f"query {name!r} has a second statement after this ';': use a script ('#')", end)
                 return
 
 

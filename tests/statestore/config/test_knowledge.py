@@ -83,7 +83,7 @@ def test_without_the_section_knowledge_is_off_and_not_shown() -> None:
         (FILE.replace("filesystem", f"redis://:{CANARY}@h"), ".provider (diglot.toml): use 'pgvector'"),
         (FILE + "metric = 'dot'", "knowledge.vector_dbs[0].metric (diglot.toml): use 'cosine', 'l2', 'ip'"),
         (FILE.replace('"docs"', '"My Docs"'), "knowledge.vector_dbs[0].id: use at most 48 small letters"),
-        (FILE * 2, "knowledge.vector_dbs[1].id: 'docs' stands twice"),
+        (FILE * 2, "knowledge.vector_dbs[1].id: 'docs' appears twice"),
         (FILE + f"url = 'http://:{CANARY}@h'", "knowledge.vector_dbs[0].url: the provider filesystem keeps a file"),
         (FILE + "path = ''", "knowledge.vector_dbs[0].path: use the path of a file"),
         (FILE + f"path = 'http://:{CANARY}@h'", "knowledge.vector_dbs[0].path: use the path of a file"),

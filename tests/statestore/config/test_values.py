@@ -145,8 +145,8 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value: str) -> None:
         ("[database]\nprot = 1", "database.prot (diglot.toml): unknown key: did you mean database.port?"),
         ("[database]\nquite_another = 1", "unknown key: use one of [database], auto_migrate, database.driver"),
         ("prot = 1", "prot (diglot.toml): unknown key"),
-        ("port = 1", "port (diglot.toml): this key stands in [database]"),
-        ("[database]\nauto_migrate = true", "database.auto_migrate (diglot.toml): this key stands above the sections"),
+        ("port = 1", "port (diglot.toml): this key belongs in [database]"),
+        ("[database]\nauto_migrate = true", "database.auto_migrate (diglot.toml): this key belongs above the sections"),
         ("[datbase]\nport = 1", "datbase (diglot.toml): unknown key: did you mean [database]?"),
         ("database = 'x.db'", "database (diglot.toml): this is a section, [database]"),
         (

@@ -95,7 +95,7 @@ BROKEN_TEXTS: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b'{"name": "\xff"}', "not JSON: it is not UTF-8 (at line 1, column 11)"),
     "a list": (b"[]", "not WfFormat: an object with 'name', 'schemaVersion' and 'workflow' is expected"),
     "another object": (b'{"jobs": []}', "not WfFormat: an object with"),
-    "the same key twice": (b'{"name": 1, "name": 2}', "$: the key 'name' stands twice in one object"),
+    "the same key twice": (b'{"name": 1, "name": 2}', "$: the key 'name' appears twice in one object"),
     "endless nesting": (b"[" * 100_000, "not JSON: "),
     "deep nesting": (b"[" * 70 + b"]" * 70, "more than 64 levels of objects and arrays"),
 }
@@ -206,15 +206,15 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a duplicate task": (
         lambda d: specified(d).append(specified(d)[0]),
-        "$.workflow.specification.tasks[5]: the id 'split_ID01' stands at [0] already",
+        "$.workflow.specification.tasks[5]: the id 'split_ID01' is already at [0]",
     ),
     "a duplicate file": (
         lambda d: d["workflow"]["specification"]["files"].append({"id": "split_ID01.out", "sizeInBytes": 1}),
-        "$.workflow.specification.files[5]: the id 'split_ID01.out' stands at [0] already",
+        "$.workflow.specification.files[5]: the id 'split_ID01.out' is already at [0]",
     ),
     "executed twice": (
         lambda d: executed(d).append(executed(d)[1]),
-        "$.workflow.execution.tasks[5]: the id 'work_ID02' stands at [1] already",
+        "$.workflow.execution.tasks[5]: the id 'work_ID02' is already at [1]",
     ),
     "an unknown task was executed": (
         lambda d: executed(d)[2].update(id="nobody"),

@@ -261,7 +261,7 @@ def test_a_record_that_one_engine_would_refuse_all_refuse(shared: Any, record: A
 
 
 def test_an_id_that_stands_twice_in_a_batch_is_refused(shared: Any) -> None:
-    with pytest.raises(InvalidValue, match=r"records\[1\]\.id: 'x' stands twice"):
+    with pytest.raises(InvalidValue, match=r"records\[1\]\.id: 'x' appears twice"):
         shared.upsert([Record("x", [1, 0, 0]), Record("x", [0, 1, 0])])
 
 

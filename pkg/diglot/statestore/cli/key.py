@@ -43,7 +43,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
 
 @click.command()
 @user_argument
-@click.option("--name", help="What to call the key, so that it can be told from others.")
+@click.option("--name", help="What to call the key, to tell it apart from others.")
 @click.option(
     "--expires",
     callback=_moment,

@@ -58,7 +58,7 @@ from diglot.statestore.cli.app import StoreApp, pass_app
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Believe what this proxy says about a client's address; may stand several times.",
+    help="Believe what this proxy says about a client's address; can be given several times.",
 )
 @click.option(
     "--failures-per-minute",

@@ -56,7 +56,7 @@ def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, s
             raise ConfigurationError(f"{error} ({file})") from None
         if settings.id in seen:
             raise ConfigurationError(
-                f"{key}.id: {settings.id!r} stands twice: each vector database has its own ({file})"
+                f"{key}.id: {settings.id!r} appears twice: each vector database has its own ({file})"
             )
         seen.add(settings.id)
     return knowledge, str(file)

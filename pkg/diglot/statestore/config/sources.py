@@ -132,7 +132,7 @@ def _known_in_toml(name: str, section: str, file: Path) -> None:
         raise ConfigurationError(f"{file}: a key that is not a plain word{f' in [{section}]' if section else ''}")
     if name in KEYS:
         where = f"in [{KEYS[name].section}]" if KEYS[name].section else "above the sections"
-        raise ConfigurationError(f"{dotted} ({file}): this key stands {where}")
+        raise ConfigurationError(f"{dotted} ({file}): this key belongs {where}")
     near = _did_you_mean(name, {"database": "[database]"} | {key.name: key.dotted for key in KEYS.values()})
     raise ConfigurationError(f"{dotted} ({file}): unknown key{near}")
 

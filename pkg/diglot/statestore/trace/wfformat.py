@@ -137,7 +137,7 @@ def _no_duplicates(ids: Sequence[str], place: str) -> None:
     first: dict[str, int] = {}
     for number, found in enumerate(ids):
         if first.setdefault(found, number) != number:
-            raise TraceError(f"{place}[{number}]: the id {found!r} stands at [{first[found]}] already")
+            raise TraceError(f"{place}[{number}]: the id {found!r} is already at [{first[found]}]")
 
 
 def _check_edges(tasks: Sequence[SpecifiedTask], place: str) -> None:

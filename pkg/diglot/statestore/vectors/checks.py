@@ -62,7 +62,7 @@ def check_records(records: Iterable[Record], dimension: int, *, directed: bool) 
             path = f"records[{number}]"
             id = check_id(record.id, f"{path}.id")
             if id in seen:
-                raise InvalidValue(f"{path}.id", f"{id!r} stands twice in this batch")
+                raise InvalidValue(f"{path}.id", f"{id!r} appears twice in this batch")
             seen.add(id)
             text = _check_long_text(record.text, f"{path}.text")
             metadata, size = check_metadata(record.metadata, f"{path}.metadata")

@@ -70,4 +70,4 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
     for name in names if len(names) > len(set(names)) else ():
         if names.count(name) > 1:
-            raise ValidationException(extra=[{"message": "it stands more than once", "key": name}])
+            raise ValidationException(extra=[{"message": "it is given more than once", "key": name}])
