@@ -106,7 +106,7 @@ BROKEN = [
      "'returns: Thong' is neither a model nor a type: use one of Thing, text, int"),
     ("no SQL", b"-- name: x()!\n-- nothing", "1:1", "query 'x' has no SQL"),
     ("two statements", b"-- name: x()!\ndelete from a; delete from b;", "2:14",
-     "query 'x' has a second statement behind this ';': use a script ('#')"),
+     "query 'x' has a second statement after this ';': use a script ('#')"),
     ("two statements, the second on another line", b"-- name: x()!\ndelete from a;\n-- and\n\ndelete from b", "2:14",
      "query 'x' has a second statement"),
     ("a parameter behind the end", b"-- name: x(a)!\n-- param: a int\ndelete from a; :a", "3:14",
