@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,9 +16,9 @@ import pytest
 
 import diglot
 from diglot.errors import ConfigurationError, NotMigrated
-from diglot.project import Project
+from diglot.project import CheckSettings, DatabaseSection, Project, Trees
 from diglot.statestore.project import StateStore
-from diglot.stores.session import Session
+from diglot.stores.session import Session, Statement
 from tests.cli.running import diglot as command
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 from tests.generate.type_check import mypy
@@ -83,8 +85,6 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("DATABASE_URL", raising=False)
     yield folder
-    import sys
-
     sys.path[:] = [place for place in sys.path if not place.startswith(str(tmp_path))]
     for name in [name for name in sys.modules if name.partition(".")[0] == "library"]:
         del sys.modules[name]
@@ -340,7 +340,43 @@ def test_the_state_store_is_a_project_as_well() -> None:
         assert len(db.migrator().status()) == len(TREES.migration_tree("sqlite").ids)
 
 
-def test_an_example_can_be_copied(tmp_path: Path) -> None:
-    example = Path(__file__).parent.parent / "examples" / "own-project"
-    shutil.copytree(example, tmp_path / "shop")
-    assert Project.find(tmp_path / "shop" / "diglot.toml").queries == tmp_path / "shop" / "queries"
+# --- what the documentation says ---------------------------------------------------------------------------
+
+PROJECT = Path(__file__).parent.parent
+PAGE = (PROJECT / "docs" / "projects.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("database_url", KEPT, indirect=True)
+def test_the_example_runs_as_the_page_says(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(
+        PROJECT / "examples" / "own-project", tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    monkeypatch.chdir(tmp_path / "shop")
+    monkeypatch.syspath_prepend(str(tmp_path / "shop"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr(sys, "modules", {n: m for n, m in sys.modules.items() if n.partition(".")[0] != "shop"})
+    (settings,) = blocks("toml")
+    (tmp_path / "shop" / "diglot.toml").write_text(settings)
+    assert Project.find().generated == tmp_path / "shop" / "shop" / "queries"
+    assert command("generate", "--check").code == 0
+    with Project.find().open(database_url) as db:
+        insert = "insert into customers (id, email, created_at) values ('c1', 'a@b.cd', '2026-01-31 09:05:07.000000Z')"
+        db.script(Statement("test.insert", insert, writes=True))
+    (code,) = blocks("python")
+    assert "sqlite:///shop.db" in code
+    exec(compile(code.replace("sqlite:///shop.db", database_url), "projects.md", "exec"), {})  # noqa: S102
+    assert capsys.readouterr().out == "0\n"
+
+
+def test_every_key_is_on_the_page() -> None:
+    rows = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
+    named = {word for row in rows for word in re.findall(r"`(\w+\.\w+)`", row)}
+    sections = {"project": Trees, "database": DatabaseSection, "check": CheckSettings}
+    keys = {f"{section}.{key}" for section, kind in sections.items() for key in kind.__struct_fields__}
+    assert named == keys - {"check.queries", "check.migrations", "check.models"}, "the names of trees as in 0.1"

@@ -32,6 +32,7 @@ from diglot.errors import ConfigurationError
 from diglot.project_file import ProjectFile, read_project_file
 from diglot.stores.session import DIALECTS, Dialect
 from diglot.stores.settings import MAX_DOCUMENT, PostgresSettings, SQLiteSettings
+from diglot.text_file import shown
 
 if TYPE_CHECKING:
     from diglot.database import Database
@@ -289,12 +290,3 @@ def _of_dialect(tree: Path | None, dialect: Dialect, what: Literal["queries", "m
             f"there is no folder {shown(folder)}: the folder of {what} has a folder postgres and a folder sqlite"
         )
     return folder
-
-
-def shown(path: Path | str) -> str:
-    """The path relative to the current folder where it is in there, else as it is."""
-    path = Path(path)
-    try:
-        return path.absolute().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()

@@ -7,6 +7,7 @@ an editor adds is accepted in all of them or in none.
 from __future__ import annotations
 
 import codecs
+from pathlib import Path
 
 
 class NotText(ValueError):
@@ -34,3 +35,12 @@ def normalised(text: str) -> str:
 def normalised_bytes(data: bytes) -> bytes:
     """The same for bytes whose encoding does not matter, as for a checksum."""
     return data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
+
+
+def shown(path: Path | str) -> str:
+    """The path relative to the current folder where it is in there, else as it is."""
+    path = Path(path)
+    try:
+        return path.absolute().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()

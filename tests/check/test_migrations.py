@@ -10,8 +10,8 @@ import pytest
 from diglot.check.migrations import CHECKSUMS, check_checksums, check_migrations, write_checksums
 from diglot.check.unsafe import dangers, unsafe
 from diglot.migrate.statements import split
-from diglot.migrate.tree import packaged
 from diglot.project import Project
+from diglot.statestore import project as state_store
 from diglot.stores import open_store
 from diglot.stores.session import Dialect
 from diglot.stores.url import parse_url
@@ -158,9 +158,11 @@ TREES = [
     ("yoyo's form", {"1_a.sql": "create table a (x int);", "1_a.rollback.sql": "drop table a;"}, []),
     ("plain, without ways back", {"1_a.sql": "create table a (x int);", "2_b.sql": "alter table a add y int;"}, []),
     ("no way back", {**FIRST, "2_b.up.sql": "create table b (x int);"},
-     ["sqlite/2_b.up.sql:1:1: 2_b: it has no way back: write 2_b.down.sql"]),
+     ["sqlite/2_b.up.sql:1:1: 2_b: it has no down migration: write 2_b.down.sql"]),
     ("way back alone", {**FIRST, "2_b.down.sql": "drop table b;"},
-     ["sqlite/2_b.down.sql:1:1: ", "without a migration"]),
+     ["sqlite/2_b.down.sql:1:1: ", "down migration without an up migration: 2_b.up.sql is missing"]),
+    ("empty", {**FIRST, "2_b.up.sql": "-- later", "2_b.down.sql": "-- later"},
+     ["2_b.up.sql:1:1: 2_b: there is no statement in it"]),
     ("in one alone", {**FIRST, "sqlite/2_b.up.sql": "create table b (x int)",
                       "sqlite/2_b.down.sql": "drop table b"},
      ["sqlite/2_b.up.sql:1:1: 2_b: only sqlite has this migration"]),
@@ -168,7 +170,7 @@ TREES = [
      ["1_b.up.sql:1:1: 1_b: 1_a has the number 1 already"]),
     ("leaves a table", {"1_a.up.sql": "create table a (x int); create table b (y int);",
                         "1_a.down.sql": "drop table a;"},
-     ["1_a.down.sql:1:1: 1_a: after it the schema is not what it was before the migration: table b is there"]),
+     ["1_a.down.sql:1:1: 1_a: rolling back does not restore the schema: table b is there"]),
     ("leaves an index away", {**FIRST, "2_b.up.sql": "create index i on a (x);", "2_b.down.sql": "select 1;"},
      ["2_b.down.sql:1:1: 2_b: ", "index i is there"]),
     ("another type back", {"1_a.up.sql": "create table a (x int, y int);", "1_a.down.sql": "drop table a;",
@@ -236,7 +238,7 @@ def test_postgres_names_what_a_way_back_leaves(kept: str, said: str, tree: Tree,
     down = "drop sequence s; drop view v; drop function f(); drop type mood;".replace(kept, "")
     with open_store(parse_url(postgres_url)) as store:
         found = check_migrations(tree({"1_a.up.sql": up, "1_a.down.sql": down}), store, None)
-    assert [one.message.partition("migration: ")[2] for one in found] == [said]
+    assert [one.message.partition("schema: ")[2] for one in found] == [said]
 
 
 def test_a_second_up_that_gives_another_schema_is_found(tree: Tree, postgres_url: str) -> None:
@@ -251,11 +253,11 @@ def test_a_second_up_that_gives_another_schema_is_found(tree: Tree, postgres_url
     with open_store(parse_url(postgres_url)) as store:
         (found,) = check_migrations(project, store, None)
     assert found.path == "migrations/postgres/2_b.sql"
-    assert found.message.endswith("another than after the first up: constraint a.a_x_check1 is there")
+    assert found.message.endswith("differs from that after the first up: constraint a.a_x_check1 is there")
 
 
 def test_our_own_are_right_on_sqlite() -> None:
-    assert on_sqlite(Project(migrations=Path(str(packaged())))) == []
+    assert on_sqlite(Project(migrations=state_store.TREES.migrations)) == []
 
 
 # --- checksums ---------------------------------------------------------------------------------------------

@@ -11,14 +11,13 @@ import psycopg
 import pytest
 
 from diglot.check import embedded
-from diglot.check.forms import Form, read_folder
 from diglot.check.scratch import scratch_postgres, scratch_sqlite
-from diglot.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed, MigrationTreeError
-from diglot.migrate.tree import packaged
+from diglot.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed
+from diglot.statestore.project import TREES
 from diglot.stores.session import Statement
 from tests.pgbouncer import PgBouncer
 
-OURS = Path(str(packaged()))
+OURS = TREES.migrations
 
 
 def folder(tmp_path: Path, **files: str) -> Path:
@@ -121,45 +120,9 @@ def test_a_user_who_may_not_create_databases_is_told(postgres_url: str) -> None:
             connection.execute(psycopg.sql.SQL("drop role {}").format(psycopg.sql.Identifier(role)))
 
 
-# --- forms -------------------------------------------------------------------------------------------------
+# --- layouts ------------------------------------------------------------------------------------------------
 
 A = "create table a (x int);"
-FORMS = [
-    ("up and down, by number", {"10_b__up": "x", "10_b__down": "x", "9_a__up": "x", "9_a__down": "x"}, Form.UP_DOWN,
-     ["9_a", "10_b"]),
-    ("plain, by name", {"10_b": "x", "9_a": "x"}, Form.PLAIN, ["10_b", "9_a"]),
-    ("yoyo's, by name", {"b": "x", "b__rollback": "x", "a": "x", "a__rollback": "x"}, Form.YOYO, ["a", "b"]),
-    ("yoyo's, by what they depend on", {"b": "x", "b__rollback": "x", "a": "-- depends: b", "a__rollback": "x"},
-     Form.YOYO, ["b", "a"]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("files", "form", "ids"), [f[1:] for f in FORMS], ids=[f[0] for f in FORMS])
-def test_a_form_and_its_order(files: dict[str, str], form: Form, ids: list[str], tmp_path: Path) -> None:
-    read = read_folder(folder(tmp_path, **files) / "sqlite", "sqlite")
-    assert (read.form, [migration.id for migration in read.migrations]) == (form, ids)
-
-
-REFUSED = [
-    ("none", {}, "has no migrations"),
-    ("both ways", {"1_a": "-- migrate:up\ncreate table a (x int);"}, "1_a.sql:1: 'migrate:up'"),
-    ("a circle", {"a": "-- depends: b", "b": "-- depends: a", "b__rollback": "x"}, "depends on itself"),
-]
-
-
-@pytest.mark.parametrize(("files", "said"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
-def test_what_is_no_form_is_refused(files: dict[str, str], said: str, tmp_path: Path) -> None:
-    with pytest.raises(MigrationTreeError, match=said):
-        read_folder(folder(tmp_path, **files) / "sqlite", "sqlite")
-
-
-def test_a_migration_in_python_is_refused_not_left_out(tmp_path: Path) -> None:
-    tree = folder(tmp_path, **{"1_a": A})
-    (tree / "sqlite" / "__init__.py").touch()
-    assert read_folder(tree / "sqlite", "sqlite").form is Form.PLAIN
-    (tree / "sqlite" / "2_b.py").touch()
-    with pytest.raises(MigrationTreeError, match=r"2_b\.py:1: a migration in Python is not run"):
-        read_folder(tree / "sqlite", "sqlite")
 
 
 def test_a_file_may_have_transactions_of_its_own_and_indexes_made_concurrently(

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from diglot import statestore
-from diglot.migrate.tree import MigrationTree, packaged
+from diglot.migrate.tree import MigrationTree
+from diglot.statestore.project import TREES
 from diglot.stores.session import Dialect
 from tests.cli.running import Result, diglot, terminal
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
-IDS = MigrationTree.read(packaged(), "sqlite").ids
+IDS = MigrationTree.read(TREES.migrations, "sqlite").ids
 Run = Callable[..., Result]
 on_every_lasting_database = pytest.mark.parametrize("database_url", SQLITE_PARAMS[:1] + POSTGRES_PARAMS, indirect=True)
 
@@ -68,7 +69,7 @@ def test_a_dry_run_changes_nothing(run: Run) -> None:
 @on_every_lasting_database
 def test_the_sql_can_be_reviewed_before(run: Run, database_url: str) -> None:
     dialect: Dialect = "sqlite" if database_url.startswith("sqlite") else "postgres"
-    tree = MigrationTree.read(packaged(), dialect)
+    tree = MigrationTree.read(TREES.migrations, dialect)
     shown = run("up", "--dry-run", "--show-sql")
     for migration in tree:
         assert f"-- {migration.file}\n{migration.text.strip()}\n" in shown.out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diglot.migrate.tree import packaged
+from diglot.statestore.project import TREES
 from diglot.stores.sqlite.library import library
 from tests.cli.running import diglot
 
@@ -127,7 +127,7 @@ def test_our_own_trees(postgres_url: str) -> None:
 
 def test_a_changed_copy_of_our_trees(postgres_url: str, tmp_path: Path) -> None:
     trees = tmp_path / "migrations"
-    shutil.copytree(str(packaged()), trees)
+    shutil.copytree(str(TREES.migrations), trees)
     file = trees / "sqlite" / "20250815090000_index_lists.sql"
     file.write_text(file.read_text().replace("on users (created_at desc, id desc)", "on users (created_at, id desc)"))
     done = diglot("drift", "--migrations", str(trees), "--postgres-url", postgres_url, "--format", "json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources.abc import Traversable
 
 from diglot.drift import compare, read_schema
-from diglot.migrate.tree import packaged
+from diglot.statestore.project import TREES
 from diglot.stores import open_store
 from diglot.stores.url import parse_url
 from tests.drift.shop import POSTGRES, SQLITE, read_postgres_text, read_sqlite_text
@@ -27,6 +27,6 @@ def test_our_own_trees_do_not_differ(migrated_url: str) -> None:
 
 
 def sorted_files() -> list[Traversable]:
-    folder = packaged() / "sqlite"
+    folder = TREES.migrations / "sqlite"
     files = [file for file in folder.iterdir() if file.name.endswith(".sql") and ".rollback." not in file.name]
     return sorted(files, key=lambda file: file.name)

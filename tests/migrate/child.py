@@ -30,6 +30,7 @@ def start(url: str, folder: Path | None = None) -> subprocess.Popen[str]:
 def main() -> None:
     from diglot.migrate import MigrationTree, Migrator
     from diglot.migrate.execution import Execution  # imports yoyo, so that all begin at the same moment
+    from diglot.statestore.project import TREES
     from diglot.stores import open_store
     from diglot.stores.url import parse_url
 
@@ -38,7 +39,7 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     with open_store(parse_url(url)) as store:
-        tree = MigrationTree.read(Path(folder[0]), store.dialect) if folder else MigrationTree.packaged(store.dialect)
+        tree = MigrationTree.read(Path(folder[0]), store.dialect) if folder else TREES.migration_tree(store.dialect)
         migrator = Migrator(store, tree, timeout=TIMEOUT, clock=lambda: datetime.now(UTC))
         print(json.dumps([migration.id for migration in migrator.up()]))
 

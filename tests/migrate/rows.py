@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from diglot.migrate import MigrationTree, Migrator
+from diglot.migrate import Migrator
+from diglot.statestore.project import TREES
 from diglot.stores.session import Dialect, Statement, Store
 from tests.migrate.trees import NOW
 
 
 def packaged(store: Store) -> Migrator:
     """What runs the packaged migrations on this store."""
-    return Migrator(store, MigrationTree.packaged(store.dialect), timeout=10, clock=lambda: NOW)
+    return Migrator(store, TREES.migration_tree(store.dialect), timeout=10, clock=lambda: NOW)
 
 
 GOOD: dict[str, dict[str, Any]] = {

@@ -104,7 +104,7 @@ def test_a_process_killed_in_a_migration_leaves_nothing_of_it(url: str, direct_u
         def in_the_middle() -> bool:
             return watcher.execute(sleeping).fetchone() is not None
 
-        killed_in_the_middle(url, tmp_path / "tree", in_the_middle, slow=600)
+        killed_in_the_middle(url, tmp_path / "tree", in_the_middle, "own", slow=600)
 
 
 def test_one_without_a_transaction_is_refused_with_what_to_do(store: Store, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from diglot.errors import LockTimeout, MigrationFailed
 from diglot.migrate import MigrationTree, Migrator, execution
+from diglot.statestore.project import TREES
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.url import parse_url
@@ -92,7 +93,7 @@ def sleeps(store: Store) -> bool:
 
 def test_what_a_failed_migration_without_transaction_leaves_is_said(store: Store, tmp_path: Path) -> None:
     concurrently(tmp_path, CONCURRENTLY + "drop table no_such_table;\n")
-    message = r"b\.sql:4: statement 3: table \"no_such_table\" does not exist; what stands before it is done"
+    message = r"b\.sql:4: statement 3: table \"no_such_table\" does not exist; the statements before it are applied"
     with pytest.raises(MigrationFailed, match=message):
         migrator(store, tmp_path).up()
     assert "ix_a_id" in indexes(store)
@@ -211,7 +212,7 @@ def test_each_schema_has_migrations_of_its_own(store: Store, postgres_url: str) 
     for name in ("one", "two"):
         store.script(Statement("test.schema", f"create schema {name}", writes=True))
         with open_store(parse_url(with_parameters(postgres_url, options=f"-csearch_path={name}"))) as inside:
-            assert len(packaged(inside).up()) == len(MigrationTree.packaged("postgres").ids)
+            assert len(packaged(inside).up()) == len(TREES.migration_tree("postgres").ids)
             assert "users" in tables(inside)
             assert packaged(inside).pending() == []
     assert tables(store) == []

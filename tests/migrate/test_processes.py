@@ -13,14 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from diglot.migrate import MigrationTree
+from diglot.statestore.project import TREES
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.sqlite.library import library
 from diglot.stores.url import parse_url
 from tests.migrate.child import start
 from tests.migrate.dump import tables
-from tests.migrate.trees import A, B, C, migrator, write, write_abc
+from tests.migrate.trees import SUFFIXES, A, B, C, as_layout, migrator, write, write_abc
 
 PROCESSES = 6
 SLOW = {
@@ -67,7 +67,7 @@ def all_start_at_once(url: str) -> None:
             process.kill()
             process.communicate()
     with open_store(parse_url(url)) as store:
-        assert applied == MigrationTree.packaged(store.dialect).ids, "each was applied once"
+        assert applied == TREES.migration_tree(store.dialect).ids, "each was applied once"
         assert tables(store) == ["api_keys", "task_states", "users", "workflow_states"]
         logged = store.rows(Statement("test.log", "select operation from _yoyo_log"))
         assert logged == [("apply",)] * len(applied)
@@ -77,7 +77,10 @@ def all_start_at_once(url: str) -> None:
 
 
 @pytest.mark.sqlite
-def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_sqlite(sqlite_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", SUFFIXES)
+def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_sqlite(
+    sqlite_url: str, tmp_path: Path, layout: str
+) -> None:
     def in_the_middle() -> bool:
         other = library().connect(tmp_path / "app.db", timeout=0, isolation_level=None)
         try:
@@ -88,10 +91,13 @@ def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_sqlite(sqlite_u
             other.close()
         return False
 
-    killed_in_the_middle(sqlite_url, tmp_path / "tree", in_the_middle, slow=10**12)
+    killed_in_the_middle(sqlite_url, tmp_path / "tree", in_the_middle, layout, slow=10**12)
 
 
-def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(postgres_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", SUFFIXES)
+def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(
+    postgres_url: str, tmp_path: Path, layout: str
+) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as watcher:
 
         def in_the_middle() -> bool:
@@ -100,10 +106,10 @@ def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(postgr
             )
             return found.fetchone() is not None
 
-        killed_in_the_middle(postgres_url, tmp_path / "tree", in_the_middle, slow=600)
+        killed_in_the_middle(postgres_url, tmp_path / "tree", in_the_middle, layout, slow=600)
 
 
-def killed_in_the_middle(url: str, folder: Path, in_the_middle: Callable[[], bool], *, slow: int) -> None:
+def killed_in_the_middle(url: str, folder: Path, in_the_middle: Callable[[], bool], layout: str, *, slow: int) -> None:
     write_abc(folder)
     with open_store(parse_url(url)) as store:
         write(
@@ -112,6 +118,7 @@ def killed_in_the_middle(url: str, folder: Path, in_the_middle: Callable[[], boo
             up="create table a (id integer); create table pace (amount bigint); create table sink (i integer);",
         )
         write(folder, B, up=f"create table b (id integer);\n{SLOW[store.dialect]}")
+        as_layout(folder, layout)
         migrator(store, folder).up(target=A)
         pace(store, slow)
     process = start(url, folder)

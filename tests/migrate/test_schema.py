@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from diglot.migrate import MigrationTree
+from diglot.statestore.project import TREES
 from diglot.stores.session import DIALECTS, Dialect, Statement, Store
 from tests.migrate.dump import dump, indexes, tables
 from tests.migrate.rows import GOOD, insert, packaged
@@ -14,7 +14,7 @@ from tests.migrate.rows import GOOD, insert, packaged
 
 def test_each_migration_undoes_exactly_what_it_did(store: Store) -> None:
     runner, before = packaged(store), []
-    for migration in MigrationTree.packaged(store.dialect):
+    for migration in TREES.migration_tree(store.dialect):
         before.append(dump(store))
         runner.up(target=migration.id)
     complete = dump(store)
@@ -33,7 +33,7 @@ def test_a_migration_keeps_the_rows_that_are_there(store: Store) -> None:
         insert(store, table, version=None)
     runner.up()
     assert store.rows(Statement("test.versions", "select version from workflow_states")) == [(1,)]
-    assert runner.data_loss(MigrationTree.packaged(store.dialect).get("20250801090000_add_versions")) == [
+    assert runner.data_loss(TREES.migration_tree(store.dialect).get("20250801090000_add_versions")) == [
         "column task_states.version: it has values",
         "column workflow_states.version: it has values",
     ]
@@ -52,7 +52,7 @@ def names(dialect: Dialect) -> dict[str, list[str]]:
     )
     return {
         migration.id: [a or b for a, b in pattern.findall(re.sub(r"--.*|.* set statistics .*", "", migration.text))]
-        for migration in MigrationTree.packaged(dialect)
+        for migration in TREES.migration_tree(dialect)
     }
 
 

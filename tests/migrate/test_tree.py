@@ -10,6 +10,7 @@ import pytest
 
 from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate import MigrationTree, check_pairs
+from diglot.statestore.project import TREES
 from diglot.stores.session import DIALECTS, Dialect
 from tests.migrate.trees import A, B, C, write, write_abc
 
@@ -32,7 +33,7 @@ def test_checksums_are_of_the_content_with_lf(tmp_path: Path) -> None:
 
 
 def test_packaged_trees_are_complete_and_pair() -> None:
-    postgres, sqlite = MigrationTree.packaged("postgres"), MigrationTree.packaged("sqlite")
+    postgres, sqlite = TREES.migration_tree("postgres"), TREES.migration_tree("sqlite")
     postgres.check()
     sqlite.check()
     check_pairs(postgres, sqlite)

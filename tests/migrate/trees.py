@@ -28,6 +28,20 @@ def write_abc(folder: Path) -> Path:
     return folder
 
 
+SUFFIXES = {"own": (".sql", ".rollback.sql"), "up and down": (".up.sql", ".down.sql"), "plain": (".sql", None)}
+"""What follows the id in the names of the files, by layout."""
+
+
+def as_layout(folder: Path, layout: str) -> Path:
+    """The same migrations with the names that another layout gives them; plain files have no down migrations."""
+    up, down = SUFFIXES[layout]
+    for file in [file for dialect in DIALECTS for file in (folder / dialect).glob("*.sql")]:
+        id = file.name.partition(".")[0]
+        suffix = down if file.name.endswith((".rollback.sql", ".down.sql")) else up
+        file.unlink() if suffix is None else file.rename(file.with_name(f"{id}{suffix}"))
+    return folder
+
+
 def remove(folder: Path, id: str) -> None:
     for dialect in DIALECTS:
         (folder / dialect / f"{id}.sql").unlink()

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from diglot.migrate import MigrationTree
 from diglot.sql.loader import load_text
+from diglot.statestore.project import TREES
 from diglot.stores.session import DIALECTS
 from tests.parity.rules import NULLABLE, matching
 from tests.parity.sql_code import migrations, tidy, words
@@ -179,5 +179,5 @@ def test_no_name_of_ours_is_reserved(db):
 
 @pytest.mark.parity(91)
 def test_both_trees_have_the_same_migrations():
-    trees = [[m.id for m in MigrationTree.packaged(dialect).migrations] for dialect in DIALECTS]
+    trees = [[m.id for m in TREES.migration_tree(dialect).migrations] for dialect in DIALECTS]
     assert trees[0] == trees[1]

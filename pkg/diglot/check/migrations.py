@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from diglot.check.finding import Finding
-from diglot.check.forms import Form, MigrationFiles, MigrationFolder, SqlFile, read_folder, run
 from diglot.check.objects import difference, objects
 from diglot.check.unsafe import unsafe
 from diglot.errors import MigrationError, MigrationFailed, MigrationTreeError
-from diglot.migrate.tree import ID, MigrationTree
-from diglot.project import Project, shown
+from diglot.migrate.layouts import ID, Timestamped, UpDown
+from diglot.migrate.tree import MigrationTree
+from diglot.migrate.trial import LOCK_WAIT, apply, roll_back
+from diglot.project import Project
 from diglot.stores.session import Dialect, Store
-from diglot.text_file import NotText, decoded, normalised_bytes
+from diglot.text_file import NotText, decoded, normalised_bytes, shown
 
 CHECK = "migrations"
 CHECKSUMS = "checksums.sha256"
-_LOCK_WAIT = 30.0
 _PLACE = re.compile(
     r"(?P<path>[^:\n]+\.(?:sql|py)):(?:(?P<line>\d+):)?(?:(?P<column>\d+):)? (?P<message>.*)", re.DOTALL
 )
@@ -35,11 +35,11 @@ _OTHER: dict[Dialect, Dialect] = {"postgres": "sqlite", "sqlite": "postgres"}
 def check_migrations(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
     """What is not right about the project's migrations. The databases are empty, and migrated when it returns."""
     findings: list[Finding] = []
-    folders: dict[Dialect, MigrationFolder] = {}
+    folders: dict[Dialect, MigrationTree] = {}
     for dialect in project.dialects:
         folder = project.migration_folder(dialect)
         try:
-            folders[dialect] = read_folder(folder, dialect)
+            folders[dialect] = MigrationTree.scan(folder, dialect)
         except MigrationTreeError as error:
             findings.append(_of_error(error, folder))
     for store in (postgres, sqlite):
@@ -57,55 +57,55 @@ def check_migrations(project: Project, postgres: Store | None, sqlite: Store | N
 # --- the files ---------------------------------------------------------------------------------------------
 
 
-def _files(folder: MigrationFolder, other: MigrationFolder | None) -> Iterator[Finding]:
-    for orphan in folder.orphans:
-        yield _finding(orphan, 1, orphan.path, "a way back without a migration: there is no file for the way there")
-    theirs = {migration.id for migration in other.migrations} if other is not None else set()
+def _files(tree: MigrationTree, other: MigrationTree | None) -> Iterator[Finding]:
+    for orphan in tree.orphans:
+        yield _finding(orphan, 1, orphan, f"down migration without an up migration: {_up_of(tree, orphan)} is missing")
+    theirs = set(other.ids) if other is not None else set()
     numbers: dict[int, str] = {}
-    ids = {migration.id for migration in folder.migrations}
-    for migration in folder.migrations:
+    ids = set(tree.ids)
+    for migration in tree:
         if other is not None and migration.id not in theirs:
-            message = f"only {folder.dialect} has this migration: write it for {other.dialect} under the same name"
-            yield _finding(migration.up, 1, migration.id, message)
-        if migration.down is None and folder.form.down is not None:
-            yield _finding(migration.up, 1, migration.id, f"it has no way back: write {migration.id}{folder.form.down}")
-        for line, id in _depends(migration) if folder.form is Form.YOYO else ():
+            message = f"only {tree.dialect} has this migration: write it for {other.dialect} under the same name"
+            yield _finding(migration.file, 1, migration.id, message)
+        if migration.rollback_file is None and tree.layout.down is not None:
+            message = f"it has no down migration: write {migration.id}{tree.layout.down}"
+            yield _finding(migration.file, 1, migration.id, message)
+        for line, id in migration.depends_at:
             if id not in ids:
-                yield _finding(migration.up, line, migration.id, f"depends on {id!r}, which is not in this folder")
-        number = re.match(r"\d+", migration.id)
-        if folder.form is Form.UP_DOWN and number:
-            first = numbers.setdefault(int(number[0]), migration.id)
+                yield _finding(migration.file, line, migration.id, f"depends on {id!r}, which is not in this folder")
+        number = tree.layout.number(migration.id) if isinstance(tree.layout, UpDown) else None
+        if number is not None:
+            first = numbers.setdefault(number, migration.id)
             if first != migration.id:
-                yield _finding(migration.up, 1, migration.id, f"{first} has the number {int(number[0])} already")
+                yield _finding(migration.file, 1, migration.id, f"{first} has the number {number} already")
 
 
-def _depends(migration: MigrationFiles) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(migration.up.text.split("\n"), start=1):
-        found = re.match(r"\s*--\s*depends\s*:\s*(.*?)\s*$", line)
-        for id in found[1].split() if found else ():
-            yield number, id
+def _up_of(tree: MigrationTree, orphan: str) -> str:
+    return Path(orphan).name.removesuffix(tree.layout.down or "") + tree.layout.up
 
 
-def _statements(folder: MigrationFolder) -> Iterator[Finding]:
-    for migration in folder.migrations:
-        for file in (migration.up, migration.down):
-            if file is None:
-                continue
-            try:
-                statements = file.statements(folder.form)
-            except MigrationTreeError as error:
-                yield _of_error(error, Path(file.path), migration.id)
-                continue
-            if file is migration.up:
-                for one in unsafe(file.text, statements, folder.dialect):
-                    yield Finding(CHECK, file.path, one.line, one.column, migration.id, one.message)
-
-
-def _runners_rules(path: Path, folder: MigrationFolder) -> Iterator[Finding]:
-    """What Diglot's own runner asks of a tree that is made for it, as its names tell."""
-    if folder.form is Form.YOYO and all(ID.match(migration.id) for migration in folder.migrations):
+def _statements(tree: MigrationTree) -> Iterator[Finding]:
+    for migration in tree:
         try:
-            MigrationTree.read(path.parent, folder.dialect).check()
+            statements = migration.written()
+        except MigrationTreeError as error:
+            yield _of_error(error, Path(migration.file), migration.id)
+        else:
+            if not statements and not isinstance(tree.layout, Timestamped):  # whose own rules say so
+                yield _finding(migration.file, 1, migration.id, "there is no statement in it")
+            for one in unsafe(migration.text, statements, tree.dialect):
+                yield Finding(CHECK, migration.file, one.line, one.column, migration.id, one.message)
+        try:
+            migration.rollback_written()
+        except MigrationTreeError as error:
+            yield _of_error(error, Path(migration.rollback_file or migration.file), migration.id)
+
+
+def _runners_rules(path: Path, tree: MigrationTree) -> Iterator[Finding]:
+    """What Diglot's own runner asks of a tree in Diglot's own layout."""
+    if isinstance(tree.layout, Timestamped) and all(ID.match(id) for id in tree.ids):
+        try:
+            MigrationTree.read(path.parent, tree.dialect).check()
         except MigrationTreeError as error:
             yield _of_error(error, path)
 
@@ -113,37 +113,33 @@ def _runners_rules(path: Path, folder: MigrationFolder) -> Iterator[Finding]:
 # --- on the database ---------------------------------------------------------------------------------------
 
 
-def _there_and_back(store: Store, folder: MigrationFolder) -> Iterator[Finding]:
-    """Each migration up, down and up again; the first that fails ends it, since the others stand on it."""
-    with store.migration_connection(_LOCK_WAIT) as connection:
-        before = objects(connection, folder.dialect)
-        for migration in folder.migrations:
+def _there_and_back(store: Store, tree: MigrationTree) -> Iterator[Finding]:
+    """Each migration up, down and up again; the first that fails ends it, since the others need it."""
+    with store.migration_connection(LOCK_WAIT) as connection:
+        before = objects(connection, tree.dialect)
+        for migration in tree:
             try:
-                run(connection, folder, migration.up, migration.transactional)
-                after = objects(connection, folder.dialect)
-                if migration.down is not None:
-                    run(connection, folder, migration.down, migration.transactional)
-                    back = objects(connection, folder.dialect)
-                    left = difference(before, back) if not _undoes_nothing(migration.down) else None
+                apply(connection, migration)
+                after = objects(connection, tree.dialect)
+                if migration.rollback_file is not None:
+                    roll_back(connection, migration)
+                    back = objects(connection, tree.dialect)
+                    left = difference(before, back) if migration.nothing_to_undo is None else None
                     if left is not None:
-                        message = f"after it the schema is not what it was before the migration: {left}"
-                        yield _finding(migration.down, 1, migration.id, message)
+                        message = f"rolling back does not restore the schema: {left}"
+                        yield _finding(migration.rollback_file, 1, migration.id, message)
                         return
-                    run(connection, folder, migration.up, migration.transactional)
-                    again = difference(after, objects(connection, folder.dialect))
+                    apply(connection, migration)
+                    again = difference(after, objects(connection, tree.dialect))
                     if again is not None:
-                        message = f"after up, down and up the schema is another than after the first up: {again}"
-                        yield _finding(migration.up, 1, migration.id, message)
+                        message = f"after up, down and up the schema differs from that after the first up: {again}"
+                        yield _finding(migration.file, 1, migration.id, message)
             except MigrationFailed as error:
-                yield _of_error(error, Path(migration.up.path), migration.id)
+                yield _of_error(error, Path(migration.file), migration.id)
                 return
             except MigrationTreeError:
-                return  # the file can't be cut into statements: said already
+                return  # the file can't be cut into statements, which is a finding already
             before = after
-
-
-def _undoes_nothing(down: SqlFile) -> bool:
-    return re.search(r"^\s*--\s*rollback:\s*nothing because \S", down.text, re.MULTILINE) is not None
 
 
 # --- checksums ---------------------------------------------------------------------------------------------
@@ -159,7 +155,7 @@ def check_checksums(project: Project) -> Iterator[Finding]:
     for number, line in enumerate(_lines(book), start=1):
         found = _LINE.fullmatch(line)
         if found is None:
-            message = "not a line of sha256sum: write it anew with 'diglot check --write-checksums'"
+            message = "not a line of sha256sum: write it again with 'diglot check --write-checksums'"
             yield Finding(CHECK, shown(book), number, 1, CHECKSUMS, message)
         elif found["file"].partition("/")[0] in project.dialects:
             recorded[found["file"]] = found["sha256"], number
@@ -213,8 +209,8 @@ def finding_of(error: MigrationError, project: Project) -> Finding:
     return _of_error(error, project.migrations or Path())
 
 
-def _finding(file: SqlFile, line: int, name: str, message: str) -> Finding:
-    return Finding(CHECK, file.path, line, 1, name, message)
+def _finding(path: str, line: int, name: str, message: str) -> Finding:
+    return Finding(CHECK, path, line, 1, name, message)
 
 
 def _of_error(error: MigrationError, path: Path, name: str | None = None) -> Finding:

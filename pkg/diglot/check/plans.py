@@ -19,13 +19,14 @@ from diglot.check.finding import Finding
 from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
 from diglot.migrate.statements import split
-from diglot.project import Project, shown
+from diglot.project import Project
 from diglot.sql.header import QuerySource, words
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.sql.scanner import Kind as TokenKind
 from diglot.sql.scanner import position
 from diglot.stores.session import Dialect, Store
+from diglot.text_file import shown
 
 CHECK = "plans"
 ENGINES: dict[Dialect, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}

@@ -17,12 +17,13 @@ from typing import Literal, get_args
 import msgspec
 
 from diglot.check.finding import Finding
-from diglot.check.forms import read_folder
 from diglot.check.scratch import migrate, postgres_server, scratch_database, scratch_sqlite
 from diglot.errors import ConfigurationError, MigrationError
-from diglot.project import Project, shown
+from diglot.migrate.tree import MigrationTree
+from diglot.project import Project
 from diglot.stores.session import DIALECTS, Dialect, Store
 from diglot.stores.settings import PostgresSettings
+from diglot.text_file import shown
 
 CheckName = Literal["headers", "parity", "prepare", "plans", "migrations", "drift"]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
@@ -168,15 +169,14 @@ def _place_of_table(project: Project, table: str, name: str) -> tuple[str, int]:
     """The statement that first speaks of this name of the table, else of the table; PostgreSQL's side first."""
     fallback: tuple[str, int] | None = None
     for dialect in DIALECTS:
-        folder = read_folder(project.migration_folder(dialect), dialect)
-        for migration in folder.migrations:
-            for statement in migration.up.statements(folder.form):
+        for migration in MigrationTree.scan(project.migration_folder(dialect), dialect):
+            for statement in migration.written():
                 words = [word.lower() for word in statement.words]
                 if table.lower() not in words:
                     continue
-                fallback = fallback or (migration.up.path, statement.line)
+                fallback = fallback or (migration.file, statement.line)
                 if name.lower() in words:
-                    return migration.up.path, statement.line
+                    return migration.file, statement.line
     return fallback or (shown(project.migrations or Path()), 1)
 
 

@@ -16,8 +16,9 @@ from typing import Any, LiteralString
 import msgspec
 
 from diglot.check.embedded import embedded_postgres
-from diglot.check.forms import apply, read_folder
 from diglot.errors import ConfigurationError
+from diglot.migrate.tree import MigrationTree
+from diglot.migrate.trial import apply_all
 from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
@@ -74,7 +75,7 @@ def scratch_database(server: PostgresSettings) -> Iterator[Store]:
 def migrate(store: Store, migrations: Path | None) -> None:
     """Apply what stands in the folder of the store's dialect; MigrationFailed, MigrationTreeError."""
     if migrations is not None:
-        apply(store, read_folder(migrations / store.dialect, store.dialect))
+        apply_all(store, MigrationTree.scan(migrations / store.dialect, store.dialect))
 
 
 def _command(server: PostgresSettings, text: LiteralString, name: str) -> None:

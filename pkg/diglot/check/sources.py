@@ -8,11 +8,12 @@ from pathlib import Path
 
 from diglot.check.finding import Finding
 from diglot.errors import QueryFileError
-from diglot.project import Project, shown
+from diglot.project import Project
 from diglot.sql.header import QuerySource, inspect_queries
 from diglot.sql.loader import read_text
 from diglot.sql.scanner import position
 from diglot.stores.session import Dialect
+from diglot.text_file import shown
 
 _NAME_LINE = re.compile(r"^--[ \t]*name[ \t]*:[ \t]*(\w+)", re.MULTILINE)
 

@@ -62,7 +62,7 @@ def check(
     project = app.project_with(queries=queries, migrations=migrations, models=models, dialects=dialects)
     if write_checksums:
         from diglot.check.migrations import write_checksums as write
-        from diglot.project import shown
+        from diglot.text_file import shown
 
         book = shown(write(project))
         app.out.line(f"wrote {book}", {"file": book})

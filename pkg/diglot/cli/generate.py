@@ -8,7 +8,7 @@ import click
 
 from diglot.cli.app import App, pass_app
 from diglot.errors import ConfigurationError
-from diglot.project import shown
+from diglot.text_file import shown
 
 
 @click.command()

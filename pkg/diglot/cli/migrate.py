@@ -132,13 +132,14 @@ def new(app: App, name: str, folder: Path | None) -> None:
     """
     from diglot.migrate.template import new_migration
     from diglot.project import Project
+    from diglot.text_file import shown
 
     if folder is None:
         project = Project.find_or_none(app.project_file)
         folder = (project.migrations if project is not None else None) or Path("migrations")
     from diglot.database import utc_now
 
-    files = [str(file) for file in new_migration(folder, name, utc_now())]
+    files = [shown(file) for file in new_migration(folder, name, utc_now())]
     app.out.answer({"files": files}, lambda: click.echo("\n".join(files)))
 
 

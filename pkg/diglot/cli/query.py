@@ -61,9 +61,9 @@ def show(app: App, name: str) -> None:
 
 
 def _queries(app: App) -> dict[str, Dialects]:
-    from diglot.project import shown
     from diglot.sql.header import read_queries
     from diglot.sql.loader import read_text
+    from diglot.text_file import shown
 
     found: dict[str, Dialects] = {}
     for dialect in app.project.dialects:

@@ -25,7 +25,7 @@ PAUSE = 0.1
 T = TypeVar("T")
 _BOOKS = "the books of the migrations"
 _UNDONE = "the database is as it was before"
-_ONE_BY_ONE = "what stands before it is done: mend it, and it runs again from its start"
+_ONE_BY_ONE = "the statements before it are applied: fix it, and the migration runs again from its start"
 
 
 class Execution:
@@ -49,7 +49,8 @@ class Execution:
 
     def roll_back(self, migration: Migration) -> None:
         """As ``apply``, for the rollback file."""
-        self._run(migration, migration.rollback_file, migration.rollback_statements(), self._books.forget)
+        statements = migration.rollback_statements()
+        self._run(migration, migration.rollback_file or migration.file, statements, self._books.forget)
 
     def accept(self, migrations: list[Migration]) -> None:
         """Take their files as they are now for what was applied."""

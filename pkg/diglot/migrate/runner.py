@@ -61,17 +61,26 @@ class Migrator:
         """
 
         def wanted(applied: list[Applied]) -> list[Migration]:
-            return [migration for migration in pending(self._tree, applied) if migration.id <= last]
+            return [migration for migration in pending(self._tree, applied) if migration.id in up_to]
 
-        last = self._tree.get(target).id if target is not None else "9"
+        ids = self._tree.ids
+        up_to = ids if target is None else ids[: ids.index(self._tree.get(target).id) + 1]
         return self._carry_out(wanted, dry_run, down=False)
 
     def down(self, count: int = 1, dry_run: bool = False) -> list[Migration]:
-        """Roll back the newest ``count`` that are applied, newest first; returns what was, or would be, rolled back."""
+        """Roll back the newest ``count`` that are applied, newest first; returns what was, or would be, rolled back.
+
+        MigrationError, with nothing rolled back, where one of them has no down migration.
+        """
 
         def wanted(applied: list[Applied]) -> list[Migration]:
             check(self._tree, applied)
-            return [self._tree.get(one.id) for one in reversed(applied)][:count]
+            there = {one.id for one in applied}
+            newest = [migration for migration in reversed(self._tree.migrations) if migration.id in there][:count]
+            for migration in newest:
+                if migration.rollback_file is None:
+                    migration.rollback_statements()
+            return newest
 
         if count < 1:
             raise MigrationError(f"{count} migrations can't be rolled back: say 1 or more")

@@ -16,7 +16,7 @@ from diglot.sql.scanner import Kind, position, scan
 
 _WORD = re.compile(r"[^\W\d][\w$]*|\S")
 _COMMENTS = (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT)
-_TRANSACTION_CONTROL = frozenset(
+TRANSACTION_CONTROL = frozenset(
     {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "prepare"}
 )
 
@@ -47,7 +47,7 @@ def split(text: str, file: str, *, own_transactions: bool = False) -> list[SqlSt
     statements = [statement for statement in _cut(text, file) if statement.words]
     for statement in statements:
         first = statement.words[0]
-        if first in _TRANSACTION_CONTROL and not own_transactions:
+        if first in TRANSACTION_CONTROL and not own_transactions:
             raise MigrationTreeError(
                 f"{file}:{statement.line}: {first!r} is not for a migration: the runner begins and commits"
             )

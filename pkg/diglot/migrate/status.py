@@ -46,9 +46,10 @@ class MigrationStatus(msgspec.Struct, frozen=True):
 
 
 def statuses(tree: MigrationTree, applied: list[Applied]) -> list[MigrationStatus]:
-    """One for each id that the tree or the database has, in order."""
+    """One for each id that the tree or the database has: those of the tree in its order, then the others."""
     known, there = {migration.id: migration for migration in tree}, {one.id: one for one in applied}
-    return [_status(id, known.get(id), there.get(id)) for id in sorted({*known, *there})]
+    others = [one.id for one in applied if one.id not in known]
+    return [_status(id, known.get(id), there.get(id)) for id in (*known, *others)]
 
 
 def check(tree: MigrationTree, applied: list[Applied]) -> None:
@@ -72,8 +73,8 @@ def pending(tree: MigrationTree, applied: list[Applied]) -> list[Migration]:
     check(tree, applied)
     there = {one.id for one in applied}
     missing = [migration for migration in tree if migration.id not in there]
-    newest = max(there, default="")
-    if missing and missing[0].id < newest:
+    newest = next((id for id in reversed(tree.ids) if id in there), None)
+    if missing and newest is not None and tree.ids.index(missing[0].id) < tree.ids.index(newest):
         raise MigrationOutOfOrder(
             f"{missing[0].file} is pending, yet {newest}, which is newer, is applied: "
             "give it an id of now (in both trees), or roll back to before it"
@@ -118,7 +119,8 @@ def _edited(known: Migration, there: Applied) -> str:
     if there.sha256 != known.sha256:
         return f"{known.file} was changed after it was applied"
     if there.rollback_sha256 != known.rollback_sha256:
-        return f"{known.rollback_file} was changed after its migration was applied"
+        file = known.rollback_file or f"the down migration of {known.id}"
+        return f"{file} was changed after its migration was applied"
     return ""
 
 

@@ -6,18 +6,20 @@ They hold no SQL yet, so the runner refuses them until both dialects and both di
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from diglot.errors import MigrationError, MigrationTreeError
-from diglot.migrate.tree import ROLLBACK, MigrationTree, check_pairs
+from diglot.migrate.tree import MigrationTree, check_pairs
 from diglot.stores.session import DIALECTS, Dialect
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def new_migration(folder: Path, name: str, now: datetime) -> list[Path]:
-    """Write ``FOLDER/{postgres,sqlite}/ID.sql`` and ``ID.rollback.sql``, ID = ``now`` in UTC and the name; the paths.
+    """Write the files of a migration into ``FOLDER/postgres`` and ``FOLDER/sqlite``, in the folder's layout; the paths.
+
+    In Diglot's own layout they are ``ID.sql`` and ``ID.rollback.sql``, ID = ``now`` in UTC and the name.
 
     MigrationError for a name that is no identifier, for one that an existing migration has, and when a newer
     migration exists already. Nothing is overwritten; when a file can't be written, none is left.
@@ -28,16 +30,16 @@ def new_migration(folder: Path, name: str, now: datetime) -> list[Path]:
         )
     trees = [MigrationTree.read(folder, dialect) for dialect in DIALECTS]
     check_pairs(*trees)
-    id = f"{now.astimezone(UTC):%Y%m%d%H%M%S}_{name}"
-    for existing in trees[0].ids:
+    layout, ids = trees[0].layout, trees[0].ids
+    id = layout.next_id(ids, name, now)
+    for existing in ids:
         if existing.partition("_")[2] == name:
             raise MigrationError(f"{existing} has this name already")
-        if existing[:14] >= id[:14]:
+        if (layout.number(existing) or 0) >= (layout.number(id) or 0):
             raise MigrationError(f"{existing} is not older than {id}, so the new one would be out of order")
+    suffixes = {layout.up: _UP} | ({layout.down: dict.fromkeys(DIALECTS, _DOWN)} if layout.down else {})
     texts = {
-        folder / dialect / f"{id}{suffix}": text
-        for dialect in DIALECTS
-        for suffix, text in ((".sql", _UP[dialect]), (ROLLBACK, _DOWN))
+        folder / dialect / f"{id}{suffix}": text[dialect] for dialect in DIALECTS for suffix, text in suffixes.items()
     }
     return _write(texts)
 

@@ -1,8 +1,8 @@
-"""A tree of migrations as it stands in the files: ``FOLDER/postgres/*`` and ``FOLDER/sqlite/*``.
+"""A tree of migrations as it is in the files: ``FOLDER/postgres/*`` and ``FOLDER/sqlite/*``.
 
-A migration is ID.sql and ID.rollback.sql, the id a UTC timestamp and a name; both dialects have the same ids. Reading
-checks the names, the pairs and the headers, not the SQL itself. Contents are compared by SHA-256 with LF line ends,
-so that a checkout on Windows is the same tree.
+The layout (layouts.py) says which files are a migration and in which order they are applied; both dialects have the
+same ids. ``scan`` reads a folder as it is, ``read`` also checks its rules, not the SQL itself. Contents are compared
+by SHA-256 with LF line ends, so that a checkout on Windows is the same tree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -19,33 +18,56 @@ import msgspec
 
 from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate.header import read_header
-from diglot.migrate.statements import SqlStatement, split
+from diglot.migrate.layouts import ID, Layout, Plain, Timestamped, UpDown, Yoyo, layout_of
+from diglot.migrate.statements import TRANSACTION_CONTROL, SqlStatement, split
 from diglot.stores.session import DIALECTS, Dialect
-from diglot.text_file import NotText, decoded
+from diglot.text_file import NotText, decoded, shown
 
-ID = re.compile(r"(\d{14})_[a-z][a-z0-9_]*$")
-ROLLBACK = ".rollback.sql"
+Folder = Path | Traversable
+Depends = tuple[tuple[int, str], ...]
+"""(line, id) of each migration that must be applied before."""
+
+_DEPENDS = re.compile(r"\s*--\s*depends\s*:\s*(.*?)\s*$")
+_NOT_TRANSACTIONAL = re.compile(r"^\s*--\s*transactional\s*:\s*false\s*$", re.MULTILINE | re.IGNORECASE)
+_NOTHING = re.compile(r"^\s*--\s*rollback:\s*nothing because (\S.*)$", re.MULTILINE)
+_BOTH_WAYS = re.compile(r"^\s*--\s*(\+goose\s+(?:Up|Down)|\+migrate\s+(?:Up|Down)|migrate:(?:up|down))\b", re.MULTILINE)
+_BEGINS, _COMMITS = ("begin", "start"), ("commit", "end")
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """One migration of one dialect: its two files, with LF line ends, and what their headers say."""
+    """One migration of one dialect: its files, with LF line ends, and what their headers say.
+
+    ``rollback_file`` is None where there is no down migration.
+    """
 
     id: str
     dialect: Dialect
+    layout: Layout
     file: str
     text: str
     sha256: str
-    rollback_file: str
+    rollback_file: str | None
     rollback_text: str
     rollback_sha256: str
     transactional: bool = True
     depends: tuple[str, ...] = ()
+    depends_at: Depends = ()
     nothing_to_undo: str | None = None
     """The reason why the rollback does nothing."""
 
+    def written(self) -> list[SqlStatement]:
+        """The statements of its file as they are; MigrationTreeError when it can't be cut into statements."""
+        return split(self.text, self.file, own_transactions=self.layout.own_transactions)
+
+    def rollback_written(self) -> list[SqlStatement]:
+        """As ``written``, of the rollback file; [] where there is none."""
+        if self.rollback_file is None:
+            return []
+        return split(self.rollback_text, self.rollback_file, own_transactions=self.layout.own_transactions)
+
     def statements(self) -> list[SqlStatement]:
-        """What applies it; MigrationTreeError when there is none or the file can't be cut into statements."""
-        statements = split(self.text, self.file)
+        """What applies it; MigrationTreeError when there is none or the runner can't run it safely."""
+        statements = _in_our_transaction(self.written(), self.file)
         if not statements:
             raise MigrationTreeError(f"{self.file}: there is no statement in it")
         if not self.transactional:
@@ -53,41 +75,74 @@ class Migration(msgspec.Struct, frozen=True):
         return statements
 
     def rollback_statements(self) -> list[SqlStatement]:
-        """What undoes it, in the order of the file; [] when there is nothing to undo."""
-        statements = split(self.rollback_text, self.rollback_file)
+        """What undoes it, in the order of the file; [] when there is nothing to undo.
+
+        MigrationError where there is no down migration.
+        """
+        if self.rollback_file is None:
+            raise MigrationError(f"{self.id} has no down migration, so it can't be rolled back")
+        statements = _in_our_transaction(self.rollback_written(), self.rollback_file)
         if not statements and self.nothing_to_undo is None:
             raise MigrationTreeError(_empty_rollback(self.rollback_file))
         return statements
 
 
 class MigrationTree(msgspec.Struct, frozen=True):
-    """The migrations of one dialect, oldest first."""
+    """The migrations of one dialect in the order in which they are applied.
+
+    ``orphans`` are the files of down migrations without a migration.
+    """
 
     dialect: Dialect
     folder: str
+    layout: Layout
     migrations: tuple[Migration, ...]
+    orphans: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, folder: Path | Traversable, dialect: Dialect) -> MigrationTree:
-        """Read ``folder/dialect``; MigrationTreeError with the file for whatever is not right.
+    def scan(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
+        """The migrations of this one folder; MigrationTreeError for a folder that can't be read at all."""
+        entries = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
+        names = sorted(name for name in entries if name.endswith(".sql"))
+        if not names:
+            raise MigrationTreeError(f"{_shown(folder)} has no migrations (*.sql)")
+        python = sorted(name for name in entries if name.endswith(".py") and name != "__init__.py")
+        if python:
+            raise MigrationTreeError(
+                f"{_shown(entries[python[0]])}:1: a migration in Python is not run: write it in SQL"
+            )
+        layout = layout_of(names)
+        ups, downs = layout.ups(names), layout.downs(names)
+        found = {
+            id: _migration(id, dialect, layout, entries[name], entries[downs[id]] if id in downs else None)
+            for id, name in ups.items()
+        }
+        order = layout.order({id: migration.depends for id, migration in found.items()})
+        orphans = tuple(_shown(entries[name]) for id, name in downs.items() if id not in ups)
+        return cls(dialect, str(folder), layout, tuple(found[id] for id in order), orphans)
 
-        Where the other dialect's folder exists too, it must have the same files.
+    @classmethod
+    def read(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
+        """Read ``folder/dialect`` and check its rules; MigrationTreeError with the file for whatever is not right.
+
+        Where the other dialect's folder exists too, it must have the same migrations. A folder without files is a
+        tree of Diglot's own layout.
         """
         own = folder / dialect
         if not own.is_dir():
             raise MigrationTreeError(f"there is no folder {own} with migrations")
-        found = _migration_files(own)
+        names = _names(own)
+        if isinstance(layout_of(names), Timestamped) or not any(name.endswith(".sql") for name in names):
+            _check_names(own)
+        if not any(name.endswith(".sql") for name in names):
+            tree = cls(dialect, str(own), Timestamped(), ())
+        else:
+            tree = cls.scan(own, dialect)
+        tree._check_rules()
         for other in DIALECTS:
             if other != dialect and (folder / other).is_dir():
-                _check_same_ids(dialect, set(found), other, set(_migration_files(folder / other)))
-        tree = cls(dialect, str(own), tuple(_read(found[id], dialect, id) for id in sorted(found)))
-        tree._check_depends()
+                _check_same_ids(dialect, set(tree.ids), other, _ids(folder / other))
         return tree
-
-    @classmethod
-    def packaged(cls, dialect: Dialect) -> MigrationTree:
-        """Diglot's own migrations, wherever they are installed."""
-        return cls.read(packaged(), dialect)
 
     def __iter__(self) -> Iterator[Migration]:
         return iter(self.migrations)
@@ -107,48 +162,132 @@ class MigrationTree(msgspec.Struct, frozen=True):
         """Everything that reading leaves out: each file can be cut into statements, and has some."""
         for migration in self.migrations:
             migration.statements()
-            migration.rollback_statements()
+            if migration.rollback_file is not None:
+                migration.rollback_statements()
 
-    def _check_depends(self) -> None:
+    def _check_rules(self) -> None:
+        if self.orphans:
+            raise MigrationTreeError(f"{self.orphans[0]}: down migration without an up migration")
+        if isinstance(self.layout, Timestamped):
+            for migration in self.migrations:
+                _check_header(migration)
+        if isinstance(self.layout, UpDown):
+            numbers: dict[int | None, str] = {}
+            for migration in self.migrations:
+                first = numbers.setdefault(self.layout.number(migration.id), migration.id)
+                if first != migration.id:
+                    raise MigrationTreeError(f"{migration.file}: {first} already has its number")
         for number, migration in enumerate(self.migrations):
             for id in migration.depends:
                 if id not in self.ids[:number]:
                     raise MigrationTreeError(f"{migration.file}: depends on {id!r}, which is no earlier migration")
 
 
-def packaged() -> Traversable:
-    """The folder of Diglot's own migrations."""
-    return files("diglot.statestore.migrations")
-
-
 def check_pairs(one: MigrationTree, other: MigrationTree) -> None:
     """Both trees have the same migrations with the same dependencies, else MigrationTreeError."""
     _check_same_ids(one.dialect, set(one.ids), other.dialect, set(other.ids))
-    for mine, theirs in zip(one.migrations, other.migrations, strict=True):
+    for mine in one:
+        theirs = other.get(mine.id)
         if mine.depends != theirs.depends:
             raise MigrationTreeError(f"{mine.file} and {theirs.file} depend on different migrations")
 
 
-def _migration_files(folder: Path | Traversable) -> dict[str, tuple[Path | Traversable, Path | Traversable]]:
-    """id → its file and its rollback file."""
+# --- one migration -----------------------------------------------------------------------------------------
+
+
+def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Folder | None) -> Migration:
+    file, text = _shown(up), _text(up)
+    marked = _BOTH_WAYS.search(text)
+    if marked:
+        line = text.count("\n", 0, marked.start(1)) + 1
+        raise MigrationTreeError(
+            f"{file}:{line}: {marked[1]!r}: a file with both ways in it is not read; give each way its own, "
+            f"{id}.up.sql and {id}.down.sql"
+        )
+    rollback_text = _text(down) if down is not None else ""
+    others = dialect == "postgres" and not isinstance(layout, Yoyo)
+    concurrently = others and re.search(r"\bconcurrently\b", text, re.IGNORECASE) is not None
+    nothing = _NOTHING.search(rollback_text)
+    depends = tuple(_depends(text)) if isinstance(layout, Yoyo) else ()
+    return Migration(
+        id=id,
+        dialect=dialect,
+        layout=layout,
+        file=file,
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        rollback_file=_shown(down) if down is not None else None,
+        rollback_text=rollback_text,
+        rollback_sha256=hashlib.sha256(rollback_text.encode()).hexdigest(),
+        transactional=not _NOT_TRANSACTIONAL.search(text) and not concurrently,
+        depends=tuple(id for _, id in depends),
+        depends_at=depends,
+        nothing_to_undo=nothing[1] if nothing else None,
+    )
+
+
+def _depends(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        found = _DEPENDS.match(line)
+        for id in found[1].split() if found else ():
+            yield number, id
+
+
+def _text(file: Folder) -> str:
+    try:
+        text = decoded(file.read_bytes())
+    except NotText as error:
+        raise MigrationTreeError(f"{_shown(file)}:{error.line}: {error}") from error
+    if "\x00" in text:
+        raise MigrationTreeError(f"{_shown(file)}: there is a NUL character in it")
+    return text
+
+
+def _shown(path: Folder) -> str:
+    return shown(str(path))
+
+
+def _in_our_transaction(statements: list[SqlStatement], file: str) -> list[SqlStatement]:
+    """Without the begin and the commit around the whole file: the runner's transaction takes their place."""
+    if len(statements) > 1 and statements[0].words[0] in _BEGINS and statements[-1].words[0] in _COMMITS:
+        statements = statements[1:-1]
+    for statement in statements:
+        if statement.words[0] in TRANSACTION_CONTROL:
+            raise MigrationTreeError(
+                f"{file}:{statement.line}: {statement.words[0]!r} inside of a migration: the runner begins and "
+                "commits, so that the migration is applied as a whole"
+            )
+    return statements
+
+
+# --- the rules of Diglot's own layout ----------------------------------------------------------------------
+
+
+def _names(folder: Folder) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+
+
+def _ids(folder: Folder) -> set[str]:
+    names = [name for name in _names(folder) if name.endswith(".sql")]
+    return set((layout_of(names) if names else Plain()).ups(names))
+
+
+def _check_names(folder: Folder) -> None:
     names = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
-    found = {}
+    down = Timestamped.down
     for name, entry in names.items():
-        stem, is_sql = name.removesuffix(ROLLBACK).removesuffix(".sql"), name.lower().endswith(".sql")
+        file, stem = _shown(entry), name.removesuffix(down or "").removesuffix(".sql")
         if name.endswith(".py") and ID.match(name.removesuffix(".py")):
-            raise MigrationTreeError(f"{entry}: a migration is SQL; Python is not run")
-        if not is_sql:
+            raise MigrationTreeError(f"{file}: a migration is SQL; Python is not run")
+        if not name.lower().endswith(".sql"):
             continue
         if not name.endswith(".sql") or not _is_id(stem):
             raise MigrationTreeError(
-                f"{entry}: name it YYYYMMDDhhmmss_what_it_does.sql (UTC; small letters, digits and _)"
+                f"{file}: name it YYYYMMDDhhmmss_what_it_does.sql (UTC; small letters, digits and _)"
             )
-        if f"{stem}.sql" not in names:
-            raise MigrationTreeError(f"{entry}: there is no {stem}.sql beside it")
-        if stem + ROLLBACK not in names:
-            raise MigrationTreeError(f"{entry}: there is no {stem}{ROLLBACK} beside it")
-        found[stem] = (names[f"{stem}.sql"], names[stem + ROLLBACK])
-    return found
+        for other in (f"{stem}.sql", f"{stem}{down}"):
+            if other not in names:
+                raise MigrationTreeError(f"{file}: there is no {other} beside it")
 
 
 def _is_id(text: str) -> bool:
@@ -162,47 +301,24 @@ def _is_id(text: str) -> bool:
     return True
 
 
+def _check_header(migration: Migration) -> None:
+    rollback_file = migration.rollback_file or ""
+    header = read_header(migration.text, migration.file)
+    rollback = read_header(migration.rollback_text, rollback_file, rollback=True)
+    if not header.transactional and migration.dialect == "sqlite":
+        raise MigrationTreeError(
+            f"{migration.file}: on SQLite every migration is a transaction: 'transactional: false' has no use"
+        )
+    if not rollback.has_statements and rollback.nothing is None:
+        raise MigrationTreeError(_empty_rollback(rollback_file))
+    if rollback.has_statements and rollback.nothing is not None:
+        raise MigrationTreeError(f"{rollback_file}: it says 'nothing because …', yet there are statements")
+
+
 def _check_same_ids(dialect: str, ids: set[str], other: str, other_ids: set[str]) -> None:
     for here, missing in ((dialect, ids - other_ids), (other, other_ids - ids)):
         if missing:
             raise MigrationTreeError(f"only {here} has the migration(s) {', '.join(sorted(missing))}")
-
-
-def _read(files: tuple[Path | Traversable, Path | Traversable], dialect: Dialect, id: str) -> Migration:
-    file, rollback_file = files
-    text, rollback_text = _text(file), _text(rollback_file)
-    header, rollback = read_header(text, str(file)), read_header(rollback_text, str(rollback_file), rollback=True)
-    if not header.transactional and dialect == "sqlite":
-        raise MigrationTreeError(
-            f"{file}: on SQLite every migration is a transaction: 'transactional: false' has no use"
-        )
-    if not rollback.has_statements and rollback.nothing is None:
-        raise MigrationTreeError(_empty_rollback(str(rollback_file)))
-    if rollback.has_statements and rollback.nothing is not None:
-        raise MigrationTreeError(f"{rollback_file}: it says 'nothing because …', yet there are statements")
-    return Migration(
-        id=id,
-        dialect=dialect,
-        file=str(file),
-        text=text,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
-        rollback_file=str(rollback_file),
-        rollback_text=rollback_text,
-        rollback_sha256=hashlib.sha256(rollback_text.encode()).hexdigest(),
-        transactional=header.transactional,
-        depends=header.depends,
-        nothing_to_undo=rollback.nothing,
-    )
-
-
-def _text(file: Path | Traversable) -> str:
-    try:
-        text = decoded(file.read_bytes())
-    except NotText as error:
-        raise MigrationTreeError(f"{file}: {error}") from error
-    if "\x00" in text:
-        raise MigrationTreeError(f"{file}: there is a NUL character in it")
-    return text
 
 
 def _empty_rollback(file: str) -> str:

@@ -86,11 +86,12 @@ def test_what_is_missing_or_no_database_is_told_and_left(tmp_path: Path) -> None
 
 STATUS_AS_NOBODY = """
 import datetime, os, sys
-from diglot.migrate import Migrator, MigrationTree
+from diglot.migrate import Migrator
+from diglot.statestore.project import TREES
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.store import open_sqlite
-tree = MigrationTree.packaged("sqlite")
+tree = TREES.migration_tree("sqlite")
 library()  # now: its folder may be closed to the other user
 if os.geteuid() == 0:
     os.setgroups([])

@@ -11,7 +11,8 @@ import click
 from diglot.cli.app import App, note
 from diglot.cli.output import Output
 from diglot.errors import ConfigurationError
-from diglot.project import Project, shown
+from diglot.project import Project
+from diglot.text_file import shown
 
 if TYPE_CHECKING:
     from diglot.statestore.config import Config
