@@ -1,8 +1,9 @@
-r"""Records a pytest run as a WfFormat 1.5 trace. This is how the trace that comes with Diglot was made:
+r"""Records a pytest run as a WfFormat 1.5 trace. The trace that comes with Diglot was made with
 
-    python examples/record_trace.py pkg/diglot/statestore/trace/own-test-run.json -n 2 tests/migrate/test_schema.py \
-        tests/parity/test_same_answers.py tests/statestore/repositories/test_{batch,transactions,usage}.py \
-        tests/test_databases.py tests/statestore/trace/test_{latency,tree}.py
+    python examples/record_trace.py pkg/diglot/statestore/trace/own-test-run.json -n 2 tests/test_databases.py \
+        tests/statestore/trace/test_latency.py
+
+and examples/recorded-test-run.json, which is larger, with the tests that its description names.
 
 Everything after the file is for pytest. A trace is only written when every test has passed.
 

@@ -1,6 +1,6 @@
 -- API keys. Order: write, read, list, use, delete. The hash never leaves through a model that people see.
 
--- name: create_api_key(id, user_id, name, hash, prefix, now, expires_at)^
+-- name: create_api_key^
 -- param: id text
 -- param: user_id text
 -- param: name text?
@@ -37,7 +37,7 @@ returning
     last_used,
     expires_at;
 
--- name: rotate_api_key(id, hash, prefix, now)^
+-- name: rotate_api_key^
 -- param: id text
 -- param: hash bytes
 -- param: prefix text
@@ -62,7 +62,7 @@ returning
     last_used,
     expires_at;
 
--- name: get_api_key(id)^
+-- name: get_api_key^
 -- param: id text
 -- returns: ApiKey
 -- One key by its id.
@@ -77,7 +77,7 @@ select
 from api_keys
 where id = :id;
 
--- name: find_api_key(hash)^
+-- name: find_api_key^
 -- param: hash bytes
 -- returns: Credential
 -- The key with this hash, and its user: all that authentication needs, in one lookup.
@@ -95,7 +95,7 @@ from api_keys as api_key
 inner join users as owner on api_key.user_id = owner.id
 where api_key.hash = :hash;
 
--- name: list_api_keys(user_id, after_created_at, after_id, limit)
+-- name: list_api_keys
 -- param: user_id text
 -- param: after_created_at timestamp?
 -- param: after_id text?
@@ -117,7 +117,7 @@ where
 order by created_at desc, id desc
 limit :limit;
 
--- name: touch_api_key(id, now, before)!
+-- name: touch_api_key!
 -- param: id text
 -- param: now timestamp
 -- param: before timestamp
@@ -129,7 +129,7 @@ where
     id = :id
     and (last_used is null or last_used <= :before);
 
--- name: delete_api_key(id)!
+-- name: delete_api_key!
 -- param: id text
 -- Revoke a key.
 delete from api_keys

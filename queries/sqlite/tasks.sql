@@ -1,6 +1,6 @@
 -- Task states. Order: write, read one, read several, list, change, delete.
 
--- name: upsert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, same_parent)^
+-- name: upsert_task^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -84,7 +84,7 @@ returning
     created_at,
     updated_at;
 
--- name: upsert_tasks(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, same_parent)*!
+-- name: upsert_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -168,7 +168,7 @@ on conflict (workflow_exec_id, task_exec_id) do update set
     /* end */,
     updated_at = excluded.updated_at;
 
--- name: insert_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now)^
+-- name: insert_task^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -233,7 +233,7 @@ returning
     created_at,
     updated_at;
 
--- name: update_task(workflow_exec_id, task_exec_id, task_id, workflow_id, component, status, execution_type, parent_state_id, agent_id, action_id, tool_id, usage, input, output, error, now, version, same_parent)^
+-- name: update_task^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: task_id text
@@ -281,7 +281,7 @@ returning
     created_at,
     updated_at;
 
--- name: execution_of_task(task_exec_id)$
+-- name: execution_of_task$
 -- param: task_exec_id text
 -- returns: text?
 -- The execution that a task belongs to.
@@ -289,7 +289,7 @@ select workflow_exec_id
 from task_states
 where task_exec_id = :task_exec_id;
 
--- name: get_task(task_exec_id, workflow_exec_id)^
+-- name: get_task^
 -- param: task_exec_id text
 -- param: workflow_exec_id text?
 -- returns: TaskState
@@ -318,7 +318,7 @@ where
     task_exec_id = :task_exec_id
     /* if :workflow_exec_id */ and workflow_exec_id = :workflow_exec_id /* end */;
 
--- name: lock_task(workflow_exec_id, task_exec_id)^
+-- name: lock_task^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- returns: TaskState
@@ -348,7 +348,7 @@ where
     workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id;
 
--- name: child(workflow_exec_id, parent_state_id, task_id)^
+-- name: child^
 -- param: workflow_exec_id text
 -- param: parent_state_id text
 -- param: task_id text
@@ -381,7 +381,7 @@ where
 order by created_at desc, task_exec_id desc
 limit 1;
 
--- name: get_tasks(ids)
+-- name: get_tasks
 -- param: ids text[]
 -- returns: TaskState
 -- differs: SQLite keeps the order of a cross join; else it may read the whole table
@@ -409,7 +409,7 @@ from json_each(:ids) as wanted
 cross join task_states as task
 where task.task_exec_id = wanted.value;
 
--- name: latest_tasks(workflow_exec_id)
+-- name: latest_tasks
 -- param: workflow_exec_id text
 -- returns: TaskState
 -- differs: SQLite keeps the order of a cross join, and has no lateral
@@ -448,7 +448,7 @@ where
     and ranked.task_exec_id = task.task_exec_id
 order by task.task_id;
 
--- name: latest_tasks_of(ids)
+-- name: latest_tasks_of
 -- param: ids text[]
 -- returns: TaskState
 -- differs: SQLite keeps the order of a cross join, and has no lateral
@@ -490,7 +490,7 @@ where
     and ranked.task_exec_id = task.task_exec_id
 order by task.workflow_exec_id, task.task_id;
 
--- name: root_statuses(workflow_exec_id)
+-- name: root_statuses
 -- param: workflow_exec_id text
 -- returns: TaskStatus
 -- The status of each root task: the newest state of each task_id that has no parent.
@@ -510,7 +510,7 @@ from (
 where ranked.age = 1
 order by ranked.task_id;
 
--- name: child_outputs(workflow_exec_id, parent_state_id)
+-- name: child_outputs
 -- param: workflow_exec_id text
 -- param: parent_state_id text
 -- returns: TaskOutput
@@ -531,7 +531,7 @@ from (
 where ranked.age = 1
 order by ranked.task_id;
 
--- name: progress(workflow_exec_id, parent_state_id)
+-- name: progress
 -- param: workflow_exec_id text
 -- param: parent_state_id text
 -- returns: StatusCount
@@ -552,7 +552,7 @@ where ranked.age = 1
 group by ranked.status
 order by ranked.status;
 
--- name: tree(workflow_exec_id, task_exec_id, max_depth)
+-- name: tree
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: max_depth int
@@ -612,7 +612,7 @@ where
     and descendant.task_exec_id = task.task_exec_id
 order by descendant.depth, task.created_at, task.task_exec_id;
 
--- name: list_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
+-- name: list_tasks
 -- param: status text?
 -- param: workflow_id text?
 -- param: workflow_exec_id text?
@@ -666,7 +666,7 @@ where
 order by created_at, task_exec_id
 limit :limit;
 
--- name: size_tasks(status, workflow_id, workflow_exec_id, task_id, parent_state_id, no_parent, agent_id, action_id, tool_id, execution_type, after_created_at, after_id, limit)
+-- name: size_tasks
 -- param: status text?
 -- param: workflow_id text?
 -- param: workflow_exec_id text?
@@ -707,7 +707,7 @@ where
 order by created_at, task_exec_id
 limit :limit;
 
--- name: size_of_executions(ids)$
+-- name: size_of_executions$
 -- param: ids text[]
 -- returns: int
 -- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
@@ -722,7 +722,7 @@ select
 from task_states
 where workflow_exec_id in (select wanted.value from json_each(:ids) as wanted);
 
--- name: summarize_tasks(workflow_exec_id, parent_state_id, status, after_created_at, after_id, limit)
+-- name: summarize_tasks
 -- param: workflow_exec_id text
 -- param: parent_state_id text?
 -- param: status text?
@@ -751,7 +751,7 @@ where
 order by created_at, task_exec_id
 limit :limit;
 
--- name: set_task_usage(workflow_exec_id, task_exec_id, usage, now)^
+-- name: set_task_usage^
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- param: usage json?
@@ -786,7 +786,7 @@ returning
     created_at,
     updated_at;
 
--- name: lock_parents(workflow_exec_id)^
+-- name: lock_parents^
 -- param: workflow_exec_id text
 -- returns: text
 -- differs: SQLite has no row locks: the write transaction is the lock
@@ -795,7 +795,7 @@ select workflow_exec_id
 from workflow_states
 where workflow_exec_id = :workflow_exec_id;
 
--- name: ancestors(workflow_exec_id, ids)
+-- name: ancestors
 -- param: workflow_exec_id text
 -- param: ids text[]
 -- returns: TaskParent
@@ -826,7 +826,7 @@ select
     ancestor.parent_state_id
 from ancestor;
 
--- name: deep_tasks(workflow_exec_id, task_exec_id, no_parent)
+-- name: deep_tasks
 -- param: workflow_exec_id text
 -- param: task_exec_id text?
 -- param: no_parent bool?
@@ -864,7 +864,7 @@ where
     descendant.depth > 0
     and descendant.depth % 64 = 0;
 
--- name: cut_tasks(workflow_exec_id, task_exec_id)*!
+-- name: cut_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- Take tasks off their parents, just before all of them are deleted.
@@ -874,7 +874,7 @@ where
     workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id;
 
--- name: delete_tasks(workflow_exec_id, task_exec_id)*!
+-- name: delete_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
 -- Delete task states; their children go too.

@@ -1,6 +1,6 @@
 -- Users. Order: write, read, list, the rules about admins, delete.
 
--- name: create_user(id, email, role, now)^
+-- name: create_user^
 -- param: id text
 -- param: email text
 -- param: role text
@@ -28,7 +28,7 @@ returning
     created_at,
     updated_at;
 
--- name: update_user(id, email, role, now)^
+-- name: update_user^
 -- param: id text
 -- param: email text?
 -- param: role text?
@@ -48,7 +48,7 @@ returning
     created_at,
     updated_at;
 
--- name: get_user(id)^
+-- name: get_user^
 -- param: id text
 -- returns: User
 -- One user by the id.
@@ -61,7 +61,7 @@ select
 from users
 where id = :id;
 
--- name: get_user_by_email(email)^
+-- name: get_user_by_email^
 -- param: email text
 -- returns: User
 -- One user by the e-mail, normalised by the caller: lower() only makes the index serve.
@@ -74,7 +74,7 @@ select
 from users
 where lower(email) = :email;
 
--- name: list_users(after_created_at, after_id, limit)
+-- name: list_users
 -- param: after_created_at timestamp?
 -- param: after_id text?
 -- param: limit int
@@ -93,20 +93,20 @@ where
 order by created_at desc, id desc
 limit :limit;
 
--- name: lock_bootstrap()$
+-- name: lock_bootstrap$
 -- returns: text
 -- differs: the write transaction is the lock
 -- Make every other caller that creates the first admin wait until this transaction ends.
 select '' as locked;
 
--- name: admin_exists()$
+-- name: admin_exists$
 -- returns: bool
 -- Whether there is an admin.
 select count(*) > 0 as found
 from users
 where role = 'admin';
 
--- name: lock_admins()
+-- name: lock_admins
 -- returns: text
 -- differs: SQLite has no row locks: the write transaction is the lock
 -- The ids of all admins, none of which anybody else can change until the transaction ends.
@@ -115,7 +115,7 @@ from users
 where role = 'admin'
 order by id;
 
--- name: delete_user(id)!
+-- name: delete_user!
 -- param: id text
 -- Delete a user; the keys go too.
 delete from users

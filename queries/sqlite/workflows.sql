@@ -1,6 +1,6 @@
 -- Workflow executions. Order: write, read, list, change, delete.
 
--- name: upsert_workflow(workflow_exec_id, workflow_id, status, usage, input, output, error, now)^
+-- name: upsert_workflow^
 -- param: workflow_exec_id text
 -- param: workflow_id text
 -- param: status text
@@ -50,7 +50,7 @@ returning
     created_at,
     updated_at;
 
--- name: insert_workflow(workflow_exec_id, workflow_id, status, usage, input, output, error, now)^
+-- name: insert_workflow^
 -- param: workflow_exec_id text
 -- param: workflow_id text
 -- param: status text
@@ -91,7 +91,7 @@ returning
     created_at,
     updated_at;
 
--- name: update_workflow(workflow_exec_id, workflow_id, status, usage, input, output, error, now, version)^
+-- name: update_workflow^
 -- param: workflow_exec_id text
 -- param: workflow_id text
 -- param: status text
@@ -121,7 +121,7 @@ returning
     created_at,
     updated_at;
 
--- name: get_workflow(workflow_exec_id)^
+-- name: get_workflow^
 -- param: workflow_exec_id text
 -- returns: WorkflowState
 -- One execution by its id.
@@ -139,7 +139,7 @@ select
 from workflow_states
 where workflow_exec_id = :workflow_exec_id;
 
--- name: lock_workflow(workflow_exec_id)^
+-- name: lock_workflow^
 -- param: workflow_exec_id text
 -- returns: WorkflowState
 -- differs: SQLite has no row locks: the write transaction is the lock
@@ -158,7 +158,7 @@ select
 from workflow_states
 where workflow_exec_id = :workflow_exec_id;
 
--- name: latest_workflow(workflow_id)^
+-- name: latest_workflow^
 -- param: workflow_id text
 -- returns: WorkflowState
 -- The execution of a workflow that changed last.
@@ -178,7 +178,7 @@ where workflow_id = :workflow_id
 order by updated_at desc, workflow_exec_id desc
 limit 1;
 
--- name: find_by_task(workflow_id, task_id)^
+-- name: find_by_task^
 -- param: workflow_id text
 -- param: task_id text
 -- returns: WorkflowState
@@ -202,7 +202,7 @@ where
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
 
--- name: find_by_agent(workflow_id, agent_id)^
+-- name: find_by_agent^
 -- param: workflow_id text
 -- param: agent_id text
 -- returns: WorkflowState
@@ -226,7 +226,7 @@ where
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
 
--- name: find_by_tool(workflow_id, tool_id)^
+-- name: find_by_tool^
 -- param: workflow_id text
 -- param: tool_id text
 -- returns: WorkflowState
@@ -250,7 +250,7 @@ where
 order by task.created_at desc, task.task_exec_id desc
 limit 1;
 
--- name: list_workflows(status, workflow_id, ids, created_from, created_before, after_created_at, after_id, limit)
+-- name: list_workflows
 -- param: status text?
 -- param: workflow_id text?
 -- param: ids text[]?
@@ -286,7 +286,7 @@ where
 order by created_at desc, workflow_exec_id desc
 limit :limit;
 
--- name: size_workflows(status, workflow_id, ids, created_from, created_before, after_created_at, after_id, limit)
+-- name: size_workflows
 -- param: status text?
 -- param: workflow_id text?
 -- param: ids text[]?
@@ -317,7 +317,7 @@ where
 order by created_at desc, workflow_exec_id desc
 limit :limit;
 
--- name: summarize_workflows(status, workflow_id, after_created_at, after_id, limit)
+-- name: summarize_workflows
 -- param: status text?
 -- param: workflow_id text?
 -- param: after_created_at timestamp?
@@ -341,7 +341,7 @@ where
 order by created_at desc, workflow_exec_id desc
 limit :limit;
 
--- name: set_workflow_status(workflow_exec_id, status, now)^
+-- name: set_workflow_status^
 -- param: workflow_exec_id text
 -- param: status text
 -- param: now timestamp
@@ -365,7 +365,7 @@ returning
     created_at,
     updated_at;
 
--- name: set_workflow_usage(workflow_exec_id, usage, now)^
+-- name: set_workflow_usage^
 -- param: workflow_exec_id text
 -- param: usage json?
 -- param: now timestamp
@@ -389,7 +389,7 @@ returning
     created_at,
     updated_at;
 
--- name: finish_workflow(workflow_exec_id, status, output, error, now)^
+-- name: finish_workflow^
 -- param: workflow_exec_id text
 -- param: status text
 -- param: output json?
@@ -417,7 +417,7 @@ returning
     created_at,
     updated_at;
 
--- name: delete_workflow(workflow_exec_id)!
+-- name: delete_workflow!
 -- param: workflow_exec_id text
 -- Delete an execution; its tasks go too.
 delete from workflow_states

@@ -55,7 +55,7 @@ def test_show_prints_both_dialects_as_they_stand_in_the_files_with_their_places(
         sql = data["sql"][dialect]
         assert Path(file).parent.name == dialect
         assert text.startswith(sql)
-        assert sql.startswith("-- name: get_task(")
+        assert sql.startswith("-- name: get_task^\n")
         assert sql.endswith(";")
         assert sql.count("-- name:") == 1
         assert f"\n{dialect}  {file}:{line}\n{sql}\n" in shown.out

@@ -34,7 +34,8 @@ def test_a_project_s_types_are_written_and_then_up_to_date(project):
     assert diglot("generate", "--check", *OPTIONS).code == 0
     assert diglot("generate", *OPTIONS).out == "typed: 2 files, 0 changed\n"
     assert (
-        "def total(self, session: Session, /, *, customer: str) -> int:" in (project / "typed/invoices.py").read_text()
+        "def total(self, session: Session, /, **parameters: Unpack[TotalParameters]) -> int:"
+        in (project / "typed/invoices.py").read_text()
     )
 
 

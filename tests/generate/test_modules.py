@@ -88,12 +88,13 @@ def test_every_loaded_query_has_its_method_with_its_parameters_and_doc(dialect):
         ]
         method = getattr(protocol, source.name)
         parameters = inspect.signature(method).parameters
-        if source.suffix == "*!":
-            batch = vars(module)[f"{camel(source.name)}Parameters"]
-            assert list(batch.__annotations__) == [p.name for p in source.parameters]
+        if source.parameters:
+            typed = vars(module)[f"{camel(source.name)}Parameters"]
+            assert list(typed.__annotations__) == [p.name for p in source.parameters]
+            last = "batch" if source.suffix == "*!" else "parameters"
+            assert typed.__name__ in parameters[last].annotation
         else:
-            named = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
-            assert named == [p.name for p in source.parameters]
+            assert list(parameters) == ["self", "session"]
         assert " ".join(inspect.getdoc(method).split()) == " ".join(source.doc.split())
         seen.add((source.subject, source.name))
     methods = {
@@ -158,6 +159,11 @@ def test_a_query_that_only_sqlite_has_is_typed_too(tmp_path):
 REFUSED = [
     ("-- name: import()!\ndelete from t;\n", "a.sql:1:1: a query can't be named 'import'"),
     ("\n-- name: q(from)!\n-- param: from int\ndelete from t where a = :from;\n", "2:1: a parameter can't be named"),
+    (
+        "-- name: a_1\n-- param: b int\n-- returns: int\nselect :b;\n\n"
+        "-- name: a1\n-- param: b int\n-- returns: int\nselect :b;\n",
+        "a.sql:6:1: the generated class A1Parameters is defined already: give query 'a1' another name",
+    ),
     ("-- name: q()\n-- returns: Thing\nselect 1;\n", "'returns: Thing' is neither a model nor a type"),
 ]
 

@@ -63,6 +63,16 @@ def test_line_ends_and_a_byte_order_mark_do_not_matter():
     assert windows == read_queries(GOOD, "things", "things.sql", "postgres")
 
 
+@pytest.mark.parametrize("suffix", ["", "^", "$", "!", "*!"])
+def test_the_parameter_list_of_the_name_line_is_optional(suffix):
+    returns = "" if "!" in suffix else "-- returns: int\n"
+    rest = f"{suffix}\n-- param: b int\n-- param: c text?\n{returns}-- Doc.\nselect :b, :c;\n"
+    (short,) = read_queries(f"-- name: a{rest}", "s", "s.sql", "postgres")
+    (long,) = read_queries(f"-- name: a(b, c){rest}", "s", "s.sql", "postgres")
+    assert (short.name, short.suffix, short.parameters, short.sql) == (long.name, suffix, long.parameters, long.sql)
+    assert [p.name for p in short.parameters] == ["b", "c"]
+
+
 def test_a_name_line_inside_of_a_string_is_a_string():
     (query,) = read_queries(
         "-- name: a()$\n-- returns: text\nselect '\n-- name: b()\n' as x;", "s", "s.sql", "postgres"
@@ -79,7 +89,6 @@ BAD = [
     ("upper case", q("-- name: Get()^\n-- returns: int"), "1:1", "the name line must read"),
     ("unknown suffix", q("-- name: a()?\n-- returns: int"), "1:1", "unknown suffix '?'"),
     ("insert returning", q("-- name: a()<!"), "1:1", "'<!' means four things"),
-    ("no list", q("-- name: a^\n-- returns: int"), "1:1", "needs a parameter list"),
     ("bad parameter name", q("-- name: a(B)^\n-- returns: int"), "1:1", "'B' is not a parameter name"),
     ("twice", q("-- name: a()!") + "\n" + q("-- name: a()!"), "4:1", "is already at line 1"),
     ("unknown key", q("-- name: a()!\n-- retruns: int"), "2:1", "unknown header key 'retruns'"),

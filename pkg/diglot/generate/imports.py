@@ -12,7 +12,7 @@ from diglot.sql.decoding import Models
 from diglot.sql.header import QuerySource
 
 WIDTH = 88
-_OWN = frozenset({"Any", "Iterable", "Json", "ListOf", "Protocol", "Session", "TypedDict", "datetime"})
+_OWN = frozenset({"Any", "Iterable", "Json", "ListOf", "Protocol", "Session", "TypedDict", "Unpack", "datetime"})
 
 
 class Imports:

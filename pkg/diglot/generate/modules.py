@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from diglot.errors import QueryFileError
 from diglot.generate.imports import Imports
-from diglot.generate.signatures import Signatures, batch_name, camel
+from diglot.generate.signatures import Signatures, camel, parameters_name
 from diglot.generate.trees import read_trees
 from diglot.sql.decoding import Models
 from diglot.sql.header import QuerySource
@@ -29,22 +30,34 @@ def modules(queries: Traversable | Path, models: Models | None = None) -> dict[s
 
 def _module(subject: str, queries: list[QuerySource], models: Models) -> str:
     protocol = f"{camel(subject)}Queries"
-    defined = frozenset({protocol, *(batch_name(query) for query in queries if query.suffix == "*!")})
+    defined = _defined(protocol, queries)
     imports = Imports(models, defined)
     imports.add("typing", "Protocol")
-    signatures = Signatures(imports, frozenset(query.name for query in queries))
-    batches = [lines for query in queries if (lines := signatures.batch(query))]
+    signatures = Signatures(imports, queries)
+    parameters = [lines for query in queries if (lines := signatures.parameters(query))]
     methods = [signatures.method(query) for query in queries]
     body = [f"class {protocol}(Protocol):", f'    """The queries of {subject}.sql."""']
     for method in methods:
         body += ["", *method]
-    blocks = [*batches, body]
+    blocks = [*parameters, body]
     return _text(
         f"{subject}.sql",
         f"What the queries of {subject}.sql take and give.",
         imports,
         [line for block in blocks for line in ["", "", *block]],
     )
+
+
+def _defined(protocol: str, queries: list[QuerySource]) -> frozenset[str]:
+    """The names that the module defines. QueryFileError for two queries whose parameters would have one name."""
+    defined = {protocol}
+    for query in queries:
+        name = parameters_name(query)
+        if name in defined:
+            message = f"the generated class {name} is defined already: give query {query.name!r} another name"
+            raise QueryFileError(message, file=query.file, line=query.line, column=query.column)
+        defined.add(name)
+    return frozenset(defined)
 
 
 def _whole(subjects: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a query takes and gives, as Python's types: a method of a protocol, and for many at once a TypedDict."""
+"""What a query takes and gives, as Python's types: a TypedDict of its parameters, and a method of a protocol."""
 
 from __future__ import annotations
 
@@ -17,46 +17,53 @@ BUILTINS = {"text": "str", "int": "int", "float": "float", "bool": "bool", "byte
 class Signatures:
     """Writes the methods of one file; notes in ``imports`` what they name."""
 
-    def __init__(self, imports: Imports, shadowed: frozenset[str]) -> None:
+    def __init__(self, imports: Imports, queries: list[QuerySource]) -> None:
         self._imports = imports
-        self._shadowed = shadowed
-        """The names of the file's queries: a query called ``list`` hides the type inside of the class."""
+        self._shadowed = frozenset(query.name for query in queries)
+        """A query called ``list`` hides the type inside the class."""
 
     def method(self, query: QuerySource) -> list[str]:
         """The lines of the method, indented for a class."""
         _refuse_keywords(query)
         names = {p.name for p in query.parameters}
         self._imports.add("diglot.stores.session", "Session")
-        positional = ["self_" if "self" in names else "self", f"{_session(names)}: Session"]
+        parts = ["self_" if "self" in names else "self", f"{_session(names)}: Session"]
         if query.suffix == "*!":
             iterable = self._imports.add("collections.abc", "Iterable")
-            parts = [*positional, f"batch: {iterable}[{batch_name(query)}]", "/"]
+            parts += [f"batch: {iterable}[{parameters_name(query)}]", "/"]
         elif query.parameters:
-            parts = [*positional, "/", "*", *(f"{p.name}: {self.parameter(p)}" for p in query.parameters)]
+            unpack = self._imports.add("typing", "Unpack")
+            parts += ["/", f"**parameters: {unpack}[{parameters_name(query)}]"]
         else:
-            parts = [*positional, "/"]
+            parts.append("/")
         result = self.result(query)
         one_line = f"    def {query.name}({', '.join(parts)}) -> {result}:"
-        if len(one_line) <= WIDTH:
+        if len(one_line) <= WIDTH and "self" not in names:
             head = [one_line]
         else:
             lines = [f"        {part}," + ("  # noqa: N805" if part == "self_" else "") for part in parts]
             head = [f"    def {query.name}(", *lines, f"    ) -> {result}:"]
         return [*head, *docstring(query.doc, "        ")] if query.doc else [*head[:-1], f"{head[-1]} ..."]
 
-    def batch(self, query: QuerySource) -> list[str]:
-        """The TypedDict of one set of parameters of a many-query; none for the others."""
-        if query.suffix != "*!":
+    def parameters(self, query: QuerySource) -> list[str]:
+        """The TypedDict of the query's parameters; none for a query without any, unless it takes many sets."""
+        if not query.parameters and query.suffix != "*!":
             return []
         _refuse_keywords(query)
         self._imports.add("typing", "TypedDict")
-        doc = docstring(f"One set of parameters of ``{query.name}``.", "    ")
-        fields = [f"    {p.name}: {self.parameter(p, in_class=False)}" for p in query.parameters]
-        return [f"class {batch_name(query)}(TypedDict):", *doc, *(["", *fields] if fields else [])]
+        one = "One set of parameters" if query.suffix == "*!" else "Parameters"
+        fields = [f"    {p.name}: {self._parameter(p)}" for p in query.parameters]
+        doc = docstring(f"{one} of ``{query.name}``.", "    ")
+        return [f"class {parameters_name(query)}(TypedDict):", *doc, *(["", *fields] if fields else [])]
 
-    def parameter(self, parameter: Parameter, *, in_class: bool = True) -> str:
-        """What may be passed for a parameter."""
-        kind = self._type(parameter.type, "Json", "diglot.sql.encoding", in_class=in_class)
+    def _parameter(self, parameter: Parameter) -> str:
+        """The type of a value for a parameter."""
+        if parameter.type == "json":
+            kind = self._imports.add("diglot.sql.encoding", "Json")
+        elif parameter.type == "timestamp":
+            kind = self._imports.add("datetime", "datetime")
+        else:
+            kind = BUILTINS[parameter.type]
         if parameter.is_list:
             kind = f"{self._imports.add('diglot.sql.encoding', 'ListOf')}[{kind}]"
         return f"{kind} | None" if parameter.nullable else kind
@@ -68,7 +75,7 @@ class Signatures:
         if query.returns not in BASE_TYPES:
             row = self._imports.model(query)
         else:
-            row = self._type(query.returns, "Any", "typing")
+            row = self._value(query.returns)
             if query.returns_nullable and row != "Any":
                 row = f"{row} | None"
         if query.suffix == "":
@@ -77,12 +84,12 @@ class Signatures:
             return f"{row} | None"
         return row
 
-    def _type(self, name: str, json: str, json_module: str, *, in_class: bool = True) -> str:
+    def _value(self, name: str) -> str:
         if name == "json":
-            return self._imports.add(json_module, json)
+            return self._imports.add("typing", "Any")
         if name == "timestamp":
             return self._imports.add("datetime", "datetime")
-        return self._builtin(BUILTINS[name]) if in_class else BUILTINS[name]
+        return self._builtin(BUILTINS[name])
 
     def _builtin(self, name: str) -> str:
         if name not in self._shadowed:
@@ -91,7 +98,8 @@ class Signatures:
         return f"builtins.{name}"
 
 
-def batch_name(query: QuerySource) -> str:
+def parameters_name(query: QuerySource) -> str:
+    """The name of the TypedDict of a query's parameters."""
     return f"{camel(query.name)}Parameters"
 
 

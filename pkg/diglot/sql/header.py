@@ -1,7 +1,7 @@
 """Reads a query file into sources: for each query its typed header, its documentation and its SQL, cut at conditions.
 
-aiosql's own first line stays (``-- name: get_task(task_exec_id)^``); the comment lines right below it are the header,
-``-- key: value`` or documentation. What is unknown, missing, unused or written twice is an error with its place.
+aiosql's own first line stays (``-- name: get_task^``); the comment lines right below it are the header,
+``-- key: value`` or documentation. Anything unknown, missing, unused or written twice is an error with its place.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class _Reader:
                 values[key] = value
         if len(self.problems) > before:
             return None  # what follows would only say the same in other words
-        if list(parameters) != declared:
+        if declared is not None and list(parameters) != declared:
             self.problem(
                 f"the name line declares ({', '.join(declared)}), the param lines ({', '.join(parameters)}): "
                 "both must list the same parameters in the same order",
@@ -246,12 +246,14 @@ class _Reader:
             column=column,
         )
 
-    def _name_line(self, token: Token) -> tuple[str, list[str], str] | None:
+    def _name_line(self, token: Token) -> tuple[str, list[str] | None, str] | None:
+        """Name, parameter list and suffix; the list is None if the line has none, as the param lines say the same."""
         line = _NAME_LINE.match(token.text)
         spec = _SPEC.match(line["spec"]) if line else None
         if spec is None:
             message = (
-                "the name line must read '-- name: name(parameter, …)suffix', names in lower case with underscores"
+                "the name line must read '-- name: name' and a suffix, or '-- name: name(parameter, …)' and a suffix; "
+                "names in lower case with underscores"
             )
             self.problem(message, token.start)
             return None
@@ -264,12 +266,9 @@ class _Reader:
             known = ", ".join(repr(s) for s in SUFFIXES if s)
             self.problem(f"unknown suffix {suffix!r}: use none or one of {known}", token.start)
             return None
-        if spec["params"] is None and suffix != "#":
-            self.problem(f"query {spec['name']!r} needs a parameter list, () when it has none", token.start)
-            return None
-        declared = (
-            [part.strip() for part in (spec["params"] or "").split(",")] if (spec["params"] or "").strip() else []
-        )
+        if spec["params"] is None:
+            return spec["name"], None, suffix
+        declared = [part.strip() for part in spec["params"].split(",")] if spec["params"].strip() else []
         for name in declared:
             if not _PARAMETER_NAME.match(name):
                 self.problem(f"{name!r} is not a parameter name", token.start)

@@ -1,8 +1,8 @@
 """Loads a tree of query files into typed query objects, file by file in the order of their names.
 
-aiosql does the loading: its loader is given our reading of a file (its own regular expressions break on dollar
-quotes, slices and comments), its ``Queries`` hold the result. ``queries.tasks.get_task`` is the query ``get_task`` of
-the file ``tasks.sql``.
+The queries are aiosql's: a subclass of its ``QueryLoader`` reads a file with our scanner (its regular expressions break
+on dollar quotes, slices and comments), and its ``Queries`` hold the result. Only public names of aiosql are used.
+``queries.tasks.get_task`` is the query ``get_task`` of the file ``tasks.sql``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from aiosql.queries import Queries
 from aiosql.query_loader import QueryLoader
-from aiosql.types import QueryDatum
+from aiosql.types import QueryDatum, SQLOperationType
 from aiosql.utils import SQLLoadException
 
 from diglot.errors import ConfigurationError, QueryFileError
@@ -28,6 +28,14 @@ from diglot.stores.settings import MAX_DOCUMENT
 from diglot.text_file import NotText, decoded
 
 _SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
+_OPERATIONS = {
+    "": SQLOperationType.SELECT,
+    "^": SQLOperationType.SELECT_ONE,
+    "$": SQLOperationType.SELECT_VALUE,
+    "!": SQLOperationType.INSERT_UPDATE_DELETE,
+    "*!": SQLOperationType.INSERT_UPDATE_DELETE_MANY,
+    "#": SQLOperationType.SCRIPT,
+}
 
 
 class QueryFile(Queries):
@@ -113,16 +121,24 @@ class _TypedLoader(QueryLoader):
     def load_query_data_from_sql(self, sql: str, ns_parts: list[str], fname: Path | str = "<text>") -> list[QueryDatum]:
         data: list[QueryDatum] = []
         for source in read_queries(sql, self._subject, str(fname), self._dialect):
-            place = (fname, source.line)
-            names = ", ".join(p.name for p in source.parameters)
-            spec = f"{source.name}({names}){source.suffix}" if source.suffix != "#" else f"{source.name}#"
-            name, operation, parameters = self._get_name_op(spec, place)
             if source.returns and source.returns not in BASE_TYPES and source.returns not in self._models:
                 known = ", ".join([*self._models, *BASE_TYPES])
                 message = f"'returns: {source.returns}' is neither a model nor a type: use one of {known}"
                 raise QueryFileError(message, file=source.file, line=source.line, column=source.column)
-            self.sources[name] = source
-            data.append(QueryDatum(name, source.doc, operation, source.sql, None, None, place, None, parameters))
+            self.sources[source.name] = source
+            data.append(
+                QueryDatum(
+                    query_name=source.name,
+                    doc_comments=source.doc,
+                    operation_type=_OPERATIONS[source.suffix],
+                    sql=source.sql,
+                    record_class=None,
+                    signature=None,
+                    floc=(fname, source.line),
+                    attributes=None,
+                    parameters=[parameter.name for parameter in source.parameters],
+                )
+            )
         return data
 
 

@@ -116,7 +116,7 @@ class Store(Session, Protocol):
         ...
 
     def statistics(self) -> Mapping[str, float]:
-        """Gauges: connections open and in use, file and WAL sizes in bytes, waits in seconds. Names as in metrics."""
+        """Figures by name, as declared in ``stores.statistics``: those that this engine has."""
         ...
 
     def migration_connection(self, timeout: float) -> AbstractContextManager[Any]:

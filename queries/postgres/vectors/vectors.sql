@@ -68,13 +68,13 @@ begin
 end
 $$;
 
--- name: lock_collections()$
+-- name: lock_collections$
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: bool
 -- Alone until the end of the transaction, so that two who open a new collection make it once.
 select pg_advisory_xact_lock(hashtextextended('diglot.statestore.vectors', 0)) is not null;
 
--- name: extension_version()$
+-- name: extension_version$
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: text?
 -- The version of pgvector.
@@ -82,7 +82,7 @@ select pg_extension.extversion
 from pg_extension
 where pg_extension.extname = 'vector';
 
--- name: add_collection(collection, dimension, metric)!
+-- name: add_collection!
 -- param: collection text
 -- param: dimension int
 -- param: metric text
@@ -93,7 +93,7 @@ insert into vector_collections (collection, dimension, metric)
 values (:collection, :dimension, :metric)
 on conflict (collection) do nothing;
 
--- name: get_collection(collection)^
+-- name: get_collection^
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: Collection
@@ -104,7 +104,7 @@ select
 from vector_collections
 where collection = :collection;
 
--- name: index_method(collection)$
+-- name: index_method$
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: text?
@@ -119,7 +119,7 @@ select pg_am.amname
 from pg_am
 inner join found on pg_am.oid = found.relam;
 
--- name: create_index(collection, dimension, metric, method, m, ef_construction, lists)$
+-- name: create_index$
 -- param: collection text
 -- param: dimension int
 -- param: metric text
@@ -132,7 +132,7 @@ inner join found on pg_am.oid = found.relam;
 -- The index of a collection.
 select create_vector_index(:collection, :dimension, :metric, :method, :m, :ef_construction, :lists);
 
--- name: upsert_vectors(collection, ids, embeddings, texts, metadata)!
+-- name: upsert_vectors!
 -- param: collection text
 -- param: ids text[]
 -- param: embeddings text[]
@@ -168,7 +168,7 @@ where
     (vectors.embedding, vectors.text, vectors.metadata)
     is distinct from (excluded.embedding, excluded.text, excluded.metadata);
 
--- name: has_as_many(collection, few)$
+-- name: has_as_many$
 -- param: collection text
 -- param: few int
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
@@ -185,7 +185,7 @@ with first_ones as (
 select count(*) = :few
 from first_ones;
 
--- name: tune_search(collection, few, ef_search, probes, indexed)$
+-- name: tune_search$
 -- param: collection text
 -- param: few int
 -- param: ef_search text
@@ -218,7 +218,7 @@ select
     )
 from first_ones;
 
--- name: search_cosine(collection, dimension, embedding, path, limit)
+-- name: search_cosine
 -- param: collection text
 -- param: dimension int
 -- param: embedding float[]
@@ -240,7 +240,7 @@ where
 order by vector(embedding, cast(:dimension as int), true) <=> cast(cast(:embedding as float8[]) as vector)
 limit :limit;
 
--- name: search_l2(collection, dimension, embedding, path, limit)
+-- name: search_l2
 -- param: collection text
 -- param: dimension int
 -- param: embedding float[]
@@ -263,7 +263,7 @@ where
 order by vector(embedding, cast(:dimension as int), true) <-> cast(cast(:embedding as float8[]) as vector)
 limit :limit;
 
--- name: search_ip(collection, dimension, embedding, path, limit)
+-- name: search_ip
 -- param: collection text
 -- param: dimension int
 -- param: embedding float[]
@@ -285,7 +285,7 @@ where
 order by vector(embedding, cast(:dimension as int), true) <#> cast(cast(:embedding as float8[]) as vector)
 limit :limit;
 
--- name: count_vectors(collection)$
+-- name: count_vectors$
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: int
@@ -294,7 +294,7 @@ select count(*)
 from vectors
 where collection = :collection;
 
--- name: delete_vectors(collection, ids)!
+-- name: delete_vectors!
 -- param: collection text
 -- param: ids text[]
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
@@ -304,7 +304,7 @@ where
     collection = :collection
     and id = any(:ids);
 
--- name: delete_matching(collection, path)!
+-- name: delete_matching!
 -- param: collection text
 -- param: path text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diglot.errors import InvalidValue
-from diglot.statestore.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, check_limit, cursor, page
+from diglot.statestore.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, check_limit, cursor, page, position
 from tests.parity.strategies import MANY, ids
 
 AT = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)
@@ -19,12 +19,12 @@ AT = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)
 @given(st.datetimes(datetime.min, datetime.max, timezones=st.just(UTC)), ids)
 def test_a_cursor_comes_back_as_what_it_was_made_of(created_at, key):
     text = cursor(created_at, key)
-    assert after_parameters(text) == {"after_created_at": created_at, "after_id": key}
+    assert position(text) == (created_at, key)
     assert set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
 
 
 def test_no_cursor_is_the_beginning():
-    assert after_parameters(None) == {"after_created_at": None, "after_id": None}
+    assert position(None) == (None, None)
 
 
 def encoded(value):
@@ -54,7 +54,7 @@ NO_CURSORS = [
 @pytest.mark.parametrize("text", [c[1] for c in NO_CURSORS], ids=[c[0] for c in NO_CURSORS])
 def test_what_no_page_gave_is_refused(text):
     with pytest.raises(InvalidValue) as error:
-        after_parameters(text)
+        position(text)
     assert (error.value.path, error.value.problem) == ("after", "this is not a cursor that a page gave as 'next'")
 
 
@@ -70,15 +70,15 @@ def test_any_other_limit_is_refused(limit):
         check_limit(limit)
 
 
-def position(n):
+def place(n):
     return AT + timedelta(seconds=n), f"id{n}"
 
 
 @pytest.mark.parametrize(("found", "items", "last"), [(0, 0, None), (2, 2, None), (3, 3, None), (4, 3, 2), (9, 3, 2)])
 def test_a_page_says_where_the_next_one_begins_when_there_is_one(found, items, last):
-    got = page(list(range(found)), 3, position)
+    got = page(list(range(found)), 3, place)
     assert got.items == list(range(items))
-    assert got.next == (None if last is None else cursor(*position(last)))
+    assert got.next == (None if last is None else cursor(*place(last)))
 
 
 @MANY
@@ -86,9 +86,9 @@ def test_a_page_says_where_the_next_one_begins_when_there_is_one(found, items, l
 def test_pages_visit_each_item_once(total, limit):
     seen, after = [], -1
     while True:
-        got = page(list(range(after + 1, min(total, after + 2 + limit))), limit, position)
+        got = page(list(range(after + 1, min(total, after + 2 + limit))), limit, place)
         seen += got.items
         if got.next is None:
             break
-        after = int(after_parameters(got.next)["after_id"].removeprefix("id"))
+        after = int(position(got.next)[1].removeprefix("id"))
     assert seen == list(range(total))

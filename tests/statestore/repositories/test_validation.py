@@ -36,6 +36,7 @@ from diglot.statestore.repositories.validation import (
 from tests.parity.strategies import HOSTILE, MANY, ids
 
 AT = datetime(2026, 1, 31, 10, 5, 7, 123, timezone(timedelta(hours=1)))
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def refused(call, *arguments):
@@ -306,7 +307,7 @@ def task(**fields):
 def test_a_workflow_becomes_the_parameters_that_store_it():
     usage = [entry(captured_at=AT)]
     state = WorkflowState("w1", "w", "RUNNING", usage, {"b": -0.0, "a": ()}, None, StateError("m", details=(1,)))
-    stored, parameters = workflow_parameters(state)
+    stored, parameters = workflow_parameters(state, NOW)
     assert parameters == {
         "workflow_exec_id": "w1",
         "workflow_id": "w",
@@ -316,21 +317,22 @@ def test_a_workflow_becomes_the_parameters_that_store_it():
         "input": '{"a":[],"b":0.0}',
         "output": None,
         "error": '{"details":[1],"message":"m"}',
+        "now": NOW,
     }
     assert stored == state.replace(input={"a": [], "b": 0.0}, error=StateError("m", details=[1]))
 
 
 def test_a_state_without_documents_is_given_back_as_it_is():
     state = task()
-    assert task_parameters(state)[0] is state
+    assert task_parameters(state, NOW)[0] is state
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 @pytest.mark.parametrize("kind", EXECUTION_TYPES)
 def test_a_task_becomes_the_parameters_that_store_it(component, kind):
     state = task(component=component, execution_type=kind, parent_state_id="t0", output={})
-    wanted = {name: getattr(state, name) for name in TaskState.__struct_fields__[:-3]} | {"output": "{}"}
-    assert task_parameters(state) == (state, wanted)
+    wanted = {name: getattr(state, name) for name in TaskState.__struct_fields__[:-3]} | {"output": "{}", "now": NOW}
+    assert task_parameters(state, NOW) == (state, wanted)
 
 
 BAD_WORKFLOWS = [
@@ -348,7 +350,7 @@ BAD_WORKFLOWS = [
 @pytest.mark.parametrize(("field", "value", "path"), BAD_WORKFLOWS, ids=[c[2] for c in BAD_WORKFLOWS])
 def test_a_workflow_that_cant_be_stored_is_refused(field, value, path):
     state = WorkflowState("w1", "w", "RUNNING").replace(**{field: value})
-    assert refused(workflow_parameters, state)[0] == path
+    assert refused(workflow_parameters, state, NOW)[0] == path
 
 
 BAD_TASKS = [
@@ -370,19 +372,19 @@ BAD_TASKS = [
 
 @pytest.mark.parametrize(("field", "value", "path"), BAD_TASKS, ids=[f"{c[0]} {c[1]!r}"[:40] for c in BAD_TASKS])
 def test_a_task_that_cant_be_stored_is_refused(field, value, path):
-    assert refused(task_parameters, task(**{field: value}))[0] == path
+    assert refused(task_parameters, task(**{field: value}), NOW)[0] == path
 
 
 def test_a_task_cant_be_its_own_parent():
-    assert refused(task_parameters, task(parent_state_id="t1")) == (
+    assert refused(task_parameters, task(parent_state_id="t1"), NOW) == (
         "parent_state_id",
         "task 't1' can't be its own parent",
     )
 
 
 def test_only_states_of_their_own_kind_are_taken():
-    assert refused(workflow_parameters, task()) == ("", "a WorkflowState is needed, not TaskState")
-    assert refused(task_parameters, {"task_id": "t"}) == ("", "a TaskState is needed, not dict")
+    assert refused(workflow_parameters, task(), NOW) == ("", "a WorkflowState is needed, not TaskState")
+    assert refused(task_parameters, {"task_id": "t"}, NOW) == ("", "a TaskState is needed, not dict")
 
 
 CONSISTENT = {"basic": {"", "agent action", "tool"}, "router": {""}}
@@ -394,9 +396,9 @@ CONSISTENT = {"basic": {"", "agent action", "tool"}, "router": {""}}
 def test_who_executes_a_task_fits_its_type(kind, named):
     state = task(execution_type=kind, **{f"{who}_id": "x" for who in named.split()})
     if kind not in CONSISTENT or named in CONSISTENT[kind]:
-        assert task_parameters(state)[0] == state
+        assert task_parameters(state, NOW)[0] == state
     else:
-        assert refused(task_parameters, state)[0] == "execution_type"
+        assert refused(task_parameters, state, NOW)[0] == "execution_type"
 
 
 def workflow(**fields):
@@ -411,15 +413,15 @@ def test_documents_may_be_64_levels_deep(make, store):
     for field in ("input", "output", "error"):
         good = StateError(details=deep) if field == "error" else {"a": deep}
         bad = StateError(details=[deep]) if field == "error" else {"a": [deep]}
-        assert store(make(**{field: good}))
+        assert store(make(**{field: good}), NOW)
         if (field, store) != ("output", workflow_parameters):
-            assert "levels" in refused(store, make(**{field: bad}))[1]
+            assert "levels" in refused(store, make(**{field: bad}), NOW)[1]
     # The output of a workflow holds those of its tasks two levels down.
     if store is workflow_parameters:
-        assert store(make(output={"t": {"output": {"a": deep}}}))
-        assert "more than 66 levels" in refused(store, make(output={"t": {"output": {"a": [deep]}}}))[1]
+        assert store(make(output={"t": {"output": {"a": deep}}}), NOW)
+        assert "more than 66 levels" in refused(store, make(output={"t": {"output": {"a": [deep]}}}), NOW)[1]
 
 
 def test_instants_are_kept_whatever_their_zone():
-    _, parameters = task_parameters(task(usage=[entry(captured_at=AT, updated_at=AT.astimezone(UTC))]))
+    _, parameters = task_parameters(task(usage=[entry(captured_at=AT, updated_at=AT.astimezone(UTC))]), NOW)
     assert parameters["usage"].count("2026-01-31T09:05:07.000123Z") == 2

@@ -24,6 +24,7 @@ from diglot.statestore.server.routes import health
 from diglot.statestore.server.settings import ServerSettings
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.stores.statistics import STATISTICS
 from tests.statestore.server.client import Client, problem, serving
 from tests.statestore.server.service import Service, until
 
@@ -84,6 +85,20 @@ def test_every_metric_has_its_name_and_its_labels(db: Database, user: Client, ad
     assert value(families, "http_requests_total", method="PUT", route="/api/v0/workflows/{exec_id}", status="201") == 1
     if db.store.dialect == "sqlite":
         assert value(families, "database_sqlite_file_size_bytes") > 0
+
+
+def test_every_figure_of_the_store_is_a_metric_of_the_same_name(db: Database, user: Client) -> None:
+    found = db.store.statistics()
+    text = user.http.get("/metrics").text
+    for name in found:
+        assert f"# HELP {name} {STATISTICS[name].help}\n" in text
+        labels = f'{{driver="{db.store.dialect}"}}' if STATISTICS[name].by_driver else ""
+        assert f"\n{name}{labels} " in text
+    only_sqlite = {name for name, declared in STATISTICS.items() if not declared.by_driver}
+    if db.store.dialect == "sqlite":
+        assert only_sqlite <= set(found)
+    else:
+        assert set(STATISTICS) - only_sqlite == set(found)
 
 
 def test_what_clients_send_becomes_no_label(user: Client) -> None:

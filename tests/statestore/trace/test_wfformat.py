@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from diglot.statestore.errors import TraceError
 from diglot.statestore.trace import document as document_module
-from diglot.statestore.trace.wfformat import bundled_trace, parse_trace, read_trace
+from diglot.statestore.trace.wfformat import Trace, bundled_trace, parse_trace, read_trace
 from tests.statestore.trace.traces import DIAMOND, document, executed, specified, text, trace
 
 Change = Callable[[dict[str, Any]], Any]
@@ -347,9 +347,15 @@ def test_a_minus_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         read_trace("-")
 
 
-def test_the_bundled_trace_is_sound_and_names_no_machine() -> None:
-    found = bundled_trace()
-    assert 100 <= len(found.tasks) <= 400
+RECORDED = Path(__file__).parents[3] / "examples" / "recorded-test-run.json"
+
+
+def test_the_bundled_trace_is_small() -> None:
+    assert 20 <= len(bundled_trace().tasks) <= 40
+
+
+@pytest.mark.parametrize("found", [bundled_trace(), read_trace(str(RECORDED))], ids=["bundled", "example"])
+def test_what_was_recorded_is_sound_and_names_no_machine(found: Trace) -> None:
     assert all(re.fullmatch(r"controller|worker-\d", machine) for machine in found.machines)
     assert {machine for task in found.tasks for machine in task.machines} <= set(found.machines)
     assert not any("/" in part[:1] for task in found.tasks for part in task.arguments), "no absolute path"

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from diglot.statestore.vectors import VectorSettings, open_vectors
-from diglot.statestore.vectors.settings import METRICS, Metric, Provider
+from diglot.statestore.vectors.providers import PROVIDERS, Metric, Provider
 from diglot.statestore.vectors.store import VectorStore
 from tests.databases import POSTGRES, POSTGRES_PARAMS, Databases
 from tests.statestore.vectors.redis_server import HAS_REDIS, NO_REDIS, redis_server
@@ -29,7 +29,7 @@ class Opener:
 
     def __init__(self, provider: Provider, place: dict[str, Any], stack: ExitStack) -> None:
         self.provider = provider
-        self.metrics = METRICS[provider]
+        self.metrics = PROVIDERS[provider].metrics
         self.place = place
         self._stack = stack
 

@@ -9,7 +9,7 @@ import pytest
 
 from diglot.statestore.config import load
 from diglot.statestore.config.knowledge import check_knowledge
-from diglot.statestore.vectors.settings import FilesystemOptions, PgvectorOptions, QdrantOptions, RedisOptions
+from diglot.statestore.vectors.providers import PROVIDERS, Provider
 
 PAGE = (Path(__file__).parents[3] / "docs" / "vectors.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(python|toml)\n(.*?)```", PAGE, re.DOTALL)
@@ -35,9 +35,8 @@ def test_the_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     ]
 
 
-@pytest.mark.parametrize("options", [FilesystemOptions, PgvectorOptions, QdrantOptions, RedisOptions])
-def test_every_option_is_named(options: type) -> None:
-    provider = options.__name__.removesuffix("Options").lower()
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_option_is_named(provider: Provider) -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith(f"| {provider} |")]
     named = set(re.findall(r"`(\w+)`", rows[-1].split("|")[4]))
-    assert named == set(options.__struct_fields__)  # type: ignore[attr-defined]
+    assert named == set(PROVIDERS[provider].options.__struct_fields__)

@@ -249,7 +249,7 @@ def test_the_migration_connection_is_the_drivers_own_outside_of_the_pool(store: 
             " and database = (select oid from pg_database where datname = current_database())"
         )
         assert held.fetchall() == [(LOCK,)]
-        assert store.statistics()["postgres_connections_open"] == 0
+        assert store.statistics()["database_connection_pool_size"] == 0
     assert connection.closed
 
 

@@ -87,7 +87,7 @@ def test_a_call_whose_answer_does_not_come_ends_at_its_deadline(
         assert DEADLINE <= time.monotonic() - started < DEADLINE + 15
         proxy.speak()
         assert store.rows(ONE) == [(1,)], "on a new connection"
-        assert store.statistics()["postgres_connections_lost_total"] == 1
+        assert store.statistics()["database_connections_lost_total"] == 1
 
 
 def test_a_commit_whose_answer_does_not_come_has_an_unknown_outcome(proxy: Proxy) -> None:
@@ -106,7 +106,7 @@ def test_a_call_that_is_answered_in_time_is_left_alone_however_many_went_before(
         until = time.monotonic() + 3 * DEADLINE
         while time.monotonic() < until:
             store.rows(Statement("test.short", "select pg_sleep(0.01)"))
-        assert store.statistics()["postgres_connections_opened_total"] == 1
+        assert store.statistics()["database_connections_opened_total"] == 1
 
 
 def test_several_calls_end_each_at_its_own_deadline(proxy: Proxy) -> None:
@@ -268,7 +268,7 @@ def test_load_survives_a_restart(server: PostgresServer, end: str) -> None:
             stored = {key for (key,) in admin.execute("select id from written").fetchall()}
         assert set(acknowledged) <= stored
         assert len(unknown) <= 1
-        assert store.statistics()["postgres_connections_lost_total"] >= 1
+        assert store.statistics()["database_connections_lost_total"] >= 1
 
 
 def test_a_server_that_is_down_is_told_at_once_when_it_never_was_up(server: PostgresServer) -> None:
@@ -367,7 +367,7 @@ def test_a_refused_log_in_is_one_line_without_the_password_and_is_not_tried_agai
             assert "\n" not in str(refused.value)
             assert CANARY not in f"{refused.value} {refused.value!r} {refused.value.__cause__} {store.location}"
         found = store.statistics()
-        assert (found["postgres_connections_open"], found["postgres_connections_in_use"]) == (0, 0)
+        assert (found["database_connection_pool_size"], found["database_connection_pool_active"]) == (0, 0)
 
 
 def test_a_log_in_that_is_refused_after_an_outage_is_told_at_once(with_password: str, server: PostgresServer) -> None:
@@ -395,11 +395,11 @@ def test_a_server_that_is_full_is_waited_for(server: PostgresServer) -> None:
             tx.rows(ONE)
             blocked = threading.Thread(target=lambda: store.rows(ONE))
             blocked.start()
-            wait_for(lambda: store.statistics()["postgres_connections_opened_total"] == 1)
+            wait_for(lambda: store.statistics()["database_connections_opened_total"] == 1)
             admin.execute("alter role few connection limit -1")
             blocked.join(20)
             assert not blocked.is_alive()
-        assert store.statistics()["postgres_connections_opened_total"] == 2
+        assert store.statistics()["database_connections_opened_total"] == 2
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:

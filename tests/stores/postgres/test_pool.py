@@ -68,7 +68,7 @@ def test_one_connection_serves_one_thread_after_the_other(make: Callable[..., Po
     store = make()
     pids = {store.rows(PID)[0][0] for _ in range(10)}
     assert len(pids) == 1
-    assert store.statistics()["postgres_connections_opened_total"] == 1
+    assert store.statistics()["database_connections_opened_total"] == 1
 
 
 def test_the_connection_that_was_used_last_is_used_next(make: Callable[..., PostgresStore]) -> None:
@@ -88,8 +88,8 @@ def test_there_are_never_more_connections_than_the_pool_may_have(make: Callable[
     for thread in threads:
         thread.join()
     found = store.statistics()
-    assert 1 <= found["postgres_connections_opened_total"] <= 3
-    assert (found["postgres_connections_in_use"], found["postgres_threads_waiting"]) == (0, 0)
+    assert 1 <= found["database_connections_opened_total"] <= 3
+    assert (found["database_connection_pool_active"], found["database_connection_pool_waiting"]) == (0, 0)
 
 
 def test_an_exhausted_pool_is_a_pool_timeout_and_works_again_afterwards(make: Callable[..., PostgresStore]) -> None:
@@ -98,9 +98,9 @@ def test_an_exhausted_pool_is_a_pool_timeout_and_works_again_afterwards(make: Ca
         tx.rows(ONE)
         with pytest.raises(PoolTimeout, match=r"no connection was free in 0.05 s: all 1 are in use \(pool_max\)"):
             in_thread(lambda: store.rows(ONE))
-        assert store.statistics()["postgres_connections_in_use"] == 1
+        assert store.statistics()["database_connection_pool_active"] == 1
     assert in_thread(lambda: store.rows(ONE)) == [(1,)]
-    assert store.statistics()["postgres_pool_wait_seconds_total"] >= 0.05
+    assert store.statistics()["database_connection_pool_wait_seconds_total"] >= 0.05
 
 
 def test_threads_that_wait_are_served_in_their_order(make: Callable[..., PostgresStore]) -> None:
@@ -113,7 +113,7 @@ def test_threads_that_wait_are_served_in_their_order(make: Callable[..., Postgre
             thread = threading.Thread(target=lambda number=number: served.append(store.rows(ONE) and number))  # type: ignore[misc]
             thread.start()
             threads.append(thread)
-            wait_for(lambda: store.statistics()["postgres_threads_waiting"] == len(threads))
+            wait_for(lambda: store.statistics()["database_connection_pool_waiting"] == len(threads))
     for thread in threads:
         thread.join()
     assert served == [0, 1, 2, 3, 4]
@@ -143,14 +143,14 @@ def test_closing_refuses_those_who_wait_and_closes_what_is_in_use_when_it_comes_
     user.start()
     assert in_use.wait(10)
     waiter.start()
-    wait_for(lambda: store.statistics()["postgres_threads_waiting"] == 1)
+    wait_for(lambda: store.statistics()["database_connection_pool_waiting"] == 1)
     store.close()
     waiter.join(10)
     assert len(refused) == 1
-    assert store.statistics()["postgres_connections_open"] == 1
+    assert store.statistics()["database_connection_pool_size"] == 1
     close.set()
     user.join(10)
-    assert store.statistics()["postgres_connections_open"] == 0
+    assert store.statistics()["database_connection_pool_size"] == 0
 
 
 def test_an_interruption_while_it_runs_gives_the_place_up(make: Callable[..., PostgresStore]) -> None:
@@ -166,7 +166,7 @@ def test_an_interruption_while_it_runs_gives_the_place_up(make: Callable[..., Po
     with pytest.raises(KeyboardInterrupt):
         store.rows(ONE)
     assert store.rows(ONE) == [(1,)]
-    assert store.statistics()["postgres_connections_opened_total"] == 2
+    assert store.statistics()["database_connections_opened_total"] == 2
 
 
 def test_an_interruption_while_it_waits_gives_the_place_up(
@@ -203,7 +203,7 @@ def test_an_interruption_while_it_waits_gives_the_place_up(
         let_go.set()
         user.join()
         assert store.rows(ONE) == [(1,)]
-    assert store.statistics()["postgres_connections_opened_total"] == 1
+    assert store.statistics()["database_connections_opened_total"] == 1
 
 
 def test_a_connection_that_comes_just_after_the_time_is_over_is_used(
@@ -222,7 +222,7 @@ def test_a_connection_that_comes_just_after_the_time_is_over_is_used(
         waiter = threading.Thread(target=lambda: found.append(store.rows(ONE)))
         monkeypatch.setattr(pool._Waiting, "wait", late)
         waiter.start()
-        wait_for(lambda: store.statistics()["postgres_threads_waiting"] == 1)
+        wait_for(lambda: store.statistics()["database_connection_pool_waiting"] == 1)
     waiter.join()
     assert found == [[(1,)]]
 
@@ -287,12 +287,12 @@ def test_a_connection_that_the_server_ended_while_it_was_idle_is_replaced_unseen
     with store.transaction() as tx:
         tx.rows(ONE)
         in_thread(lambda: store.rows(ONE))
-    assert store.statistics()["postgres_connections_open"] == 2
+    assert store.statistics()["database_connection_pool_size"] == 2
     with psycopg.connect(postgres_url_of_module) as admin:
         admin.execute(TERMINATE)
     call(store)
     found = store.statistics()
-    assert (found["postgres_connections_open"], found["postgres_connections_lost_total"]) == (1, 2)
+    assert (found["database_connection_pool_size"], found["database_connections_lost_total"]) == (1, 2)
 
 
 def in_transaction(store: PostgresStore) -> None:
@@ -310,7 +310,7 @@ def test_a_dead_connection_is_not_handed_to_one_who_waits(
     waiter = threading.Thread(target=lambda: found.append(store.rows(write)))
     with store.transaction():
         waiter.start()
-        wait_for(lambda: store.statistics()["postgres_threads_waiting"] == 1)
+        wait_for(lambda: store.statistics()["database_connection_pool_waiting"] == 1)
         with psycopg.connect(postgres_url_of_module) as admin:
             admin.execute(TERMINATE)
     waiter.join(10)
@@ -336,15 +336,15 @@ def test_connections_that_nobody_needs_are_closed_down_to_the_minimum(make: Call
         with store.transaction() as one:
             one.rows(ONE)
             in_thread(lambda store=store: nested(store))  # type: ignore[misc]
-        assert store.statistics()["postgres_connections_open"] == 3
+        assert store.statistics()["database_connection_pool_size"] == 3
         for _ in range(5):
             store.rows(ONE)
-        assert store.statistics()["postgres_connections_open"] == 3, "all were used a moment ago"
+        assert store.statistics()["database_connection_pool_size"] == 3, "all were used a moment ago"
         for link in store._calls.pool.links():
             link.used -= pool.IDLE + 1
         for _ in range(5):
             store.rows(ONE)
-        assert store.statistics()["postgres_connections_open"] == left
+        assert store.statistics()["database_connection_pool_size"] == left
 
 
 def nested(store: PostgresStore) -> None:
@@ -359,7 +359,7 @@ def test_an_old_connection_is_replaced(make: Callable[..., PostgresStore]) -> No
     (link,) = store._calls.pool.links()
     link.retires = link.used - 1
     assert store.rows(PID) != before
-    assert store.statistics()["postgres_connections_open"] == 1
+    assert store.statistics()["database_connection_pool_size"] == 1
 
 
 # --- lost while a statement runs ---------------------------------------------------------------------------
@@ -384,14 +384,14 @@ def test_a_read_whose_connection_is_lost_is_sent_again(make: Callable[..., Postg
     store.rows(Statement("test.read", END_ONCE))
     store.count(Statement("test.read", END_ONCE))
     found = store.statistics()
-    assert (found["postgres_statements_repeated_total"], found["postgres_connections_lost_total"]) == (1, 1)
+    assert (found["database_statements_repeated_total"], found["database_connections_lost_total"]) == (1, 1)
 
 
 @pytest.mark.usefixtures("once")
 def test_a_write_that_may_be_repeated_is_sent_again(make: Callable[..., PostgresStore]) -> None:
     store = make()
     store.count(Statement("test.upsert", END_ONCE, writes=True, idempotent=True))
-    assert store.statistics()["postgres_statements_repeated_total"] == 1
+    assert store.statistics()["database_statements_repeated_total"] == 1
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_any_other_write_whose_connection_is_lost_has_an_unknown_outcome(
     store = make()
     with pytest.raises(OutcomeUnknown, match=r"may or may not have been stored \[test.write\]"):
         call(store)
-    assert store.statistics()["postgres_statements_repeated_total"] == 0
+    assert store.statistics()["database_statements_repeated_total"] == 0
     assert store.rows(ONE) == [(1,)]
 
 
@@ -417,7 +417,7 @@ def test_a_statement_that_kills_each_connection_is_given_up(make: Callable[..., 
     store = make()
     with pytest.raises(DatabaseUnavailable, match="lost"):
         store.rows(Statement("test.read", END))
-    assert store.statistics()["postgres_connections_lost_total"] == 5
+    assert store.statistics()["database_connections_lost_total"] == 5
     with pytest.raises(OutcomeUnknown):
         store.rows(Statement("test.upsert", END, writes=True, idempotent=True))
 
@@ -523,7 +523,7 @@ def in_the_block():
         own.rows(INSERT, ("child",))
 
 def statistics_first():
-    assert store.statistics()["postgres_connections_open"] == 0
+    assert store.statistics()["database_connection_pool_size"] == 0
     assert store.server_version.startswith("PostgreSQL")
 
 def health_first():

@@ -106,7 +106,7 @@ def everything(store: PostgresStore) -> None:
     assert len(store.rows(Statement("test.all", "select id from things"))) == 18
     store.count(Statement("test.clear", "delete from things", writes=True))
     assert store.health().ok
-    assert store.statistics()["postgres_connections_open"] == 1
+    assert store.statistics()["database_connection_pool_size"] == 1
 
 
 # --- detection ---------------------------------------------------------------------------------------------

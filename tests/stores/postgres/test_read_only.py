@@ -107,7 +107,7 @@ def test_no_pooled_connection_stays_read_only(postgres_url: str) -> None:
 
         with read_only(postgres_url):
             together(read)
-            assert store.statistics()["postgres_connections_open"] == 4
+            assert store.statistics()["database_connection_pool_size"] == 4
         together(write)
         assert failures == []
         assert ids(store) == ["a", "b", "c", "d"]
@@ -126,7 +126,7 @@ def test_a_snapshot_that_is_written_in_does_not_blame_the_server(postgres_url: s
         with pytest.raises(DatabaseReadOnly, match="in a snapshot, which only reads"), store.snapshot() as snapshot:
             snapshot.rows(lie)
         assert store.rows(Statement("test.one", "select 1")) == [(1,)]
-        assert store.statistics()["postgres_connections_opened_total"] == 1
+        assert store.statistics()["database_connections_opened_total"] == 1
 
 
 def test_the_repositories_write_nothing_either(postgres_url: str) -> None:

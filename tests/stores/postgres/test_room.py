@@ -108,7 +108,7 @@ def test_after_a_failure_a_write_is_tried_and_leaves_nothing(
             True,
             [(None,)],
         )
-        assert store.statistics()["postgres_connections_lost_total"] == 0
+        assert store.statistics()["database_connections_lost_total"] == 0
 
 
 def test_a_role_that_may_not_try_it_says_so_until_the_failure_is_old(

@@ -374,6 +374,6 @@ def test_a_store_that_is_never_used_connects_to_nothing(postgres_url_of_module: 
         within = threading.active_count()
         with open_postgres(parse_url(proxy.url)) as store:
             assert store.location.startswith("postgresql://127.0.0.1:")
-            assert store.statistics()["postgres_connections_open"] == 0
+            assert store.statistics()["database_connection_pool_size"] == 0
             assert (threading.active_count(), proxy.round_trips) == (within, 0)
     assert threading.active_count() == threads

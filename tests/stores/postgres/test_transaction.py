@@ -169,7 +169,7 @@ def test_the_error_itself_comes_out_when_nobody_catches_it(store: PostgresStore)
     for values in (("x",), ("\0",)):
         with pytest.raises((UniqueViolation, WrongType)), store.transaction() as tx:
             tx.count(INSERT, values)
-    assert store.statistics()["postgres_connections_open"] == 1, "the connection was kept"
+    assert store.statistics()["database_connection_pool_size"] == 1, "the connection was kept"
 
 
 # --- savepoints --------------------------------------------------------------------------------------------
@@ -384,7 +384,7 @@ def test_a_statement_by_itself_is_run_again_after_a_deadlock(store: PostgresStor
     always = Statement("test.always", "do $$ begin raise exception using errcode = '40001'; end $$", writes=True)
     with pytest.raises(SerializationFailure):
         store.count(always)
-    assert store.statistics()["postgres_statements_repeated_total"] == 2 + 4
+    assert store.statistics()["database_statements_repeated_total"] == 2 + 4
 
 
 @contextmanager
@@ -439,4 +439,4 @@ def test_an_interrupt_at_the_end_leaves_no_transaction_open(
     with store.transaction() as tx:
         tx.count(INSERT, ("b",))
     assert ids(store) == ["b"]
-    assert store.statistics()["postgres_connections_in_use"] == 0
+    assert store.statistics()["database_connection_pool_active"] == 0

@@ -248,7 +248,7 @@ def test_a_healthy_store_passes_every_check(tmp_path: Path) -> None:
         with store.transaction() as transaction:
             transaction.script(write("create table t (x)"))
             assert store.health().ok
-            assert store.statistics()["sqlite_page_count"] > 0
+            assert store.statistics()["database_sqlite_page_count"] > 0
         assert store.rows(read("select * from t")) == []
 
 
@@ -318,16 +318,20 @@ def test_statistics_are_the_files_own_numbers(tmp_path: Path) -> None:
     with open_sqlite(SQLiteSettings(path=str(path))) as store:
         store.script(write("create table t (b blob); insert into t values (zeroblob(100000))"))
         found = store.statistics()
-        assert found["sqlite_wal_bytes"] == path.with_name("app.db-wal").stat().st_size > 100_000
-        assert found["sqlite_page_count"] > 20
-        assert (found["sqlite_readers_open"], found["sqlite_readers_in_use"]) == (1, 0)
+        assert found["database_sqlite_wal_size_bytes"] == path.with_name("app.db-wal").stat().st_size > 100_000
+        assert found["database_sqlite_page_count"] > 20
+        assert (found["database_connection_pool_size"], found["database_connection_pool_active"]) == (1, 0)
         result = store.checkpoint()
         assert result.complete
         found = store.statistics()
-        assert found["sqlite_wal_bytes"] == 0
-        assert found["sqlite_file_bytes"] == path.stat().st_size == found["sqlite_page_count"] * 4096
+        assert found["database_sqlite_wal_size_bytes"] == 0
+        assert (
+            found["database_sqlite_file_size_bytes"]
+            == path.stat().st_size
+            == found["database_sqlite_page_count"] * 4096
+        )
         store.count(write("delete from t"))
-        assert store.statistics()["sqlite_free_pages"] > 0
+        assert store.statistics()["database_sqlite_free_pages"] > 0
 
 
 def test_a_checkpoint_goes_as_far_as_readers_let_it(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_lock_that_the_system_refuses(
             with pytest.raises(kind), store.transaction():
                 pass
         assert not store.health().ok
-        assert store.statistics()["sqlite_processes_waiting"] == 0
+        assert store.statistics()["database_sqlite_processes_waiting"] == 0
     store.count(INCREMENT)
     assert counter(store) == 1
     assert store.health().ok

@@ -172,4 +172,4 @@ def short_of_patience(path: Path, lock_timeout: float) -> SQLiteStore:
 
 
 def somebody_waits(store: SQLiteStore) -> bool:
-    return store.statistics()["sqlite_processes_waiting"] > 0
+    return store.statistics()["database_sqlite_processes_waiting"] > 0

@@ -268,7 +268,7 @@ def test_waiting_for_another_thread_ends_at_the_lock_timeout(store: SQLiteStore)
     done.set()
     holder.join()
     assert store.count(write("delete from t")) == 2
-    assert store.statistics()["sqlite_lock_wait_seconds_total"] >= 0.0
+    assert store.statistics()["database_connection_pool_wait_seconds_total"] >= 0.0
 
 
 def test_a_closed_store_refuses_and_closes_again_without_an_error(store: SQLiteStore) -> None:

@@ -333,7 +333,7 @@ def test_the_migration_connection_is_alone_and_set_right_again(store: SQLiteStor
             with pytest.raises(TransactionError, match="migration"):
                 call()
         connection.row_factory = library().Row
-        assert store.statistics()["sqlite_page_count"] > 0
+        assert store.statistics()["database_sqlite_page_count"] > 0
     assert ids(store) == [1], "what was not committed is rolled back"
     with pytest.raises(ForeignKeyViolation):
         store.count(write("insert into child values (98)"))

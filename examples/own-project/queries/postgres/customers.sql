@@ -1,4 +1,4 @@
--- name: customer_by_email(email)^
+-- name: customer_by_email^
 -- param: email text
 -- returns: Customer
 -- The customer with this address.
@@ -9,7 +9,7 @@ select
 from customers
 where email = :email;
 
--- name: delete_customer(id)!
+-- name: delete_customer!
 -- param: id text
 -- Delete a customer; the orders go too.
 delete from customers

@@ -1,4 +1,4 @@
--- name: place_order(id, customer_id, total_cents, note)!
+-- name: place_order!
 -- param: id text
 -- param: customer_id text
 -- param: total_cents int
@@ -7,7 +7,7 @@
 insert into orders (id, customer_id, status, total_cents, note)
 values (:id, :customer_id, 'OPEN', :total_cents, :note);
 
--- name: list_orders(customer_id, status, after_placed_at, after_id, limit)
+-- name: list_orders
 -- param: customer_id text
 -- param: status text?
 -- param: after_placed_at timestamp?
@@ -30,7 +30,7 @@ where
 order by placed_at desc, id desc
 limit :limit;
 
--- name: revenue()^
+-- name: revenue^
 -- returns: Revenue
 -- plan: scan because it is asked for once a month, and every order counts
 -- Orders that were paid, and what they came to.

@@ -4,18 +4,40 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from diglot.stores.session import Session
 
 from shop.rows import Customer
 
 
+class CustomerByEmailParameters(TypedDict):
+    """Parameters of ``customer_by_email``."""
+
+    email: str
+
+
+class DeleteCustomerParameters(TypedDict):
+    """Parameters of ``delete_customer``."""
+
+    id: str
+
+
 class CustomersQueries(Protocol):
     """The queries of customers.sql."""
 
-    def customer_by_email(self, session: Session, /, *, email: str) -> Customer | None:
+    def customer_by_email(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[CustomerByEmailParameters],
+    ) -> Customer | None:
         """The customer with this address."""
 
-    def delete_customer(self, session: Session, /, *, id: str) -> int:
+    def delete_customer(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[DeleteCustomerParameters],
+    ) -> int:
         """Delete a customer; the orders go too."""

@@ -5,11 +5,30 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from diglot.stores.session import Session
 
 from shop.rows import Order, Revenue
+
+
+class PlaceOrderParameters(TypedDict):
+    """Parameters of ``place_order``."""
+
+    id: str
+    customer_id: str
+    total_cents: int
+    note: str | None
+
+
+class ListOrdersParameters(TypedDict):
+    """Parameters of ``list_orders``."""
+
+    customer_id: str
+    status: str | None
+    after_placed_at: datetime | None
+    after_id: str | None
+    limit: int
 
 
 class OrdersQueries(Protocol):
@@ -19,11 +38,7 @@ class OrdersQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        id: str,
-        customer_id: str,
-        total_cents: int,
-        note: str | None,
+        **parameters: Unpack[PlaceOrderParameters],
     ) -> int:
         """Place an order."""
 
@@ -31,12 +46,7 @@ class OrdersQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        customer_id: str,
-        status: str | None,
-        after_placed_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[ListOrdersParameters],
     ) -> list[Order]:
         """One page of a customer's orders, newest first."""
 

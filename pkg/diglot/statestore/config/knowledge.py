@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from diglot.errors import ConfigurationError
 from diglot.project_file import read_project_file
 from diglot.statestore.config import HIDDEN, Value
-from diglot.statestore.vectors.settings import METRICS, PROVIDERS, KnowledgeSettings
+from diglot.statestore.vectors.providers import METRICS, PROVIDERS
+from diglot.statestore.vectors.settings import KnowledgeSettings
 
 if TYPE_CHECKING:
     from diglot.statestore.config import Config
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _SECRET = re.compile(r"pass|secret|token|api_key", re.IGNORECASE)
 _ALLOWED = {
     "provider": f"use {', '.join(map(repr, PROVIDERS))}",
-    "metric": f"use {', '.join(map(repr, METRICS['filesystem']))}",
+    "metric": f"use {', '.join(map(repr, METRICS))}",
     "dimension": "use a whole number, the length of your model's vectors",
     "options": "use a table, as in options = { timeout = 5.0 }",
     "enabled": "use true or false",
@@ -67,18 +68,22 @@ def check_knowledge(config: Config) -> None:
     if config.driver != "sqlite":
         return
     for number, settings in enumerate(config.knowledge.vector_dbs):
-        if settings.provider == "pgvector":
+        if PROVIDERS[settings.provider].in_database:
             raise ConfigurationError(
-                f"knowledge.vector_dbs[{number}].provider: pgvector ({settings.id!r}) needs PostgreSQL, but the "
-                "database is SQLite: use Qdrant ('qdrant'), Redis ('redis') or Filesystem ('filesystem'), or keep the "
-                "state store on PostgreSQL (DATABASE_URL)"
+                f"knowledge.vector_dbs[{number}].provider: {settings.provider} ({settings.id!r}) needs PostgreSQL, but "
+                f"the database is SQLite: use {_elsewhere()}, or keep the state store on PostgreSQL (DATABASE_URL)"
             )
     if config.knowledge.enabled and not config.knowledge.vector_dbs:
         raise ConfigurationError(
             "knowledge.enabled is true, but knowledge.vector_dbs is empty, and SQLite keeps no vectors: add a section "
-            "[[knowledge.vector_dbs]] with Qdrant ('qdrant'), Redis ('redis') or Filesystem ('filesystem'), or set "
-            "knowledge.enabled = false"
+            f"[[knowledge.vector_dbs]] with {_elsewhere()}, or set knowledge.enabled = false"
         )
+
+
+def _elsewhere() -> str:
+    """The providers that need no PostgreSQL, as a part of a sentence."""
+    *first, last = (f"{of.title} ({name!r})" for name, of in PROVIDERS.items() if not of.in_database)
+    return f"{', '.join(first)} or {last}"
 
 
 def shown_knowledge(knowledge: KnowledgeSettings) -> Iterator[tuple[str, Value]]:

@@ -5,11 +5,67 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from diglot.statestore.models import ApiKey
 from diglot.statestore.repositories.rows import Credential
 from diglot.stores.session import Session
+
+
+class CreateApiKeyParameters(TypedDict):
+    """Parameters of ``create_api_key``."""
+
+    id: str
+    user_id: str
+    name: str | None
+    hash: bytes
+    prefix: str
+    now: datetime
+    expires_at: datetime | None
+
+
+class RotateApiKeyParameters(TypedDict):
+    """Parameters of ``rotate_api_key``."""
+
+    id: str
+    hash: bytes
+    prefix: str
+    now: datetime
+
+
+class GetApiKeyParameters(TypedDict):
+    """Parameters of ``get_api_key``."""
+
+    id: str
+
+
+class FindApiKeyParameters(TypedDict):
+    """Parameters of ``find_api_key``."""
+
+    hash: bytes
+
+
+class ListApiKeysParameters(TypedDict):
+    """Parameters of ``list_api_keys``."""
+
+    user_id: str
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class TouchApiKeyParameters(TypedDict):
+    """Parameters of ``touch_api_key``."""
+
+    id: str
+    now: datetime
+    before: datetime
+
+
+class DeleteApiKeyParameters(TypedDict):
+    """Parameters of ``delete_api_key``."""
+
+    id: str
 
 
 class ApiKeysQueries(Protocol):
@@ -19,14 +75,7 @@ class ApiKeysQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        id: str,
-        user_id: str,
-        name: str | None,
-        hash: bytes,
-        prefix: str,
-        now: datetime,
-        expires_at: datetime | None,
+        **parameters: Unpack[CreateApiKeyParameters],
     ) -> ApiKey | None:
         """A new key."""
 
@@ -34,20 +83,26 @@ class ApiKeysQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        id: str,
-        hash: bytes,
-        prefix: str,
-        now: datetime,
+        **parameters: Unpack[RotateApiKeyParameters],
     ) -> ApiKey | None:
         """A new secret in the place of the old one; no row for a key that has
         expired.
         """
 
-    def get_api_key(self, session: Session, /, *, id: str) -> ApiKey | None:
+    def get_api_key(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[GetApiKeyParameters],
+    ) -> ApiKey | None:
         """One key by its id."""
 
-    def find_api_key(self, session: Session, /, *, hash: bytes) -> Credential | None:
+    def find_api_key(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[FindApiKeyParameters],
+    ) -> Credential | None:
         """The key with this hash, and its user: all that authentication needs, in
         one lookup.
         """
@@ -56,11 +111,7 @@ class ApiKeysQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        user_id: str,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[ListApiKeysParameters],
     ) -> list[ApiKey]:
         """One page of the keys of a user, newest first."""
 
@@ -68,12 +119,14 @@ class ApiKeysQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        id: str,
-        now: datetime,
-        before: datetime,
+        **parameters: Unpack[TouchApiKeyParameters],
     ) -> int:
         """Note that a key was used, at most once a minute and never backwards."""
 
-    def delete_api_key(self, session: Session, /, *, id: str) -> int:
+    def delete_api_key(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[DeleteApiKeyParameters],
+    ) -> int:
         """Revoke a key."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, Unpack
 
 from diglot.sql.encoding import Json, ListOf
 from diglot.statestore.models import TaskState, TaskSummary, TreeNode
@@ -19,6 +19,28 @@ from diglot.statestore.repositories.rows import (
     TaskStatus,
 )
 from diglot.stores.session import Session
+
+
+class UpsertTaskParameters(TypedDict):
+    """Parameters of ``upsert_task``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+    task_id: str
+    workflow_id: str
+    component: str
+    status: str
+    execution_type: str
+    parent_state_id: str | None
+    agent_id: str | None
+    action_id: str | None
+    tool_id: str | None
+    usage: Json | None
+    input: Json | None
+    output: Json | None
+    error: Json | None
+    now: datetime
+    same_parent: bool | None
 
 
 class UpsertTasksParameters(TypedDict):
@@ -43,6 +65,207 @@ class UpsertTasksParameters(TypedDict):
     same_parent: bool | None
 
 
+class InsertTaskParameters(TypedDict):
+    """Parameters of ``insert_task``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+    task_id: str
+    workflow_id: str
+    component: str
+    status: str
+    execution_type: str
+    parent_state_id: str | None
+    agent_id: str | None
+    action_id: str | None
+    tool_id: str | None
+    usage: Json | None
+    input: Json | None
+    output: Json | None
+    error: Json | None
+    now: datetime
+
+
+class UpdateTaskParameters(TypedDict):
+    """Parameters of ``update_task``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+    task_id: str
+    workflow_id: str
+    component: str
+    status: str
+    execution_type: str
+    parent_state_id: str | None
+    agent_id: str | None
+    action_id: str | None
+    tool_id: str | None
+    usage: Json | None
+    input: Json | None
+    output: Json | None
+    error: Json | None
+    now: datetime
+    version: int
+    same_parent: bool | None
+
+
+class ExecutionOfTaskParameters(TypedDict):
+    """Parameters of ``execution_of_task``."""
+
+    task_exec_id: str
+
+
+class GetTaskParameters(TypedDict):
+    """Parameters of ``get_task``."""
+
+    task_exec_id: str
+    workflow_exec_id: str | None
+
+
+class LockTaskParameters(TypedDict):
+    """Parameters of ``lock_task``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+
+
+class ChildParameters(TypedDict):
+    """Parameters of ``child``."""
+
+    workflow_exec_id: str
+    parent_state_id: str
+    task_id: str
+
+
+class GetTasksParameters(TypedDict):
+    """Parameters of ``get_tasks``."""
+
+    ids: ListOf[str]
+
+
+class LatestTasksParameters(TypedDict):
+    """Parameters of ``latest_tasks``."""
+
+    workflow_exec_id: str
+
+
+class LatestTasksOfParameters(TypedDict):
+    """Parameters of ``latest_tasks_of``."""
+
+    ids: ListOf[str]
+
+
+class RootStatusesParameters(TypedDict):
+    """Parameters of ``root_statuses``."""
+
+    workflow_exec_id: str
+
+
+class ChildOutputsParameters(TypedDict):
+    """Parameters of ``child_outputs``."""
+
+    workflow_exec_id: str
+    parent_state_id: str
+
+
+class ProgressParameters(TypedDict):
+    """Parameters of ``progress``."""
+
+    workflow_exec_id: str
+    parent_state_id: str
+
+
+class TreeParameters(TypedDict):
+    """Parameters of ``tree``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+    max_depth: int
+
+
+class ListTasksParameters(TypedDict):
+    """Parameters of ``list_tasks``."""
+
+    status: str | None
+    workflow_id: str | None
+    workflow_exec_id: str | None
+    task_id: str | None
+    parent_state_id: str | None
+    no_parent: bool | None
+    agent_id: str | None
+    action_id: str | None
+    tool_id: str | None
+    execution_type: str | None
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class SizeTasksParameters(TypedDict):
+    """Parameters of ``size_tasks``."""
+
+    status: str | None
+    workflow_id: str | None
+    workflow_exec_id: str | None
+    task_id: str | None
+    parent_state_id: str | None
+    no_parent: bool | None
+    agent_id: str | None
+    action_id: str | None
+    tool_id: str | None
+    execution_type: str | None
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class SizeOfExecutionsParameters(TypedDict):
+    """Parameters of ``size_of_executions``."""
+
+    ids: ListOf[str]
+
+
+class SummarizeTasksParameters(TypedDict):
+    """Parameters of ``summarize_tasks``."""
+
+    workflow_exec_id: str
+    parent_state_id: str | None
+    status: str | None
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class SetTaskUsageParameters(TypedDict):
+    """Parameters of ``set_task_usage``."""
+
+    workflow_exec_id: str
+    task_exec_id: str
+    usage: Json | None
+    now: datetime
+
+
+class LockParentsParameters(TypedDict):
+    """Parameters of ``lock_parents``."""
+
+    workflow_exec_id: str
+
+
+class AncestorsParameters(TypedDict):
+    """Parameters of ``ancestors``."""
+
+    workflow_exec_id: str
+    ids: ListOf[str]
+
+
+class DeepTasksParameters(TypedDict):
+    """Parameters of ``deep_tasks``."""
+
+    workflow_exec_id: str
+    task_exec_id: str | None
+    no_parent: bool | None
+
+
 class CutTasksParameters(TypedDict):
     """One set of parameters of ``cut_tasks``."""
 
@@ -64,24 +287,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str,
-        task_id: str,
-        workflow_id: str,
-        component: str,
-        status: str,
-        execution_type: str,
-        parent_state_id: str | None,
-        agent_id: str | None,
-        action_id: str | None,
-        tool_id: str | None,
-        usage: Json | None,
-        input: Json | None,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
-        same_parent: bool | None,
+        **parameters: Unpack[UpsertTaskParameters],
     ) -> Stored | None:
         """Insert, or update all but created_at; the version grows by one. With
         same_parent no row is answered, and none is
@@ -104,23 +310,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str,
-        task_id: str,
-        workflow_id: str,
-        component: str,
-        status: str,
-        execution_type: str,
-        parent_state_id: str | None,
-        agent_id: str | None,
-        action_id: str | None,
-        tool_id: str | None,
-        usage: Json | None,
-        input: Json | None,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
+        **parameters: Unpack[InsertTaskParameters],
     ) -> Stored | None:
         """Insert a new task state; no row when its id is taken in this execution."""
 
@@ -128,25 +318,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str,
-        task_id: str,
-        workflow_id: str,
-        component: str,
-        status: str,
-        execution_type: str,
-        parent_state_id: str | None,
-        agent_id: str | None,
-        action_id: str | None,
-        tool_id: str | None,
-        usage: Json | None,
-        input: Json | None,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
-        version: int,
-        same_parent: bool | None,
+        **parameters: Unpack[UpdateTaskParameters],
     ) -> Stored | None:
         """Update if the stored version is still this one (and with same_parent the
         parent, too); no row otherwise.
@@ -156,8 +328,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        task_exec_id: str,
+        **parameters: Unpack[ExecutionOfTaskParameters],
     ) -> str | None:
         """The execution that a task belongs to."""
 
@@ -165,9 +336,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        task_exec_id: str,
-        workflow_exec_id: str | None,
+        **parameters: Unpack[GetTaskParameters],
     ) -> TaskState | None:
         """One task state by its id."""
 
@@ -175,9 +344,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str,
+        **parameters: Unpack[LockTaskParameters],
     ) -> TaskState | None:
         """One task state, which nobody else can change until the transaction ends."""
 
@@ -185,22 +352,23 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        parent_state_id: str,
-        task_id: str,
+        **parameters: Unpack[ChildParameters],
     ) -> TaskState | None:
         """The newest state of this task_id under a parent."""
 
-    def get_tasks(self, session: Session, /, *, ids: ListOf[str]) -> list[TaskState]:
+    def get_tasks(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[GetTasksParameters],
+    ) -> list[TaskState]:
         """Several task states by their ids, in no order that counts."""
 
     def latest_tasks(
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
+        **parameters: Unpack[LatestTasksParameters],
     ) -> list[TaskState]:
         """The newest state of each task_id of an execution."""
 
@@ -208,8 +376,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        ids: ListOf[str],
+        **parameters: Unpack[LatestTasksOfParameters],
     ) -> list[TaskState]:
         """The newest state of each task_id of several executions."""
 
@@ -217,8 +384,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
+        **parameters: Unpack[RootStatusesParameters],
     ) -> list[TaskStatus]:
         """The status of each root task: the newest state of each task_id that has no
         parent.
@@ -228,9 +394,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        parent_state_id: str,
+        **parameters: Unpack[ChildOutputsParameters],
     ) -> list[TaskOutput]:
         """The output of the newest state of each task_id under a parent."""
 
@@ -238,9 +402,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        parent_state_id: str,
+        **parameters: Unpack[ProgressParameters],
     ) -> list[StatusCount]:
         """How many children have which status: the newest state of each task_id
         under a parent.
@@ -250,10 +412,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str,
-        max_depth: int,
+        **parameters: Unpack[TreeParameters],
     ) -> list[TreeNode]:
         """A task and its descendants down to max_depth, parents before children,
         siblings by creation. In a ring of parents
@@ -265,20 +424,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        status: str | None,
-        workflow_id: str | None,
-        workflow_exec_id: str | None,
-        task_id: str | None,
-        parent_state_id: str | None,
-        no_parent: bool | None,
-        agent_id: str | None,
-        action_id: str | None,
-        tool_id: str | None,
-        execution_type: str | None,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[ListTasksParameters],
     ) -> list[TaskState]:
         """One page of task states, oldest first."""
 
@@ -286,39 +432,25 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        status: str | None,
-        workflow_id: str | None,
-        workflow_exec_id: str | None,
-        task_id: str | None,
-        parent_state_id: str | None,
-        no_parent: bool | None,
-        agent_id: str | None,
-        action_id: str | None,
-        tool_id: str | None,
-        execution_type: str | None,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[SizeTasksParameters],
     ) -> list[RowSize]:
         """How many bytes the documents of each task on a page have: a page ends
         before they are too many.
         """
 
-    def size_of_executions(self, session: Session, /, *, ids: ListOf[str]) -> int:
+    def size_of_executions(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[SizeOfExecutionsParameters],
+    ) -> int:
         """How many bytes the documents of all tasks of several executions have."""
 
     def summarize_tasks(
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        parent_state_id: str | None,
-        status: str | None,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[SummarizeTasksParameters],
     ) -> list[TaskSummary]:
         """One page of the tasks of an execution, or of a parent, oldest first,
         without what they hold.
@@ -328,15 +460,16 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str,
-        usage: Json | None,
-        now: datetime,
+        **parameters: Unpack[SetTaskUsageParameters],
     ) -> TaskState | None:
         """Store merged usage; the row is locked by the caller."""
 
-    def lock_parents(self, session: Session, /, *, workflow_exec_id: str) -> str | None:
+    def lock_parents(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[LockParentsParameters],
+    ) -> str | None:
         """The execution, in which until the transaction ends nobody else can give a
         task another parent.
         """
@@ -345,9 +478,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        ids: ListOf[str],
+        **parameters: Unpack[AncestorsParameters],
     ) -> list[TaskParent]:
         """Tasks and all their ancestors, each with its parent, in no order that
         counts. A ring of parents comes once.
@@ -357,10 +488,7 @@ class TasksQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        task_exec_id: str | None,
-        no_parent: bool | None,
+        **parameters: Unpack[DeepTasksParameters],
     ) -> list[str]:
         """Every 64th level of what is below a task, or below all root tasks; in no
         order that counts.

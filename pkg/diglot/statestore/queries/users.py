@@ -5,10 +5,54 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from diglot.statestore.models import User
 from diglot.stores.session import Session
+
+
+class CreateUserParameters(TypedDict):
+    """Parameters of ``create_user``."""
+
+    id: str
+    email: str
+    role: str
+    now: datetime
+
+
+class UpdateUserParameters(TypedDict):
+    """Parameters of ``update_user``."""
+
+    id: str
+    email: str | None
+    role: str | None
+    now: datetime
+
+
+class GetUserParameters(TypedDict):
+    """Parameters of ``get_user``."""
+
+    id: str
+
+
+class GetUserByEmailParameters(TypedDict):
+    """Parameters of ``get_user_by_email``."""
+
+    email: str
+
+
+class ListUsersParameters(TypedDict):
+    """Parameters of ``list_users``."""
+
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class DeleteUserParameters(TypedDict):
+    """Parameters of ``delete_user``."""
+
+    id: str
 
 
 class UsersQueries(Protocol):
@@ -18,11 +62,7 @@ class UsersQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        id: str,
-        email: str,
-        role: str,
-        now: datetime,
+        **parameters: Unpack[CreateUserParameters],
     ) -> User | None:
         """A new user; the e-mail is normalised by the caller."""
 
@@ -30,18 +70,24 @@ class UsersQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        id: str,
-        email: str | None,
-        role: str | None,
-        now: datetime,
+        **parameters: Unpack[UpdateUserParameters],
     ) -> User | None:
         """Change what is given."""
 
-    def get_user(self, session: Session, /, *, id: str) -> User | None:
+    def get_user(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[GetUserParameters],
+    ) -> User | None:
         """One user by the id."""
 
-    def get_user_by_email(self, session: Session, /, *, email: str) -> User | None:
+    def get_user_by_email(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[GetUserByEmailParameters],
+    ) -> User | None:
         """One user by the e-mail, normalised by the caller: lower() only makes the
         index serve.
         """
@@ -50,10 +96,7 @@ class UsersQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[ListUsersParameters],
     ) -> list[User]:
         """One page of users, newest first."""
 
@@ -70,5 +113,10 @@ class UsersQueries(Protocol):
         transaction ends.
         """
 
-    def delete_user(self, session: Session, /, *, id: str) -> int:
+    def delete_user(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[DeleteUserParameters],
+    ) -> int:
         """Delete a user; the keys go too."""

@@ -5,12 +5,159 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from diglot.sql.encoding import Json, ListOf
 from diglot.statestore.models import WorkflowState, WorkflowSummary
 from diglot.statestore.repositories.rows import RowSize, Stored
 from diglot.stores.session import Session
+
+
+class UpsertWorkflowParameters(TypedDict):
+    """Parameters of ``upsert_workflow``."""
+
+    workflow_exec_id: str
+    workflow_id: str
+    status: str
+    usage: Json | None
+    input: Json | None
+    output: Json | None
+    error: Json | None
+    now: datetime
+
+
+class InsertWorkflowParameters(TypedDict):
+    """Parameters of ``insert_workflow``."""
+
+    workflow_exec_id: str
+    workflow_id: str
+    status: str
+    usage: Json | None
+    input: Json | None
+    output: Json | None
+    error: Json | None
+    now: datetime
+
+
+class UpdateWorkflowParameters(TypedDict):
+    """Parameters of ``update_workflow``."""
+
+    workflow_exec_id: str
+    workflow_id: str
+    status: str
+    usage: Json | None
+    input: Json | None
+    output: Json | None
+    error: Json | None
+    now: datetime
+    version: int
+
+
+class GetWorkflowParameters(TypedDict):
+    """Parameters of ``get_workflow``."""
+
+    workflow_exec_id: str
+
+
+class LockWorkflowParameters(TypedDict):
+    """Parameters of ``lock_workflow``."""
+
+    workflow_exec_id: str
+
+
+class LatestWorkflowParameters(TypedDict):
+    """Parameters of ``latest_workflow``."""
+
+    workflow_id: str
+
+
+class FindByTaskParameters(TypedDict):
+    """Parameters of ``find_by_task``."""
+
+    workflow_id: str
+    task_id: str
+
+
+class FindByAgentParameters(TypedDict):
+    """Parameters of ``find_by_agent``."""
+
+    workflow_id: str
+    agent_id: str
+
+
+class FindByToolParameters(TypedDict):
+    """Parameters of ``find_by_tool``."""
+
+    workflow_id: str
+    tool_id: str
+
+
+class ListWorkflowsParameters(TypedDict):
+    """Parameters of ``list_workflows``."""
+
+    status: str | None
+    workflow_id: str | None
+    ids: ListOf[str] | None
+    created_from: datetime | None
+    created_before: datetime | None
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class SizeWorkflowsParameters(TypedDict):
+    """Parameters of ``size_workflows``."""
+
+    status: str | None
+    workflow_id: str | None
+    ids: ListOf[str] | None
+    created_from: datetime | None
+    created_before: datetime | None
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class SummarizeWorkflowsParameters(TypedDict):
+    """Parameters of ``summarize_workflows``."""
+
+    status: str | None
+    workflow_id: str | None
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class SetWorkflowStatusParameters(TypedDict):
+    """Parameters of ``set_workflow_status``."""
+
+    workflow_exec_id: str
+    status: str
+    now: datetime
+
+
+class SetWorkflowUsageParameters(TypedDict):
+    """Parameters of ``set_workflow_usage``."""
+
+    workflow_exec_id: str
+    usage: Json | None
+    now: datetime
+
+
+class FinishWorkflowParameters(TypedDict):
+    """Parameters of ``finish_workflow``."""
+
+    workflow_exec_id: str
+    status: str
+    output: Json | None
+    error: Json | None
+    now: datetime
+
+
+class DeleteWorkflowParameters(TypedDict):
+    """Parameters of ``delete_workflow``."""
+
+    workflow_exec_id: str
 
 
 class WorkflowsQueries(Protocol):
@@ -20,15 +167,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        workflow_id: str,
-        status: str,
-        usage: Json | None,
-        input: Json | None,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
+        **parameters: Unpack[UpsertWorkflowParameters],
     ) -> Stored | None:
         """Insert, or update all but created_at; the version grows by one."""
 
@@ -36,15 +175,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        workflow_id: str,
-        status: str,
-        usage: Json | None,
-        input: Json | None,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
+        **parameters: Unpack[InsertWorkflowParameters],
     ) -> Stored | None:
         """Insert a new execution; no row when its id is taken."""
 
@@ -52,16 +183,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        workflow_id: str,
-        status: str,
-        usage: Json | None,
-        input: Json | None,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
-        version: int,
+        **parameters: Unpack[UpdateWorkflowParameters],
     ) -> Stored | None:
         """Update if the stored version is still this one; no row otherwise."""
 
@@ -69,8 +191,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
+        **parameters: Unpack[GetWorkflowParameters],
     ) -> WorkflowState | None:
         """One execution by its id."""
 
@@ -78,8 +199,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
+        **parameters: Unpack[LockWorkflowParameters],
     ) -> WorkflowState | None:
         """One execution, which nobody else can change until the transaction ends."""
 
@@ -87,8 +207,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_id: str,
+        **parameters: Unpack[LatestWorkflowParameters],
     ) -> WorkflowState | None:
         """The execution of a workflow that changed last."""
 
@@ -96,9 +215,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_id: str,
-        task_id: str,
+        **parameters: Unpack[FindByTaskParameters],
     ) -> WorkflowState | None:
         """The execution of a workflow with the newest task state of this task."""
 
@@ -106,9 +223,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_id: str,
-        agent_id: str,
+        **parameters: Unpack[FindByAgentParameters],
     ) -> WorkflowState | None:
         """The execution of a workflow with the newest task state of this agent."""
 
@@ -116,9 +231,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_id: str,
-        tool_id: str,
+        **parameters: Unpack[FindByToolParameters],
     ) -> WorkflowState | None:
         """The execution of a workflow with the newest task state of this tool."""
 
@@ -126,15 +239,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        status: str | None,
-        workflow_id: str | None,
-        ids: ListOf[str] | None,
-        created_from: datetime | None,
-        created_before: datetime | None,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[ListWorkflowsParameters],
     ) -> list[WorkflowState]:
         """One page of executions, newest first."""
 
@@ -142,15 +247,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        status: str | None,
-        workflow_id: str | None,
-        ids: ListOf[str] | None,
-        created_from: datetime | None,
-        created_before: datetime | None,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[SizeWorkflowsParameters],
     ) -> list[RowSize]:
         """How many bytes the documents of each execution on a page have: a page ends
         before they are too many.
@@ -160,12 +257,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        status: str | None,
-        workflow_id: str | None,
-        after_created_at: datetime | None,
-        after_id: str | None,
-        limit: int,
+        **parameters: Unpack[SummarizeWorkflowsParameters],
     ) -> list[WorkflowSummary]:
         """One page of executions, newest first, without what they hold."""
 
@@ -173,10 +265,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        status: str,
-        now: datetime,
+        **parameters: Unpack[SetWorkflowStatusParameters],
     ) -> WorkflowState | None:
         """Change the status."""
 
@@ -184,10 +273,7 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        usage: Json | None,
-        now: datetime,
+        **parameters: Unpack[SetWorkflowUsageParameters],
     ) -> WorkflowState | None:
         """Store merged usage; the row is locked by the caller."""
 
@@ -195,16 +281,16 @@ class WorkflowsQueries(Protocol):
         self,
         session: Session,
         /,
-        *,
-        workflow_exec_id: str,
-        status: str,
-        output: Json | None,
-        error: Json | None,
-        now: datetime,
+        **parameters: Unpack[FinishWorkflowParameters],
     ) -> WorkflowState | None:
         """Store how an execution ended; an error that is there already stays unless
         a new one comes.
         """
 
-    def delete_workflow(self, session: Session, /, *, workflow_exec_id: str) -> int:
+    def delete_workflow(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[DeleteWorkflowParameters],
+    ) -> int:
         """Delete an execution; its tasks go too."""

@@ -14,8 +14,7 @@ from diglot.statestore.errors import ApiKeyExpired, ApiKeyNotFound, InvalidApiKe
 from diglot.statestore.models import ApiKey, IssuedKey, Page, User
 from diglot.statestore.repositories import key_format
 from diglot.statestore.repositories.base import Context, page_parameters
-from diglot.statestore.repositories.paging import DEFAULT_LIMIT, after_parameters, page
-from diglot.statestore.repositories.parameters import SecretParameters
+from diglot.statestore.repositories.paging import DEFAULT_LIMIT, page, position
 from diglot.statestore.repositories.validation import check_id, check_name
 from diglot.stores.session import Session
 
@@ -52,10 +51,10 @@ class ApiKeyRepository:
         if expires_at is not None and encode_timestamp(expires_at, "expires_at") <= now:
             raise InvalidValue("expires_at", f"{expires_at.isoformat()} is not in the future")
 
-        def insert(session: Session, secret: SecretParameters) -> ApiKey | None:
+        def insert(session: Session, hash: bytes, prefix: str) -> ApiKey | None:
             id = self._context.new_id()
             return self._keys.create_api_key(
-                session, id=id, user_id=owner, name=name, now=now, expires_at=expires_at, **secret
+                session, id=id, user_id=owner, hash=hash, prefix=prefix, name=name, now=now, expires_at=expires_at
             )
 
         try:
@@ -109,8 +108,9 @@ class ApiKeyRepository:
     def list(self, user_id: str, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page[ApiKey]:
         """One page of a user's keys, newest first: never the secret, never the hash."""
         limit, ask = page_parameters(limit)
+        owner, (created_at, key_id) = check_id(user_id, "user_id"), position(after)
         keys = self._keys.list_api_keys(
-            self._session, user_id=check_id(user_id, "user_id"), limit=ask, **after_parameters(after)
+            self._session, user_id=owner, limit=ask, after_created_at=created_at, after_id=key_id
         )
         return page(keys, limit, lambda key: (key.created_at, key.id))
 
@@ -127,8 +127,8 @@ class ApiKeyRepository:
         check_id(id, "id")
         now = self._context.clock()
 
-        def replace(session: Session, secret: SecretParameters) -> ApiKey | None:
-            rotated = self._keys.rotate_api_key(session, id=id, now=now, **secret)
+        def replace(session: Session, hash: bytes, prefix: str) -> ApiKey | None:
+            rotated = self._keys.rotate_api_key(session, id=id, now=now, hash=hash, prefix=prefix)
             if rotated is None:
                 found = _found(self._keys.get_api_key(session, id=id), id)
                 until = found.expires_at.isoformat(timespec="seconds") if found.expires_at else "just now"
@@ -137,16 +137,16 @@ class ApiKeyRepository:
 
         return self._with_new_secret(replace, id)
 
-    def _with_new_secret(self, store: Callable[[Session, SecretParameters], ApiKey | None], key: str) -> IssuedKey:
+    def _with_new_secret(self, store: Callable[[Session, bytes, str], ApiKey | None], key: str) -> IssuedKey:
         """Stores a new secret; the prefix is unique, so one that is taken (1 in 500 at a million keys) is made anew."""
         for attempt in range(1, _PREFIX_ATTEMPTS + 1):
             secret = key_format.make_key(self._context.random(key_format.RANDOM_BYTES))
-            values: SecretParameters = {"hash": key_format.hash_key(secret), "prefix": key_format.prefix(secret)}
+            hash, prefix = key_format.hash_key(secret), key_format.prefix(secret)
             try:
                 if not self._session.in_transaction:
-                    return IssuedKey(secret, _found(store(self._session, values), key))
+                    return IssuedKey(secret, _found(store(self._session, hash, prefix), key))
                 with self._session.transaction() as savepoint:
-                    return IssuedKey(secret, _found(store(savepoint, values), key))
+                    return IssuedKey(secret, _found(store(savepoint, hash, prefix), key))
             except UniqueViolation:
                 if attempt == _PREFIX_ATTEMPTS:
                     raise

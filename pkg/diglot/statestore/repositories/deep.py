@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diglot.statestore.repositories.parameters import TaskKeys
-
 if TYPE_CHECKING:
-    from diglot.statestore.queries.tasks import TasksQueries
+    from diglot.statestore.queries.tasks import DeleteTasksParameters, TasksQueries
     from diglot.stores.session import Session
 
 
-def delete_in_parts(tx: Session, tasks: TasksQueries, keys: TaskKeys) -> int:
+def delete_in_parts(tx: Session, tasks: TasksQueries, keys: DeleteTasksParameters) -> int:
     """Delete a task with all its descendants; 0 when there is no such task."""
     exec_id = keys["workflow_exec_id"]
     tasks.lock_parents(tx, workflow_exec_id=exec_id)  # nobody moves a task of ours to where it is not to be deleted
     deep = tasks.deep_tasks(tx, no_parent=None, **keys)
-    parts: list[TaskKeys] = [{"workflow_exec_id": exec_id, "task_exec_id": id} for id in deep]
+    parts: list[DeleteTasksParameters] = [{"workflow_exec_id": exec_id, "task_exec_id": id} for id in deep]
     tasks.cut_tasks(tx, parts)
     found = tasks.delete_tasks(tx, [keys])
     tasks.delete_tasks(tx, parts)

@@ -13,7 +13,6 @@ import msgspec
 from diglot.errors import InvalidValue
 from diglot.sql.timestamps import strict_timestamp, timestamp_text
 from diglot.statestore.models import Page
-from diglot.statestore.repositories.parameters import AfterParameters
 from diglot.statestore.repositories.rows import RowSize
 
 DEFAULT_LIMIT = 50
@@ -30,13 +29,13 @@ def check_limit(limit: Any, most: int = MAX_LIMIT) -> int:
     return limit
 
 
-def after_parameters(after: str | None) -> AfterParameters:
-    """The query parameters ``after_created_at`` and ``after_id`` of a cursor. InvalidValue for what is none."""
+def position(after: str | None) -> tuple[datetime | None, str | None]:
+    """The values of ``after_created_at`` and ``after_id`` for a cursor. Raises InvalidValue if it is not a cursor."""
     if after is None:
-        return {"after_created_at": None, "after_id": None}
+        return None, None
     try:
         text, key = _cursor.decode(base64.b64decode(after.encode("ascii"), altchars=b"-_", validate=True))
-        return {"after_created_at": strict_timestamp(text), "after_id": key}
+        return strict_timestamp(text), key
     except (ValueError, AttributeError, UnicodeError, binascii.Error, msgspec.MsgspecError):
         raise InvalidValue("after", "this is not a cursor that a page gave as 'next'") from None
 
@@ -59,14 +58,14 @@ def fitting(sizes: list[RowSize], limit: int, max_bytes: int) -> tuple[int, bool
     return limit, len(sizes) > limit
 
 
-def part(items: list[T], more: bool, position: Callable[[T], tuple[Any, str]]) -> Page[T]:
+def part(items: list[T], more: bool, place: Callable[[T], tuple[Any, str]]) -> Page[T]:
     """A page that may have ended early. ``more``: others follow its last item."""
-    return Page(items, cursor(*position(items[-1])) if more and items else None)
+    return Page(items, cursor(*place(items[-1])) if more and items else None)
 
 
-def page(items: list[T], limit: int, position: Callable[[T], tuple[Any, str]]) -> Page[T]:
-    """A page of items that were asked for with ``limit + 1``; ``position`` gives an item's creation time and id."""
+def page(items: list[T], limit: int, place: Callable[[T], tuple[Any, str]]) -> Page[T]:
+    """A page of items that were asked for with ``limit + 1``; ``place`` gives an item's creation time and id."""
     if len(items) <= limit:
         return Page(items, None)
     items = items[:limit]
-    return Page(items, cursor(*position(items[-1])))
+    return Page(items, cursor(*place(items[-1])))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from diglot.errors import ForeignKeyViolation, InvalidValue, NotNullViolation, TransactionError, UniqueViolation
@@ -27,8 +26,7 @@ from diglot.statestore.models import (
 )
 from diglot.statestore.repositories.base import Context, always, page_parameters
 from diglot.statestore.repositories.deep import delete_in_parts
-from diglot.statestore.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, after_parameters, fitting, page, part
-from diglot.statestore.repositories.parameters import ParentKeys, TaskFilters, TaskKeys, TaskParameters
+from diglot.statestore.repositories.paging import DEFAULT_LIMIT, MAX_LIMIT, fitting, page, part, position
 from diglot.statestore.repositories.parents import Key, parents_first, refuse_rings
 from diglot.statestore.repositories.rows import Stored
 from diglot.statestore.repositories.usage import merge_usage
@@ -42,7 +40,13 @@ from diglot.statestore.repositories.validation import (
 )
 
 if TYPE_CHECKING:
-    from diglot.statestore.queries.tasks import UpsertTasksParameters
+    from diglot.statestore.queries.tasks import (
+        DeleteTasksParameters,
+        InsertTaskParameters,
+        ListTasksParameters,
+        ProgressParameters,
+        UpsertTasksParameters,
+    )
 
 MAX_DEPTH = 100
 MOST_SUMMARIES = 10_000
@@ -65,14 +69,13 @@ class TaskRepository:
         UnknownReference when its execution or its parent does not exist; TaskInOtherWorkflow; InvalidValue when with
         this parent the task would be its own ancestor.
         """
-        state, parameters = task_parameters(state)
-        now = self._clock()
+        state, parameters = task_parameters(state, self._clock())
         try:
-            stored = self._tasks.upsert_task(self._session, now=now, same_parent=True, **parameters)
+            stored = self._tasks.upsert_task(self._session, same_parent=True, **parameters)
             if stored is None:  # it is there, and has another parent
                 with self._session.transaction() as tx:
                     refuse_rings(tx, self._tasks, _parents(parameters))
-                    stored = self._tasks.upsert_task(tx, now=now, same_parent=None, **parameters)
+                    stored = self._tasks.upsert_task(tx, same_parent=None, **parameters)
         except (ForeignKeyViolation, UniqueViolation) as error:
             raise _conflict(state, error) from error
         return _stored(state, always(stored, "tasks.upsert_task"))
@@ -84,10 +87,10 @@ class TaskRepository:
         parents may come after their children.
         """
         now = self._clock()
-        batch: dict[Key, TaskParameters] = {}
+        batch: dict[Key, InsertTaskParameters] = {}
         for i, state in enumerate(states):
             try:
-                _, parameters = task_parameters(state)
+                _, parameters = task_parameters(state, now)
             except InvalidValue as error:
                 raise InvalidValue(f"states[{i}].{error.path}".rstrip("."), error.problem) from error
             check_documents(parameters, self._max_document, f"states[{i}].")
@@ -96,11 +99,11 @@ class TaskRepository:
         ordered = [batch[key] for key in parents_first(parents)]
         try:
             try:
-                self._upsert_all(ordered, now)
+                self._upsert_all(ordered)
             except NotNullViolation:  # a stored task has another parent
                 with self._session.transaction() as tx:
                     refuse_rings(tx, self._tasks, parents)
-                    self._tasks.upsert_tasks(tx, [{**each, "now": now, "same_parent": None} for each in ordered])
+                    self._tasks.upsert_tasks(tx, [{**each, "same_parent": None} for each in ordered])
         except ForeignKeyViolation as error:
             raise UnknownReference(
                 "a task of this batch names an execution or a parent task that does not exist; nothing was written"
@@ -111,8 +114,8 @@ class TaskRepository:
             ) from error
         return len(batch)
 
-    def _upsert_all(self, batch: builtins.list[TaskParameters], now: datetime) -> None:
-        rows: builtins.list[UpsertTasksParameters] = [{**each, "now": now, "same_parent": True} for each in batch]
+    def _upsert_all(self, batch: builtins.list[InsertTaskParameters]) -> None:
+        rows: builtins.list[UpsertTasksParameters] = [{**each, "same_parent": True} for each in batch]
         if not self._session.in_transaction:
             self._tasks.upsert_tasks(self._session, rows)
             return
@@ -125,15 +128,14 @@ class TaskRepository:
         ConcurrentUpdate when somebody was faster; TaskNotFound when there is nothing to update; UnknownReference;
         TaskInOtherWorkflow; InvalidValue when with this parent the task would be its own ancestor.
         """
-        state, parameters = task_parameters(state)
-        now = self._clock()
+        state, parameters = task_parameters(state, self._clock())
         try:
             if not state.version:
-                stored = self._tasks.insert_task(self._session, now=now, **parameters)
+                stored = self._tasks.insert_task(self._session, **parameters)
             else:
                 stored = self._tasks.update_task(
-                    self._session, now=now, version=state.version, same_parent=True, **parameters
-                ) or self._move(parameters, state.version, now)
+                    self._session, version=state.version, same_parent=True, **parameters
+                ) or self._move(parameters, state.version)
         except (ForeignKeyViolation, UniqueViolation) as error:
             raise _conflict(state, error) from error
         if stored is None:
@@ -142,13 +144,13 @@ class TaskRepository:
             )
         return _stored(state, stored)
 
-    def _move(self, parameters: TaskParameters, version: int, now: datetime) -> Stored | None:
+    def _move(self, parameters: InsertTaskParameters, version: int) -> Stored | None:
         """Save a task that has another parent; None where that is not why it was not saved. TaskNotFound."""
         if self.get(parameters["task_exec_id"], parameters["workflow_exec_id"]).version != version:
             return None
         with self._session.transaction() as tx:
             refuse_rings(tx, self._tasks, _parents(parameters))
-            return self._tasks.update_task(tx, now=now, version=version, same_parent=None, **parameters)
+            return self._tasks.update_task(tx, version=version, same_parent=None, **parameters)
 
     def merge_usage(self, task_exec_id: str, usage: Usage, workflow_exec_id: str | None = None) -> TaskState:
         """Add token usage, atomically: of two callers at once both count. TaskNotFound."""
@@ -241,7 +243,8 @@ class TaskRepository:
         limit, ask = page_parameters(limit)
         if no_parent and parent_state_id is not None:
             raise InvalidValue("no_parent", "a task can't both have this parent and have none")
-        filters: TaskFilters = {
+        created_at, id = position(after)
+        filters: ListTasksParameters = {
             "status": None if status is None else check_status(status),
             "workflow_id": check_optional_id(workflow_id, "workflow_id"),
             "workflow_exec_id": check_optional_id(workflow_exec_id, "workflow_exec_id"),
@@ -252,19 +255,21 @@ class TaskRepository:
             "action_id": check_optional_id(action_id, "action_id"),
             "tool_id": check_optional_id(tool_id, "tool_id"),
             "execution_type": None if execution_type is None else check_execution_type(execution_type),
+            "after_created_at": created_at,
+            "after_id": id,
+            "limit": ask,
         }
-        position = after_parameters(after)
         if parent_state_id is not None and workflow_exec_id is None:
             # A parent is of the same execution, and the index of children begins with the execution.
             filters["workflow_exec_id"] = self._execution_of(parent_state_id)
             if filters["workflow_exec_id"] is None:
                 return Page([], None)
         if max_bytes is not None:
-            sizes = self._tasks.size_tasks(self._session, limit=ask, **filters, **position)
-            fit, more = fitting(sizes, limit, max_bytes)
-            fitted = self._tasks.list_tasks(self._session, limit=fit, **filters, **position)
+            sizes = self._tasks.size_tasks(self._session, **filters)
+            filters["limit"], more = fitting(sizes, limit, max_bytes)
+            fitted = self._tasks.list_tasks(self._session, **filters)
             return part(fitted, more, lambda task: (task.created_at, task.task_exec_id))
-        tasks = self._tasks.list_tasks(self._session, limit=ask, **filters, **position)
+        tasks = self._tasks.list_tasks(self._session, **filters)
         return page(tasks, limit, lambda task: (task.created_at, task.task_exec_id))
 
     def summaries(
@@ -280,13 +285,15 @@ class TaskRepository:
         They are small, so a page may have up to 10,000.
         """
         limit, ask = page_parameters(limit, MOST_SUMMARIES)
+        created_at, id = position(after)
         found = self._tasks.summarize_tasks(
             self._session,
             workflow_exec_id=check_id(workflow_exec_id, "workflow_exec_id"),
             parent_state_id=check_optional_id(parent_state_id, "parent_state_id"),
             status=None if status is None else check_status(status),
             limit=ask,
-            **after_parameters(after),
+            after_created_at=created_at,
+            after_id=id,
         )
         return page(found, limit, lambda task: (task.created_at, task.task_exec_id))
 
@@ -342,7 +349,7 @@ class TaskRepository:
 
     # --- keys ---
 
-    def _keys(self, task_exec_id: str, workflow_exec_id: str | None) -> TaskKeys:
+    def _keys(self, task_exec_id: str, workflow_exec_id: str | None) -> DeleteTasksParameters:
         """Both keys of a task; the execution is looked up where it is not given. TaskNotFound."""
         check_id(task_exec_id, "task_exec_id")
         if workflow_exec_id is None:
@@ -351,7 +358,7 @@ class TaskRepository:
                 raise TaskNotFound(task_exec_id)
         return {"workflow_exec_id": check_id(workflow_exec_id, "workflow_exec_id"), "task_exec_id": task_exec_id}
 
-    def _parent(self, parent_state_id: str, workflow_exec_id: str | None) -> ParentKeys | None:
+    def _parent(self, parent_state_id: str, workflow_exec_id: str | None) -> ProgressParameters | None:
         """Both keys of a parent, None where the parent does not exist."""
         try:
             keys = self._keys(check_id(parent_state_id, "parent_state_id"), workflow_exec_id)
@@ -373,7 +380,7 @@ def _found(task: TaskState | None, key: str) -> TaskState:
     return task
 
 
-def _parents(parameters: TaskParameters) -> dict[Key, str | None]:
+def _parents(parameters: InsertTaskParameters) -> dict[Key, str | None]:
     return {(parameters["workflow_exec_id"], parameters["task_exec_id"]): parameters["parent_state_id"]}
 
 

@@ -7,8 +7,7 @@ from diglot.statestore.errors import AlreadyBootstrapped, EmailExists, LastAdmin
 from diglot.statestore.models import IssuedKey, Page, Role, User
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
 from diglot.statestore.repositories.base import Context, always, page_parameters
-from diglot.statestore.repositories.paging import DEFAULT_LIMIT, after_parameters, page
-from diglot.statestore.repositories.parameters import UserChanges
+from diglot.statestore.repositories.paging import DEFAULT_LIMIT, page, position
 from diglot.statestore.repositories.validation import check_id, check_role, fold_email, normalise_email
 from diglot.stores.session import Session
 
@@ -37,22 +36,22 @@ class UserRepository:
     def list(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page[User]:
         """One page of 1 to 1,000 users, newest first; ``after`` is the ``next`` of the page before."""
         limit, ask = page_parameters(limit)
-        users = self._users.list_users(self._session, limit=ask, **after_parameters(after))
+        created_at, id = position(after)
+        users = self._users.list_users(self._session, limit=ask, after_created_at=created_at, after_id=id)
         return page(users, limit, lambda user: (user.created_at, user.id))
 
     def update(self, id: str, email: str | None = None, role: Role | None = None) -> User:
         """Change what is given. UserNotFound; EmailExists; LastAdmin when the only admin would become a user."""
-        changes: UserChanges = {
-            "id": check_id(id, "id"),
-            "email": None if email is None else normalise_email(email),
-            "role": None if role is None else check_role(role),
-        }
+        check_id(id, "id")
+        email = None if email is None else normalise_email(email)
+        if role is not None:
+            check_role(role)
         if role is None or role == "admin":
-            return self._update(self._context, changes)
+            return self._update(self._context, id, email, role)
         with self._session.transaction() as tx:
             context = _on(self._context, tx)
             self._refuse_last_admin(context, id)
-            return self._update(context, changes)
+            return self._update(context, id, email, role)
 
     def delete(self, id: str) -> None:
         """Delete a user with the keys. UserNotFound; LastAdmin for the only admin."""
@@ -80,12 +79,12 @@ class UserRepository:
             user = _create(context, normalised, "admin")
             return user, ApiKeyRepository(context).issue(user.id, key_name)
 
-    def _update(self, context: Context, changes: UserChanges) -> User:
+    def _update(self, context: Context, id: str, email: str | None, role: Role | None) -> User:
         try:
-            user = self._users.update_user(context.session, now=context.clock(), **changes)
+            user = self._users.update_user(context.session, id=id, email=email, role=role, now=context.clock())
         except UniqueViolation as error:
-            raise EmailExists(f"a user with the e-mail address {changes['email']!r} exists already") from error
-        return _found(user, changes["id"])
+            raise EmailExists(f"a user with the e-mail address {email!r} exists already") from error
+        return _found(user, id)
 
     def _refuse_last_admin(self, context: Context, id: str) -> None:
         """Locks the admins, so that two callers can't each remove the other one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from diglot.errors import InvalidValue
 from diglot.sql.canonical_json import MAX_DEPTH, check, check_text, dumps, encode
@@ -24,13 +24,10 @@ from diglot.statestore.models import (
     UsageEntry,
     WorkflowState,
 )
-from diglot.statestore.repositories.parameters import (
-    Documents,
-    TaskFields,
-    TaskParameters,
-    WorkflowFields,
-    WorkflowParameters,
-)
+
+if TYPE_CHECKING:
+    from diglot.statestore.queries.tasks import InsertTaskParameters
+    from diglot.statestore.queries.workflows import InsertWorkflowParameters
 
 MAX_ID_LENGTH = 255
 MAX_ID_BYTES = 880
@@ -146,24 +143,28 @@ def check_error(value: Any, path: str = "error") -> StateError | None:
     return value.replace(details=check(value.details, f"{path}.details", MAX_DEPTH - 1))
 
 
-def workflow_parameters(state: Any) -> tuple[WorkflowState, WorkflowParameters]:
-    """A workflow's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
+def workflow_parameters(state: Any, now: datetime) -> tuple[WorkflowState, InsertWorkflowParameters]:
+    """A workflow's state, normalised, and the parameters of a query that stores it."""
     if not isinstance(state, WorkflowState):
         raise InvalidValue("", f"a WorkflowState is needed, not {type(state).__name__}")
-    fields: WorkflowFields = {
+    parameters: InsertWorkflowParameters = {
         "workflow_exec_id": check_id(state.workflow_exec_id, "workflow_exec_id"),
         "workflow_id": check_id(state.workflow_id, "workflow_id"),
         "status": check_status(state.status),
+        "usage": None,
+        "input": None,
+        "output": None,
+        "error": None,
+        "now": now,
     }
-    state, documents = _with_documents(state, WORKFLOW_OUTPUT_DEPTH)
-    return state, {**fields, **documents}
+    return _with_documents(state, parameters, WORKFLOW_OUTPUT_DEPTH), parameters
 
 
-def task_parameters(state: Any) -> tuple[TaskState, TaskParameters]:
-    """A task's state, normalised, and the query parameters that store it (without ``now`` and ``version``)."""
+def task_parameters(state: Any, now: datetime) -> tuple[TaskState, InsertTaskParameters]:
+    """A task's state, normalised, and the parameters of a query that stores it."""
     if not isinstance(state, TaskState):
         raise InvalidValue("", f"a TaskState is needed, not {type(state).__name__}")
-    fields: TaskFields = {
+    parameters: InsertTaskParameters = {
         "workflow_exec_id": check_id(state.workflow_exec_id, "workflow_exec_id"),
         "task_exec_id": check_id(state.task_exec_id, "task_exec_id"),
         "task_id": check_id(state.task_id, "task_id"),
@@ -175,36 +176,38 @@ def task_parameters(state: Any) -> tuple[TaskState, TaskParameters]:
         "agent_id": check_optional_id(state.agent_id, "agent_id"),
         "action_id": check_optional_id(state.action_id, "action_id"),
         "tool_id": check_optional_id(state.tool_id, "tool_id"),
+        "usage": None,
+        "input": None,
+        "output": None,
+        "error": None,
+        "now": now,
     }
     if state.parent_state_id == state.task_exec_id:
         raise InvalidValue("parent_state_id", f"task {state.task_exec_id!r} can't be its own parent")
     _check_execution_consistency(state)
-    state, documents = _with_documents(state, MAX_DEPTH)
-    return state, {**fields, **documents}
+    return _with_documents(state, parameters, MAX_DEPTH), parameters
 
 
-def _with_documents(state: Any, output_depth: int) -> tuple[Any, Documents]:
-    """The state with its JSON columns made canonical, and their texts: each is checked and encoded once."""
+def _with_documents(state: Any, parameters: InsertTaskParameters | InsertWorkflowParameters, output_depth: int) -> Any:
+    """The state with its JSON columns made canonical; their texts go into ``parameters``, checked and encoded once."""
     usage = check_usage(state.usage)
     input = check_object(state.input, "input")
     output = check_object(state.output, "output", output_depth)
     error = check_error(state.error)
-    documents: Documents = {
-        "usage": None if usage is None else EncodedJson(dumps(usage, "usage")),
-        "input": None if input is None else EncodedJson(encode(input)),
-        "output": None if output is None else EncodedJson(encode(output)),
-        "error": None if error is None else EncodedJson(dumps(error, "error")),
-    }
     if usage is None and input is None and output is None and error is None:
-        return state, documents
-    return state.replace(usage=usage, input=input, output=output, error=error), documents
+        return state
+    parameters["usage"] = None if usage is None else EncodedJson(dumps(usage, "usage"))
+    parameters["input"] = None if input is None else EncodedJson(encode(input))
+    parameters["output"] = None if output is None else EncodedJson(encode(output))
+    parameters["error"] = None if error is None else EncodedJson(dumps(error, "error"))
+    return state.replace(usage=usage, input=input, output=output, error=error)
 
 
-def check_documents(documents: Documents, most: int, path: str) -> None:
+def check_documents(parameters: InsertTaskParameters, most: int, path: str) -> None:
     """TooLarge for a document of more than ``most`` bytes; ``path`` is what stands before its name in the error."""
     for name in _DOCUMENTS:
-        document = documents[name]
-        if document is not None:
+        document = parameters[name]
+        if isinstance(document, EncodedJson):
             check_size(document, path + name, most)
 
 

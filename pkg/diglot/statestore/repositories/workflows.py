@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from diglot.sql.together import call, together
 from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
@@ -14,12 +14,14 @@ from diglot.statestore.models import TERMINAL, Page, Status, TaskState, Usage, W
 from diglot.statestore.repositories.base import Context, always, page_parameters
 from diglot.statestore.repositories.completion import Outcome, Transform, default_output, final_status, transformed
 from diglot.statestore.repositories.deep import cut_all
-from diglot.statestore.repositories.paging import DEFAULT_LIMIT, after_parameters, fitting, page, part
-from diglot.statestore.repositories.parameters import WorkflowFilters
+from diglot.statestore.repositories.paging import DEFAULT_LIMIT, fitting, page, part, position
 from diglot.statestore.repositories.rows import Stored, TaskStatus
 from diglot.statestore.repositories.usage import merge_usage
 from diglot.statestore.repositories.validation import check_id, check_optional_id, check_status, workflow_parameters
 from diglot.stores.session import Session, Store
+
+if TYPE_CHECKING:
+    from diglot.statestore.queries.workflows import ListWorkflowsParameters
 
 _COMPLETE_ATTEMPTS = 50
 
@@ -38,8 +40,8 @@ class WorkflowRepository:
 
     def upsert(self, state: WorkflowState) -> WorkflowState:
         """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one."""
-        state, parameters = workflow_parameters(state)
-        stored = self._workflows.upsert_workflow(self._session, now=self._clock(), **parameters)
+        state, parameters = workflow_parameters(state, self._clock())
+        stored = self._workflows.upsert_workflow(self._session, **parameters)
         return _stored(state, always(stored, "workflows.upsert_workflow"))
 
     def save(self, state: WorkflowState) -> WorkflowState:
@@ -47,12 +49,11 @@ class WorkflowRepository:
 
         ConcurrentUpdate when somebody was faster; WorkflowNotFound when there is nothing to update.
         """
-        state, parameters = workflow_parameters(state)
-        now = self._clock()
+        state, parameters = workflow_parameters(state, self._clock())
         if not state.version:
-            stored = self._workflows.insert_workflow(self._session, now=now, **parameters)
+            stored = self._workflows.insert_workflow(self._session, **parameters)
         else:
-            stored = self._workflows.update_workflow(self._session, now=now, version=state.version, **parameters)
+            stored = self._workflows.update_workflow(self._session, version=state.version, **parameters)
             if stored is None:
                 self.get(state.workflow_exec_id, with_tasks=False)
         if stored is None:
@@ -167,22 +168,25 @@ class WorkflowRepository:
         """
         limit, ask = page_parameters(limit)
         wanted = None if ids is None else [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
-        filters: WorkflowFilters = {
+        created_at, id = position(after)
+        filters: ListWorkflowsParameters = {
             "status": None if status is None else check_status(status),
             "workflow_id": None if workflow_id is None else check_id(workflow_id, "workflow_id"),
             "ids": wanted,
             "created_from": created_from,
             "created_before": created_before,
+            "after_created_at": created_at,
+            "after_id": id,
+            "limit": ask,
         }
-        position = after_parameters(after)
 
         def read(session: Session) -> Page[WorkflowState]:
             if max_bytes is not None:
-                sizes = self._workflows.size_workflows(session, limit=ask, **filters, **position)
-                fit, more = fitting(sizes, limit, max_bytes)
-                fitted = self._workflows.list_workflows(session, limit=fit, **filters, **position)
+                sizes = self._workflows.size_workflows(session, **filters)
+                filters["limit"], more = fitting(sizes, limit, max_bytes)
+                fitted = self._workflows.list_workflows(session, **filters)
                 return part(fitted, more, lambda state: (state.created_at, state.workflow_exec_id))
-            states = self._workflows.list_workflows(session, limit=ask, **filters, **position)
+            states = self._workflows.list_workflows(session, **filters)
             return page(states, limit, lambda state: (state.created_at, state.workflow_exec_id))
 
         if wanted is not None and not wanted:
@@ -209,12 +213,14 @@ class WorkflowRepository:
     ) -> Page[WorkflowSummary]:
         """As ``list``, without what the executions hold: for whoever looks at many, often."""
         limit, ask = page_parameters(limit)
+        created_at, id = position(after)
         found = self._workflows.summarize_workflows(
             self._session,
             status=None if status is None else check_status(status),
             workflow_id=check_optional_id(workflow_id, "workflow_id"),
             limit=ask,
-            **after_parameters(after),
+            after_created_at=created_at,
+            after_id=id,
         )
         return page(found, limit, lambda state: (state.created_at, state.workflow_exec_id))
 

@@ -66,12 +66,14 @@ class Watch:
             return
         if len(running.items) > MOST_WORKFLOWS:
             self._say("many workflows at once on SQLite", running=f"more than {MOST_WORKFLOWS}", advice=_POSTGRES)
-        if statistics["sqlite_file_bytes"] > LARGE_FILE:
-            self._say("the database file is large", bytes=int(statistics["sqlite_file_bytes"]), advice=_POSTGRES)
-        if statistics["sqlite_wal_bytes"] > LARGE_LOG:
+        file_bytes = int(statistics["database_sqlite_file_size_bytes"])
+        if file_bytes > LARGE_FILE:
+            self._say("the database file is large", bytes=file_bytes, advice=_POSTGRES)
+        log_bytes = int(statistics["database_sqlite_wal_size_bytes"])
+        if log_bytes > LARGE_LOG:
             self._say(
                 "the write-ahead log is large",
-                bytes=int(statistics["sqlite_wal_bytes"]),
+                bytes=log_bytes,
                 advice="look for a program that reads the database and never ends",
             )
 

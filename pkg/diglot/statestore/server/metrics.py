@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from diglot.errors import DatabaseError, DiglotError
 from diglot.stores.session import Dialect, Store
+from diglot.stores.statistics import STATISTICS
 
 M = TypeVar("M", Counter, Histogram)
 CONTENT_TYPE = "text/plain; version=0.0.4"
@@ -27,28 +28,6 @@ REFUSALS = ("connections", "connections_of_address", "slow_body", "slow_reader",
 """Why: too many connections in all or of an address, a body or a reader that is too slow, too many bytes of bodies or
 of answers at once."""
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-_GAUGES: dict[Dialect, dict[str, tuple[str, str]]] = {
-    "sqlite": {
-        "sqlite_readers_in_use": ("database_connection_pool_active", "Connections in use."),
-        "sqlite_readers_open": ("database_connection_pool_size", "Connections open."),
-        "sqlite_threads_waiting": ("database_connection_pool_waiting", "Threads that wait for a connection."),
-    },
-    "postgres": {
-        "postgres_connections_in_use": ("database_connection_pool_active", "Connections in use."),
-        "postgres_connections_open": ("database_connection_pool_size", "Connections open."),
-        "postgres_threads_waiting": ("database_connection_pool_waiting", "Threads that wait for a connection."),
-    },
-}
-_WAITED: dict[Dialect, str] = {
-    "sqlite": "sqlite_lock_wait_seconds_total",
-    "postgres": "postgres_pool_wait_seconds_total",
-}
-_OF_FILE = {
-    "sqlite_wal_bytes": ("database_sqlite_wal_size_bytes", "The write-ahead log."),
-    "sqlite_page_count": ("database_sqlite_page_count", "Pages of the database."),
-    "sqlite_file_bytes": ("database_sqlite_file_size_bytes", "The database file."),
-    "sqlite_wal_reset_safe": ("sqlite_wal_reset_safe", "1 unless this SQLite can damage a file (before 3.51.3)."),
-}
 
 
 class Metrics:
@@ -179,15 +158,9 @@ class _Gauges(Collector):
         except (DiglotError, OSError):
             return
         driver = self._store.dialect
-        for key, (name, help_text) in _GAUGES[driver].items():
-            gauge = GaugeMetricFamily(name, help_text, labels=["driver"])
-            gauge.add_metric([driver], found[key])
-            yield gauge
-        waited = CounterMetricFamily(
-            "database_connection_pool_wait_seconds", "Seconds that threads waited for a connection.", labels=["driver"]
-        )
-        waited.add_metric([driver], found[_WAITED[driver]])
-        yield waited
-        for key, (name, help_text) in _OF_FILE.items():
-            if key in found:
-                yield GaugeMetricFamily(name, help_text, value=found[key])
+        for name, value in found.items():
+            declared = STATISTICS[name]
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = kind(name, declared.help, labels=["driver"] if declared.by_driver else [])
+            family.add_metric([driver] if declared.by_driver else [], value)
+            yield family

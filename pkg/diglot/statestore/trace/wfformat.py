@@ -83,7 +83,7 @@ def read_trace(path: str | PathLike[str]) -> Trace:
 
 
 def bundled_trace() -> Trace:
-    """The trace that comes with the package: the project's own test run, recorded by examples/record_trace.py."""
+    """The trace that comes with the package: a small run of the project's own tests, by examples/record_trace.py."""
     recording = resources.files("diglot.statestore.trace") / BUNDLED
     return parse_trace(recording.read_bytes(), f"{BUNDLED!r} of the package")
 

@@ -10,14 +10,16 @@ with open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3))
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from diglot.errors import ConfigurationError
+from diglot.statestore.vectors.providers import PROVIDERS
 from diglot.statestore.vectors.records import Match, Record
 from diglot.statestore.vectors.settings import VectorSettings
 
 if TYPE_CHECKING:
-    from diglot.statestore.vectors.store import Engine, VectorStore
+    from diglot.statestore.vectors.store import VectorStore
     from diglot.stores.settings import PostgresSettings
 
 __all__ = ["Match", "Record", "VectorSettings", "open_vectors"]
@@ -31,32 +33,15 @@ def open_vectors(settings: VectorSettings, database: PostgresSettings | None = N
     DatabaseUnavailable.
     """
     settings.check()
+    provider = PROVIDERS[settings.provider]
     try:
         from diglot.statestore.vectors.store import VectorStore
 
-        return VectorStore(settings, _engine(settings, database))
+        return VectorStore(settings, import_module(provider.module).open_engine(settings, database))
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("numpy", "qdrant_client", "redis"):
+        package = (error.name or "").partition(".")[0]
+        if package not in provider.packages:
             raise
         raise ConfigurationError(
-            f"vectors need the package {error.name.partition('.')[0]}: pip install 'diglot[vectors]'"
+            f"vectors need the package {package}: pip install 'diglot[{provider.extra}]'"
         ) from error
-
-
-def _engine(settings: VectorSettings, database: PostgresSettings | None) -> Engine:
-    """Only the library of the chosen one is imported."""
-    if settings.provider == "pgvector":
-        from diglot.statestore.vectors.pgvector import open_pgvector
-
-        return open_pgvector(settings, database)
-    if settings.provider == "qdrant":
-        from diglot.statestore.vectors.qdrant import open_qdrant
-
-        return open_qdrant(settings)
-    if settings.provider == "redis":
-        from diglot.statestore.vectors.redis import open_redis
-
-        return open_redis(settings)
-    from diglot.statestore.vectors.filesystem import open_filesystem
-
-    return open_filesystem(settings)

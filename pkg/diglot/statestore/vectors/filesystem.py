@@ -21,9 +21,11 @@ from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseFull, Dat
 from diglot.statestore.vectors.checks import Checked
 from diglot.statestore.vectors.log import Log
 from diglot.statestore.vectors.matching import Tokens, Wanted, tokens
+from diglot.statestore.vectors.providers import FilesystemOptions, Metric
 from diglot.statestore.vectors.records import Match
-from diglot.statestore.vectors.settings import FilesystemOptions, Metric, VectorSettings
+from diglot.statestore.vectors.settings import VectorSettings
 from diglot.statestore.vectors.store import l2_score
+from diglot.stores.settings import PostgresSettings
 
 if TYPE_CHECKING:
     from diglot.statestore.vectors.checks import Vector
@@ -64,7 +66,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Begin | Upsert | Delete).decode
 
 
-def open_filesystem(settings: VectorSettings) -> FilesystemEngine:
+def open_engine(settings: VectorSettings, _database: PostgresSettings | None = None) -> FilesystemEngine:
     """ConfigurationError where the file is of another dimension or metric; DatabaseUnavailable, DatabaseDamaged."""
     options = cast(FilesystemOptions, settings.typed_options())
     path = Path(settings.path or f"{DEFAULT_FOLDER}/{settings.id}.vectors")

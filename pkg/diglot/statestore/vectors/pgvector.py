@@ -17,8 +17,9 @@ from diglot.sql.loader import load_queries
 from diglot.sql.together import call, together
 from diglot.statestore.vectors.checks import Checked, in_batches
 from diglot.statestore.vectors.matching import Wanted, json_path
+from diglot.statestore.vectors.providers import PgvectorOptions
 from diglot.statestore.vectors.records import Match
-from diglot.statestore.vectors.settings import PgvectorOptions, VectorSettings
+from diglot.statestore.vectors.settings import VectorSettings
 from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings
@@ -44,7 +45,7 @@ class Collection(msgspec.Struct, frozen=True):
     metric: str
 
 
-def open_pgvector(settings: VectorSettings, database: PostgresSettings | None) -> PgvectorEngine:
+def open_engine(settings: VectorSettings, database: PostgresSettings | None) -> PgvectorEngine:
     """``database`` is used where the settings have no address."""
     if settings.url is not None:
         database = cast(PostgresSettings, parse_url(settings.url))

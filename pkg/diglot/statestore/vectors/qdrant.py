@@ -23,9 +23,11 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseFull, DatabaseTimeout, DatabaseUnavailable
 from diglot.statestore.vectors.checks import Checked, in_batches
 from diglot.statestore.vectors.matching import Wanted, tokens
+from diglot.statestore.vectors.providers import Metric, QdrantOptions
 from diglot.statestore.vectors.records import Match
-from diglot.statestore.vectors.settings import Metric, QdrantOptions, VectorSettings
+from diglot.statestore.vectors.settings import VectorSettings
 from diglot.statestore.vectors.store import l2_score
+from diglot.stores.settings import PostgresSettings
 
 if TYPE_CHECKING:
     from diglot.statestore.vectors.checks import Vector
@@ -40,7 +42,7 @@ _DISTANCES: dict[Metric, models.Distance] = {
 }
 
 
-def open_qdrant(settings: VectorSettings) -> QdrantEngine:
+def open_engine(settings: VectorSettings, _database: PostgresSettings | None = None) -> QdrantEngine:
     """ConfigurationError where the collection is of another dimension or metric; DatabaseUnavailable."""
     options = cast(QdrantOptions, settings.typed_options())
     if settings.url is not None:

@@ -37,8 +37,10 @@ from diglot.errors import (
 )
 from diglot.statestore.vectors.checks import Checked, in_batches
 from diglot.statestore.vectors.matching import Wanted, tokens
+from diglot.statestore.vectors.providers import RedisOptions
 from diglot.statestore.vectors.records import Match
-from diglot.statestore.vectors.settings import RedisOptions, VectorSettings
+from diglot.statestore.vectors.settings import VectorSettings
+from diglot.stores.settings import PostgresSettings
 
 if TYPE_CHECKING:
     from diglot.statestore.vectors.checks import Vector
@@ -65,7 +67,7 @@ class Attributes(msgspec.Struct, frozen=True):
 _attributes = msgspec.json.Decoder(Attributes).decode
 
 
-def open_redis(settings: VectorSettings) -> RedisEngine:
+def open_engine(settings: VectorSettings, _database: PostgresSettings | None = None) -> RedisEngine:
     """ConfigurationError for a Redis without vector sets, or a set that is of another kind."""
     options = cast(RedisOptions, settings.typed_options())
     try:

@@ -251,13 +251,13 @@ class Pool:
     def statistics(self) -> dict[str, float]:
         with self._mutex:
             return {
-                "postgres_pool_max": float(self._most),
-                "postgres_connections_open": float(len(self._links)),
-                "postgres_connections_in_use": float(len(self._links) - len(self._idle)),
-                "postgres_connections_opened_total": float(self.opened),
-                "postgres_connections_lost_total": float(self.lost),
-                "postgres_threads_waiting": float(len(self._waiting)),
-                "postgres_pool_wait_seconds_total": self.waited,
+                "database_connection_pool_max": float(self._most),
+                "database_connection_pool_size": float(len(self._links)),
+                "database_connection_pool_active": float(len(self._links) - len(self._idle)),
+                "database_connections_opened_total": float(self.opened),
+                "database_connections_lost_total": float(self.lost),
+                "database_connection_pool_waiting": float(len(self._waiting)),
+                "database_connection_pool_wait_seconds_total": self.waited,
             }
 
 

@@ -154,7 +154,7 @@ class PostgresStore:
 
     def statistics(self) -> Mapping[str, float]:
         self._session()
-        return self._calls.pool.statistics() | {"postgres_statements_repeated_total": float(self._calls.repeated)}
+        return self._calls.pool.statistics() | {"database_statements_repeated_total": float(self._calls.repeated)}
 
     def close(self) -> None:
         """This thread's open transaction is rolled back; those of other threads get StoreClosed and roll back."""

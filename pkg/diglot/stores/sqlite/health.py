@@ -57,7 +57,7 @@ def health(connections: Connections, reading: Reading, deep: bool, writer: int |
 
 
 def statistics(connections: Connections, reading: Reading) -> dict[str, float]:
-    """Sizes in bytes and pages, connections, waits in seconds."""
+    """The figures of ``stores.statistics`` that SQLite has."""
     with reading() as link:
         try:
             pages, page_size, free = (
@@ -72,15 +72,15 @@ def statistics(connections: Connections, reading: Reading) -> dict[str, float]:
     opened, in_use = connections.readers
     gate = connections.turns.gate
     return {
-        "sqlite_file_bytes": file_bytes,
-        "sqlite_wal_bytes": wal_bytes,
-        "sqlite_page_count": pages,
-        "sqlite_free_pages": free,
-        "sqlite_readers_open": opened,
-        "sqlite_readers_in_use": in_use,
-        "sqlite_threads_waiting": connections.turns.queued,
-        "sqlite_processes_waiting": gate.waiting() if gate is not None else 0,
-        "sqlite_lock_wait_seconds_total": connections.turns.waited,
+        "database_sqlite_file_size_bytes": file_bytes,
+        "database_sqlite_wal_size_bytes": wal_bytes,
+        "database_sqlite_page_count": pages,
+        "database_sqlite_free_pages": free,
+        "database_connection_pool_size": opened,
+        "database_connection_pool_active": in_use,
+        "database_connection_pool_waiting": connections.turns.queued,
+        "database_sqlite_processes_waiting": gate.waiting() if gate is not None else 0,
+        "database_connection_pool_wait_seconds_total": connections.turns.waited,
         "sqlite_wal_reset_safe": float(wal_reset_safe(library().sqlite_version_info)),
     }
 
