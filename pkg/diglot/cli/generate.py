@@ -11,7 +11,7 @@ import click
 from diglot.cli.app import App, pass_app
 
 if TYPE_CHECKING:
-    from diglot.sql.decoding import Models
+    from diglot.sql.models import Models
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diglot.sql.decoding import Models, structs_of
+from diglot.sql.models import Models, structs_of
 from diglot.statestore.repositories import rows
 
 ROW_MODELS: Models = structs_of(rows)
