@@ -37,8 +37,8 @@ from diglot.text_file import shown
 if TYPE_CHECKING:
     from diglot.database import Database
     from diglot.migrate.tree import MigrationTree
-    from diglot.sql.decoding import Models
     from diglot.sql.loader import QuerySet
+    from diglot.sql.models import Models
 
 TREES = ("queries", "migrations", "models", "generated")
 _SECTIONS = ("project", "database", "check")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -190,3 +191,51 @@ def test_a_batch_that_an_interrupt_cuts_short_is_not_stored_by_half(
     ):
         tx.many(insert, [("a",), ("b",)]) if batch == "many" else tx.script(script_of_one)
     assert ids(things) == []
+
+
+def test_a_transaction_that_is_entered_twice_stays_open_and_commits(things: Store) -> None:
+    tx = things.transaction()
+    with tx:
+        add(tx, "a")
+        with pytest.raises(TransactionError, match="has begun already"):
+            tx.__enter__()  # type: ignore[attr-defined]
+        add(tx, "b")
+    assert ids(things) == ["a", "b"]
+
+
+def test_a_snapshot_inside_a_transaction_is_the_transaction(things: Store) -> None:
+    with things.transaction() as tx:
+        add(tx, "a")
+        with tx.snapshot() as inner, inner.transaction() as savepoint:
+            assert ids(inner) == ["a"]
+            add(savepoint, "b")
+        assert ids(tx) == ["a", "b"]
+    with things.snapshot() as snapshot, snapshot.snapshot() as inner:
+        assert ids(inner) == ["a", "b"]
+        with pytest.raises(TransactionError, match="a snapshot only reads"):
+            add(inner, "c")
+    with pytest.raises(TransactionError, match="has ended"):
+        snapshot.snapshot()
+
+
+def test_a_script_is_refused_in_a_snapshot(things: Store) -> None:
+    with things.snapshot() as snapshot, pytest.raises(TransactionError, match="a snapshot only reads"):
+        script(snapshot, "select 1; select 2;")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_error_of_a_child_that_was_forked_in_a_block_is_seen(store: Store) -> None:
+    def leave() -> None:
+        with store.transaction() as tx, tx.transaction():
+            child = os.fork()
+            if child == 0:
+                raise Boom
+            assert os.waitpid(child, 0)[1] == 0
+
+    parent = os.getpid()
+    try:
+        leave()
+    except BaseException as error:
+        if os.getpid() != parent:
+            os._exit(0 if type(error) is Boom else 1)
+        raise

@@ -13,8 +13,8 @@ from diglot.check.sources import SourceFile, source_files
 from diglot.check.texts import same_text
 from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
-from diglot.sql.decoding import Models
 from diglot.sql.header import BASE_TYPES, QuerySource
+from diglot.sql.models import Models
 from diglot.sql.query import Query
 from diglot.sql.row_limits import row_limits
 from diglot.stores.session import DIALECTS

@@ -8,7 +8,6 @@ read of the combinations that show it: no block, each alone, all but each, all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import msgspec
 
@@ -16,11 +15,12 @@ from diglot.check.catalog import Catalog, Kinds, read_catalog
 from diglot.check.engines import Engine, Prepared, Refused, engine
 from diglot.check.finding import Finding
 from diglot.check.lineage import Lineage, Output, Use, derive
-from diglot.check.models import Field, wanted
+from diglot.check.models import wanted
 from diglot.check.sources import SourceFile, source_files
 from diglot.check.variants import Combination, characteristic, combinations, declared
 from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
+from diglot.sql.models import Columns, Models
 from diglot.stores.session import Dialect, Store
 
 CHECK = "prepare"
@@ -85,13 +85,13 @@ class _Checked:
         query: QuerySource,
         dialect: Dialect,
         catalog: Catalog,
-        models: Mapping[str, type[Any]] | None,
+        models: Models | None,
     ) -> None:
         self.file = file
         self.query = query
         self.dialect = dialect
         self.catalog = catalog
-        self.fields = wanted(query, models)
+        self.wanted = wanted(query, models)
         self.parameters = declared(query)
         self.columns: list[Column] | None = None
         self.nullable_fields: list[tuple[tuple[str, str], bool | None]] = []
@@ -182,9 +182,9 @@ class _Checked:
         return Column(name, kinds, output.value.nullable if output is not None else None, engine_type, offset)
 
     def _fits(self, columns: list[Column]) -> Iterator[Finding]:
-        fields = self.fields
-        if fields is None:
+        if self.wanted is None:
             return
+        fields = self.wanted.columns
         if not columns:
             yield self._at("it answers with no columns, but has 'returns:'", "returns")
             return
@@ -194,28 +194,29 @@ class _Checked:
                 message = f"'returns: {self.query.returns}' is one value, but the columns are {names}"
                 yield self._there(columns[1], message)
                 return
-        elif (misfit := self._misfit(columns, fields)) is not None:
+        elif (misfit := self._misfit(columns, self.wanted)) is not None:
             yield misfit
             return
         for column, field in zip(columns, fields, strict=False):
-            if column.kinds is not None and field.kind not in column.kinds:
+            if column.kinds is not None and field.type not in column.kinds:
                 kind = _described(column)
-                yield self._there(column, f"column {column.name!r} is {kind}, but {field.shown} is {field.kind}")
-            if column.nullable is True and not field.nullable:
+                yield self._there(column, f"column {column.name!r} is {kind}, but {field.shown} is {field.type}")
+            if column.nullable is True and not (field.nullable or field.in_optional):
                 yield self._there(column, f"column {column.name!r} may be null, but {field.shown} may not")
             if field.nullable and self.query.suffix != "$":
                 owner = field.owner or self.query.full_name
                 self.nullable_fields.append(((owner, field.name or "its result"), column.nullable))
 
-    def _misfit(self, columns: list[Column], fields: list[Field]) -> Finding | None:
+    def _misfit(self, columns: list[Column], wanted: Columns) -> Finding | None:
         """Names that are not the model's, in its order."""
+        fields = wanted.columns
         for column, field in zip(columns, fields, strict=False):
             if column.name != field.name:
                 return self._there(column, f"column {column.name!r} is where {field.shown} should be")
         if len(columns) > len(fields):
             extra = columns[len(fields)]
             return self._there(extra, f"column {extra.name!r} is more than {self.query.returns} has fields")
-        missing = [f.name or "" for f in fields[len(columns) :] if not f.optional]
+        missing = [column.name or "" for column in wanted.missing(len(columns))]
         if missing:
             return self._at(f"the columns {', '.join(missing)} of {self.query.returns} are missing", "returns")
         return None

@@ -8,8 +8,8 @@ import sys
 import msgspec
 
 from diglot.errors import QueryFileError
-from diglot.sql.decoding import Models
 from diglot.sql.header import QuerySource
+from diglot.sql.models import Models
 
 WIDTH = 88
 _OWN = frozenset({"Any", "Iterable", "Json", "ListOf", "Protocol", "Session", "TypedDict", "Unpack", "datetime"})

@@ -1,56 +1,37 @@
 """From rows to models: a decoder is compiled once for a model and a dialect, and works by position.
 
-A model is a msgspec Struct whose fields stand in the order of the columns. A field whose type is itself a row model
-takes that model's columns; any other Struct, list or dict is a JSON column. The names of the columns are compared
-with the fields when a query answers for the first time (``check_columns``), not on every call.
+``models`` says which columns a model has. The names of the columns are compared with the fields when a query answers
+for the first time (``check_columns``), not on every call.
 """
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from diglot.errors import QueryResultError
 from diglot.sql import canonical_json
+from diglot.sql.header import BASE_TYPES
+from diglot.sql.models import Column, Columns, Models, RowModel, row_model
 from diglot.sql.timestamps import timestamp_from_text
 from diglot.stores.session import Dialect, Row
 
-Models = Mapping[str, type[msgspec.Struct]]
 Convert = Callable[[Any], Any]
-
-_SCALARS: dict[str, type] = {
-    "text": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "bytes": bytes,
-    "timestamp": datetime,
-    "json": dict,
-}
-
-
-def structs_of(module: types.ModuleType) -> dict[str, type[msgspec.Struct]]:
-    """The structs that a module defines or imports, by the names that they have there."""
-    return {name: value for name, value in vars(module).items() if is_struct(value)}
-
-
-def is_struct(value: object) -> TypeGuard[type[msgspec.Struct]]:
-    return isinstance(value, type) and issubclass(value, msgspec.Struct) and value is not msgspec.Struct
+Part = tuple[int, int, Convert | None]
+"""Where the columns of a field begin and end, and what converts them. A nested model, which gets the part of the row,
+always has a conversion; a column, which gets its value, has ``end`` 0."""
 
 
 class Decoder:
     """Makes a model (or a plain value) of a row. ``columns`` are the names that the row must have, in order."""
 
-    __slots__ = ("build", "columns", "optional")
+    __slots__ = ("_wanted", "build", "columns")
 
-    def __init__(self, columns: list[str], optional: int, build: Callable[[Row], Any]) -> None:
-        self.columns = columns
-        self.optional = optional
-        """How many fields at the end of the model have a default and need no column."""
+    def __init__(self, wanted: Columns, build: Callable[[Row], Any]) -> None:
+        self._wanted = wanted
+        self.columns = [column.name for column in wanted.columns if column.name is not None]
         self.build = build
 
     def rows(self, rows: list[Row], query: str) -> list[Any]:
@@ -65,8 +46,7 @@ class Decoder:
 
     def check_columns(self, found: list[str], query: str) -> None:
         """QueryResultError where the columns of an answer are not the fields of the model, in their order."""
-        needed = self.columns[: len(self.columns) - self.optional]
-        if self.columns and not (found == self.columns[: len(found)] and len(found) >= len(needed)):
+        if self.columns and (found != self.columns[: len(found)] or self._wanted.missing(len(found))):
             raise QueryResultError(
                 f"query {query} answers with the columns ({', '.join(found)}) but its model has the fields "
                 f"({', '.join(self.columns)})"
@@ -81,49 +61,44 @@ class Decoders:
     def __init__(self, dialect: Dialect, models: Models) -> None:
         self._dialect = dialect
         self._models = models
-        self._row_models = frozenset(models.values())
         self._compiled: dict[type[msgspec.Struct], Decoder] = {}
 
     def of(self, returns: str) -> Decoder:
         """The decoder of what ``-- returns:`` names: a model or a type. KeyError where it is neither."""
-        if returns not in _SCALARS:
+        if returns not in BASE_TYPES:
             return self._of_model(self._models[returns])
-        convert = _converter(_SCALARS[returns], self._dialect)
+        column = Column(None, returns, nullable=True, python_type=Any)
+        convert = _converter(column, self._dialect)
 
         def value(row: Row) -> Any:
             found = row[0]
             return found if convert is None or found is None else convert(found)
 
-        return Decoder([], 0, value)
+        return Decoder(Columns((column,), (1,)), value)
 
     def _of_model(self, model: type[msgspec.Struct]) -> Decoder:
         found = self._compiled.get(model)
         if found is None:
-            found = self._compiled[model] = self._compile(model)
+            row = row_model(model, self._models)
+            found = self._compiled[model] = Decoder(row.columns, _builder(row, self._dialect))
         return found
 
-    def _compile(self, model: type[msgspec.Struct]) -> Decoder:
-        columns: list[str] = []
-        converts: list[tuple[int, Convert]] = []
-        nested: dict[int, tuple[int, Decoder]] = {}
-        hints = get_type_hints(model)
-        optional = 0
-        for field in msgspec.structs.fields(model):
-            kind = _without_none(hints[field.name])
-            if isinstance(kind, type) and kind in self._row_models:
-                inner = self._of_model(kind)
-                nested[len(columns)] = (len(columns) + len(inner.columns), inner)
-                columns.extend(inner.columns)
-                continue
-            convert = _converter(kind, self._dialect)
-            if convert is not None:
-                converts.append((len(columns), convert))
-            columns.append(field.name)
-            has_default = field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
-            optional = optional + 1 if has_default else 0
-        if nested:
-            return Decoder(columns, 0, _nested_builder(model, dict(converts), nested))
-        return Decoder(columns, optional, _flat_builder(model, converts))
+
+def _builder(row: RowModel, dialect: Dialect) -> Callable[[Row], Any]:
+    parts: list[Part] = []
+    at = 0
+    for field in row.fields:
+        if isinstance(field, Column):
+            parts.append((at, 0, _converter(field, dialect)))
+            at += 1
+        else:
+            inner = field.row.columns.columns
+            build = _builder(field.row, dialect)
+            parts.append((at, at + len(inner), _or_none(build, inner) if field.nullable else build))
+            at += len(inner)
+    if any(end for _, end, _ in parts):
+        return _nested_builder(row.model, parts)
+    return _flat_builder(row.model, [(at, convert) for at, _, convert in parts if convert is not None])
 
 
 def _flat_builder(model: type[msgspec.Struct], converts: list[tuple[int, Convert]]) -> Callable[[Row], Any]:
@@ -144,42 +119,46 @@ def _flat_builder(model: type[msgspec.Struct], converts: list[tuple[int, Convert
     return build
 
 
-def _nested_builder(
-    model: type[msgspec.Struct], converts: Mapping[int, Convert], nested: Mapping[int, tuple[int, Decoder]]
-) -> Callable[[Row], Any]:
+def _nested_builder(model: type[msgspec.Struct], parts: list[Part]) -> Callable[[Row], Any]:
+    width = max(end or at + 1 for at, end, _ in parts)
+
     def build(row: Row) -> Any:
+        if len(row) > width:
+            raise ValueError(f"{len(row)} columns instead of {width}")
         values: list[Any] = []
-        at = 0
-        while at < len(row):
-            if at in nested:
-                end, inner = nested[at]
-                values.append(inner.build(row[at:end]))
-                at = end
-                continue
-            value = row[at]
-            convert = converts.get(at)
+        for at, end, convert in parts:
+            if at >= len(row):
+                break  # a field at the end that has a default and no column
+            value = row[at:end] if end else row[at]
             values.append(value if convert is None or value is None else convert(value))
-            at += 1
         return model(*values)
 
     return build
 
 
-def _converter(kind: Any, dialect: Dialect) -> Convert | None:
-    """What makes a column's value of a driver's; None where the driver's is the value already."""
-    if kind is datetime:
+def _or_none(build: Callable[[Row], Any], columns: tuple[Column, ...]) -> Callable[[Row], Any]:
+    """None where all columns are null, as they are after a left join that found nothing."""
+    needed = [(at, column.shown) for at, column in enumerate(columns) if not (column.nullable or column.in_optional)]
+
+    def build_or_none(row: Row) -> Any:
+        if row.count(None) == len(row):
+            return None
+        for at, shown in needed:
+            if row[at] is None:
+                raise ValueError(f"{shown} is null, but other columns of the same nested model are not")
+        return build(row)
+
+    return build_or_none
+
+
+def _converter(column: Column, dialect: Dialect) -> Convert | None:
+    """Converts the driver's value to the field's type; None if no conversion is needed."""
+    if column.type == "timestamp":
         return timestamp_from_text if dialect == "sqlite" else None
-    if kind is bool:
+    if column.type == "bool":
         return bool if dialect == "sqlite" else None
-    if kind in (str, int, float, bytes) or get_origin(kind) is Literal:
+    if column.type != "json":
         return None
     if dialect == "sqlite":  # the text as we wrote it, its floats too
-        return canonical_json.exact_loader(kind)
-    return canonical_json.loader(kind)
-
-
-def _without_none(hint: Any) -> Any:
-    if get_origin(hint) not in (Union, types.UnionType):
-        return hint
-    kinds = [k for k in get_args(hint) if k not in (types.NoneType, msgspec.UnsetType)]
-    return kinds[0] if len(kinds) == 1 else Any
+        return canonical_json.exact_loader(column.python_type)
+    return canonical_json.loader(column.python_type)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from diglot.errors import ConfigurationError
-from diglot.sql.decoding import Models, is_struct, structs_of
+from diglot.sql.models import Models, is_struct, structs_of
 
 
 def load_models(named: str, folder: Path) -> Models:

@@ -73,6 +73,11 @@ class Session(Protocol):
         """A transaction; inside a transaction, a savepoint. Commits at the end, rolls back on any exception."""
         ...
 
+    def snapshot(self) -> AbstractContextManager[Session]:
+        """A read-only transaction in which every statement sees the same state. Inside a transaction or a snapshot,
+        that session itself."""
+        ...
+
 
 class Check(msgspec.Struct, frozen=True):
     """One finding of a health check; ``milliseconds`` is how long it took."""
@@ -102,10 +107,6 @@ class Store(Session, Protocol):
     @property
     def server_version(self) -> str:
         """The engine and its version, ``SQLite 3.53.4`` or ``PostgreSQL 18.4``."""
-        ...
-
-    def snapshot(self) -> AbstractContextManager[Session]:
-        """A read-only transaction in which every statement sees the same state."""
         ...
 
     def health(self, *, deep: bool = True) -> Health:

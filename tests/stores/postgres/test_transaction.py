@@ -22,8 +22,8 @@ from diglot.errors import (
 )
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.postgres.transaction import Transaction
 from diglot.stores.session import Session, Statement
+from diglot.stores.transaction import Transaction
 from diglot.stores.url import parse_url
 
 SCHEMA = """

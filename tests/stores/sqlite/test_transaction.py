@@ -24,7 +24,7 @@ from diglot.stores.sqlite.connection import Link
 from diglot.stores.sqlite.gate import Gate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
-from diglot.stores.sqlite.transaction import Transaction
+from diglot.stores.transaction import Transaction
 from tests.stores.sqlite.workload import ENDLESS, read, write
 
 pytestmark = pytest.mark.sqlite
@@ -309,7 +309,7 @@ def test_busy_inside_a_transaction_asks_to_run_it_again(tmp_path: Path) -> None:
         other = library().connect(path, isolation_level=None)
         with pytest.raises(SerializationFailure), store.transaction() as transaction:
             # What was read is overtaken by another writer before the first write: SQLITE_BUSY_SNAPSHOT.
-            connection = transaction.link.connection  # type: ignore[union-attr]
+            connection = transaction.unit.link.connection  # type: ignore[union-attr]
             connection.execute("rollback")
             connection.execute("begin deferred")
             transaction.rows(ALL)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from diglot.sql.together import call, together
 from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
@@ -18,7 +17,7 @@ from diglot.statestore.repositories.paging import DEFAULT_LIMIT, fitting, page, 
 from diglot.statestore.repositories.rows import Stored, TaskStatus
 from diglot.statestore.repositories.usage import merge_usage
 from diglot.statestore.repositories.validation import check_id, check_optional_id, check_status, workflow_parameters
-from diglot.stores.session import Session, Store
+from diglot.stores.session import Session
 
 if TYPE_CHECKING:
     from diglot.statestore.queries.workflows import ListWorkflowsParameters
@@ -193,7 +192,7 @@ class WorkflowRepository:
             return Page([], None)
         if not with_tasks:
             return read(self._session)
-        with _snapshot(self._session) as snapshot:
+        with self._session.snapshot() as snapshot:
             found = read(snapshot)
             if not found.items:
                 return found
@@ -282,15 +281,10 @@ class WorkflowRepository:
     def _first(self, find: Callable[[Session], WorkflowState | None], key: str, with_tasks: bool) -> WorkflowState:
         if not with_tasks:
             return _found(find(self._session), key)
-        with _snapshot(self._session) as snapshot:
+        with self._session.snapshot() as snapshot:
             state = _found(find(snapshot), key)
             tasks = self._tasks.latest_tasks(snapshot, workflow_exec_id=state.workflow_exec_id)
             return state.replace(tasks=_by_task_id(tasks))
-
-
-def _snapshot(session: Session) -> AbstractContextManager[Session]:
-    """A snapshot of a store; a transaction is as consistent as its isolation level already."""
-    return nullcontext(session) if session.in_transaction else cast(Store, session).snapshot()
 
 
 def _by_task_id(tasks: list[TaskState]) -> dict[str, TaskState]:

@@ -64,6 +64,11 @@ class MeasuredSession:
                 self._metrics.error(error)
             raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        with self._session.snapshot() as session:
+            yield MeasuredSession(session, self._metrics)
+
     def _measured(self, statement: Statement, run: Callable[[], T]) -> T:
         started = time.perf_counter()
         error: BaseException | None = None
@@ -94,11 +99,6 @@ class MeasuredStore(MeasuredSession):
     @property
     def server_version(self) -> str:
         return self._store.server_version
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        with self._store.snapshot() as session:
-            yield MeasuredSession(session, self._metrics)
 
     def health(self, *, deep: bool = True) -> Health:
         return self._store.health(deep=deep)

@@ -23,10 +23,10 @@ from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import INFINITE, Link, location
 from diglot.stores.postgres.migration import migration_connection
 from diglot.stores.postgres.statements import After, Before, Run
-from diglot.stores.postgres.transaction import SNAPSHOT, Savepoint, Snapshot, Transaction
-from diglot.stores.postgres.unit import Unit
+from diglot.stores.postgres.unit import SNAPSHOT, PostgresUnit
 from diglot.stores.session import Dialect, Health, Row, Statement, Values
 from diglot.stores.settings import PostgresSettings
+from diglot.stores.transaction import ENDED, Savepoint, Snapshot, Transaction
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class PostgresStore:
         self.settings = settings
         self._deadline = settings.deadline
         self._calls = Calls(settings)
-        self._open: dict[int, Transaction] = {}
+        self._open: dict[int, Transaction[PostgresUnit]] = {}
         """What each thread has open."""
 
     # --- statements by themselves --------------------------------------------------------------------------
@@ -113,11 +113,11 @@ class PostgresStore:
 
     # --- units of work -------------------------------------------------------------------------------------
 
-    def transaction(self) -> Transaction | Savepoint:
+    def transaction(self) -> Transaction[PostgresUnit] | Savepoint[PostgresUnit]:
         session = self._session()
         return session.transaction() if session is not None else Transaction(self)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot[PostgresUnit]:
         self._outside(None)
         return Snapshot(self)
 
@@ -183,7 +183,7 @@ class PostgresStore:
         if locks:
             raise TransactionError("it locks rows, so it runs only in a transaction", query=query)
 
-    def _session(self) -> Transaction | None:
+    def _session(self) -> Transaction[PostgresUnit] | None:
         """What this thread has open; every call that is not ``rows`` comes past here."""
         if self._calls.pid != os.getpid():
             self._calls.after_fork()
@@ -193,14 +193,18 @@ class PostgresStore:
 
     # --- for transactions (Units) --------------------------------------------------------------------------
 
-    def take(self, session: Transaction, begin: str, *, read_only: bool) -> Unit:
+    def take(self, session: Transaction[PostgresUnit]) -> PostgresUnit:
         self._outside(None)
-        link = self._calls.take(time.monotonic() + self._deadline, writes=not read_only)
-        unit = Unit(link, self._calls, begin, read_only=read_only)
+        link = self._calls.take(time.monotonic() + self._deadline, writes=not session.read_only)
+        unit = PostgresUnit(link, self._calls, read_only=session.read_only)
         self._open[unit.thread] = session
         return unit
 
-    def give_back(self, unit: Unit) -> None:
+    def clear(self, session: Transaction[PostgresUnit], unit: PostgresUnit | None) -> None:
+        if unit is not None and unit.failed != ENDED:
+            self.give_back(unit)
+
+    def give_back(self, unit: PostgresUnit) -> None:
         self._open.pop(unit.thread, None)
         lost = unit.lost
         unit.end()

@@ -1,57 +1,71 @@
-"""What the sessions of one transaction share: a connection, what has still to be sent on it, whether it can go on."""
+"""A transaction or a snapshot on one PostgreSQL connection: what has still to be sent on it, and how it fails.
+
+BEGIN and SAVEPOINT are sent with the first statement after them; a transaction without one sends nothing.
+"""
 
 from __future__ import annotations
 
 import os
-from threading import get_ident
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from diglot.errors import DatabaseReadOnly, OutcomeUnknown, TransactionError
+from diglot.stores.postgres import statements
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.errors import is_read_only, is_stale_plan
 from diglot.stores.postgres.statements import After, Before, Run, Unreadable, origin
+from diglot.stores.session import Row, Statement, Values
+from diglot.stores.transaction import FORKED, Mark, Unit
 
 T = TypeVar("T")
-ENDED = "the transaction has ended"
-ENDED_BY_STATEMENT = "a statement ended the transaction: leave COMMIT and ROLLBACK to the block"
+# Not "read write": a database that its operator made read-only stays so. Each statement sees what was committed before.
+TRANSACTION = "begin isolation level read committed"
+SNAPSHOT = "begin isolation level repeatable read read only"
 
 
-class Mark:
-    """A savepoint. ``name`` is its name on the server."""
+class PostgresUnit(Unit):
+    """``lost``: the connection is gone, and with it the transaction."""
 
-    __slots__ = ("name",)
+    __slots__ = ("before", "calls", "link", "stale", "wrote")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class Unit:
-    """A transaction or a snapshot; savepoints are commands in it."""
-
-    __slots__ = ("before", "calls", "failed", "link", "lost", "marks", "pid", "read_only", "stale", "thread", "wrote")
-
-    def __init__(self, link: Link, calls: Calls, begin: str, *, read_only: bool) -> None:
+    def __init__(self, link: Link, calls: Calls, *, read_only: bool) -> None:
+        super().__init__(read_only=read_only)
         self.link = link
         self.calls = calls
-        self.thread = get_ident()
-        self.pid = os.getpid()
-        self.read_only = read_only
-        self.before = [begin, *link.local]
+        self.before = [SNAPSHOT if read_only else TRANSACTION, *link.local]
         """To be sent with the next statement, in this order."""
-        self.marks: list[Mark] = []
-        """The savepoints that are open, the outermost first."""
-        self.failed: str | None = None
-        """Why nothing more can run until a rollback."""
-        self.lost = False
-        """The connection is gone, and with it the transaction."""
         self.stale = False
         """A prepared statement no longer fits the schema."""
         self.wrote = False
 
+    def begin(self) -> None:
+        """Nothing yet: BEGIN is sent with the first statement."""
+
     # --- statements ----------------------------------------------------------------------------------------
 
-    def run(self, query: str | None, run: Run[T], statement: Any, values: Any) -> T:
+    def rows(self, statement: Statement, values: Values) -> list[Row]:
+        return self._run(statement.query, statements.rows, statement, values, writes=statement.writes)
+
+    def count(self, statement: Statement, values: Values) -> int:
+        return self._run(statement.query, statements.count, statement, values, writes=statement.writes)
+
+    def columns(self, statement: Statement, values: Values) -> tuple[list[str], list[Row]]:
+        return self._run(statement.query, statements.columns, statement, values, writes=statement.writes)
+
+    def many(self, statement: Statement, batch: Sequence[Values]) -> int:
+        return self._run(statement.query, statements.many, statement, batch, writes=statement.writes)
+
+    def script(self, statement: Statement) -> None:
+        self._run(statement.query, statements.script, statement, (), writes=True)
+
+    def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
+        writes = any(statement.writes for statement, _ in calls)
+        return self._run(calls[0][0].query, _together, calls, (), writes=writes)
+
+    def _run(self, query: str | None, run: Run[T], statement: Any, values: Any, *, writes: bool) -> T:
+        self._refuse_fork_and_close(query)
+        self.wrote = self.wrote or writes
         self.before += self.calls.before(self.link, statement, values, run)
         before = self.before[:]
         try:
@@ -62,14 +76,18 @@ class Unit:
                     raise
                 answer = self._call(run, statement, values)
         except Exception as error:
-            raise self.failure(error, query) from origin(error)
+            raise self._failure(error, query) from origin(error)
         except BaseException as interruption:
             self.failed = type(interruption).__name__
             raise
         if self.link.idle:
-            self.failed = ENDED_BY_STATEMENT
-            raise TransactionError(ENDED_BY_STATEMENT, query=query)
+            raise self.ended_by(query)
         return answer
+
+    def _refuse_fork_and_close(self, query: str | None) -> None:
+        if self.pid != os.getpid():
+            raise TransactionError(f"this transaction {FORKED}", query=query)
+        self.calls.refuse_closed(query)
 
     def command(self, text: str) -> str:
         """COMMIT, ROLLBACK and the like, in a round trip of their own."""
@@ -79,7 +97,7 @@ class Unit:
         finally:
             self.calls.end(self.link)
 
-    def failure(self, error: Exception, query: str | None) -> Exception:
+    def _failure(self, error: Exception, query: str | None) -> Exception:
         """The error of ours, after which nothing more can run, unless the statement itself went well."""
         failure, lost = self.calls.failure(
             self.link, error, query, "; the transaction is rolled back, nothing of it was stored"
@@ -127,11 +145,10 @@ class Unit:
         self._call(_forget_plans, None, None)
         return True
 
-    # --- its end -------------------------------------------------------------------------------------------
+    # --- its end and its savepoints ------------------------------------------------------------------------
 
-    def commit(self) -> None:
-        if self.marks:
-            raise TransactionError("a savepoint in the transaction has not ended: end it first; nothing was stored")
+    def _commit(self) -> None:
+        self.calls.refuse_closed(None)
         if self._nothing_was_sent:
             return
         try:
@@ -146,45 +163,29 @@ class Unit:
         if answer != "COMMIT":
             raise TransactionError("PostgreSQL rolled the transaction back at COMMIT: nothing of it was stored")
 
-    def end(self) -> None:
-        """Its connection is given back: whoever still holds a session of it can't do anything with it."""
-        self.failed = ENDED
-        self.lost = True
-
-    # --- savepoints ----------------------------------------------------------------------------------------
-
-    def savepoint(self) -> Mark:
-        name = f"diglot_{len(self.marks) + 1}"
-        if f"release savepoint {name}" in self.before:
+    def _set(self, mark: Mark) -> None:
+        self._refuse_fork_and_close(None)
+        if f"release savepoint {mark.name}" in self.before:
             # If that release fails, rolling back to this name would undo the block before, which has ended well.
-            name += "_next"
-        mark = Mark(name)
-        self.marks.append(mark)
-        self.before.append(f"savepoint {name}")
-        return mark
+            mark.name += "_next"
+        self.before.append(f"savepoint {mark.name}")
 
-    def release(self, mark: Mark) -> None:
-        self.marks.remove(mark)
+    def _release(self, mark: Mark) -> None:
         if not self._unsend(mark):
             self.before.append(f"release savepoint {mark.name}")
 
-    def rollback_to(self, mark: Mark) -> None:
-        """Undo what was done since the savepoint. If that fails, ``failed`` is set, and the block outside undoes it."""
-        # Savepoints inside of it that are still open are undone with it.
-        del self.marks[self.marks.index(mark) :]
-        if self.lost:
-            return
-        if not self._unsend(mark):
-            self.failed = self.failed or "it was not rolled back"
-            self.before.clear()  # all of it was to be sent inside of the savepoint
-            try:
-                self.command(f"rollback to savepoint {mark.name}; release savepoint {mark.name}")
-                if self.stale:
-                    self._call(_forget_plans, None, None)
-            except Exception as error:
-                self.failure(error, None)  # the block's own error is the one to be seen
-                return
-        self.failed = None
+    def _undo(self, mark: Mark) -> bool:
+        if self._unsend(mark):
+            return True
+        self.before.clear()  # all of it was to be sent inside of the savepoint
+        try:
+            self.command(f"rollback to savepoint {mark.name}; release savepoint {mark.name}")
+            if self.stale:
+                self._call(_forget_plans, None, None)
+        except Exception as error:
+            self._failure(error, None)  # the block's own error is the one to be seen
+            return False
+        return True
 
     def _unsend(self, mark: Mark) -> bool:
         """If the savepoint was not sent yet, nothing after it was either: forget all of it."""
@@ -197,3 +198,7 @@ class Unit:
 
 def _forget_plans(link: Link, _statement: Any, _values: Any, _before: Before = (), _after: After = ()) -> None:
     link.forget_plans()
+
+
+def _together(link: Link, calls: Any, _values: Any, before: Before = (), after: After = ()) -> list[list[Row]]:
+    return statements.together(link, calls, before, after)

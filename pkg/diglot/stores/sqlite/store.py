@@ -24,7 +24,8 @@ from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
 from diglot.stores.sqlite.maintenance import Checkpoint, Migrating, checkpoint, migrating, optimize
 from diglot.stores.sqlite.memory import MemoryConnections
 from diglot.stores.sqlite.path import MEMORY, Identity
-from diglot.stores.sqlite.transaction import Savepoint, Snapshot, Transaction, Unit
+from diglot.stores.sqlite.unit import SQLiteUnit
+from diglot.stores.transaction import Savepoint, Snapshot, Transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,7 +61,7 @@ class SQLiteStore:
         self.connections: FileConnections | MemoryConnections = (
             MemoryConnections(settings) if settings.path == MEMORY else FileConnections(settings)
         )
-        self._open: dict[int, Transaction | Migrating] = {}
+        self._open: dict[int, Transaction[SQLiteUnit] | Migrating] = {}
         """What each thread has open."""
         fork.watch(self)
 
@@ -114,11 +115,11 @@ class SQLiteStore:
 
     # --- units of work -------------------------------------------------------------------------------------
 
-    def transaction(self) -> Transaction | Savepoint:
+    def transaction(self) -> Transaction[SQLiteUnit] | Savepoint[SQLiteUnit]:
         session = self._session(get_ident())
         return session.transaction() if session is not None else Transaction(self)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot[SQLiteUnit]:
         self._outside(None)
         return Snapshot(self)
 
@@ -217,7 +218,7 @@ class SQLiteStore:
         """A connection to look at the database with: this thread's own while it has something open."""
         session = self._session(get_ident())
         if session is not None:
-            yield session.link
+            yield session.link if isinstance(session, Migrating) else session.unit.link
             return
         link, give = self.connections.lease()
         try:
@@ -233,33 +234,37 @@ class SQLiteStore:
         if locks:
             raise TransactionError("it locks rows, so it runs only in a transaction", query=query)
 
-    def _session(self, thread: int) -> Transaction | Migrating | None:
+    def _session(self, thread: int) -> Transaction[SQLiteUnit] | Migrating | None:
         session = self._open.get(thread)
         return session if session is not None and session.active else None
 
     # --- for transactions (Units) --------------------------------------------------------------------------
 
-    def take(self, session: Transaction, thread: int) -> Unit:
+    def take(self, session: Transaction[SQLiteUnit]) -> SQLiteUnit:
         self._outside(None)
         connections = self.connections
+        thread = get_ident()
         self._open[thread] = session
         try:
             if session.read_only:
-                reader, give = connections.lease()
-                return Unit(reader, thread, lambda: give(reader), lambda: connections.drop(reader, thread))
-            writer = connections.take(thread, self.settings.lock_timeout)
-            return Unit(writer, thread, lambda: connections.give(thread), lambda: connections.drop(writer, thread))
+                link, give = connections.lease()
+                return SQLiteUnit(link, lambda: give(link), lambda: connections.drop(link, thread), read_only=True)
+            link = connections.take(thread, self.settings.lock_timeout)
+            return SQLiteUnit(
+                link, lambda: connections.give(thread), lambda: connections.drop(link, thread), read_only=False
+            )
         except BaseException:
             self._open.pop(thread, None)
             connections.give(thread)
             raise
 
-    def clear(self, session: Transaction, thread: int) -> None:
+    def clear(self, session: Transaction[SQLiteUnit], unit: SQLiteUnit | None) -> None:
+        thread = get_ident()
         if self._open.get(thread) in (session, None):
             self._open.pop(thread, None)
             self.connections.give(thread)
 
-    def give_back(self, unit: Unit) -> None:
+    def give_back(self, unit: SQLiteUnit) -> None:
         give = unit.give
         try:
             if not unit.lost and unit.link.connection.in_transaction:
