@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib.resources.abc import Traversable
 
-from diglot.drift import compare, read_schema
+from diglot.drift import compare
 from diglot.migrate.tree import packaged
+from diglot.schema.read import read_schema
 from diglot.stores import open_store
 from diglot.stores.url import parse_url
 from tests.drift.shop import POSTGRES, SQLITE, read_postgres_text, read_sqlite_text

@@ -16,7 +16,9 @@ from diglot.check.describe import Description
 from diglot.check.plan import Plan, VariantPlan
 from diglot.check.plans import explain_all
 from diglot.check.project import Project
-from diglot.drift import DriftSettings, drift, read_schema, schema
+from diglot.drift import DriftSettings, drift
+from diglot.schema import model as schema
+from diglot.schema.read import read_schema
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import SUFFIXES, QuerySource, read_queries
 from diglot.sql.loader import read_text

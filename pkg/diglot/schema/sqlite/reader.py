@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from diglot.drift.bookkeeping import is_bookkeeping
-from diglot.drift.schema import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
-from diglot.drift.sqlite_ddl import TableText, read_index, read_table
 from diglot.errors import DatabaseUnavailable
+from diglot.schema.bookkeeping import is_bookkeeping
+from diglot.schema.model import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
+from diglot.schema.sqlite.ddl import TableText, read_index, read_table
+from diglot.schema.statements import statement
 from diglot.stores.session import Row, Statement, Store
 from diglot.stores.sqlite.library import library, server_version
 
@@ -59,11 +60,12 @@ def _uri(path: Path) -> str:
 def read_rows(rows: Rows, location: str) -> Schema:
     """The schema, through whatever runs statements."""
     columns, foreign_keys, indexes, keys, triggers = (
-        _by_first(rows(statement)) for statement in (_COLUMNS, _FOREIGN_KEYS, _INDEXES, _KEYS, _TRIGGERS)
+        _by_first(rows(statement("sqlite", name)))
+        for name in ("columns", "foreign_keys", "indexes", "index_keys", "triggers")
     )
     reader = _Reader(columns, foreign_keys, indexes, keys, triggers)
     tables, views = [], []
-    for name, kind, without_rowid, strict, sql in rows(_RELATIONS):
+    for name, kind, without_rowid, strict, sql in rows(statement("sqlite", "relations")):
         if is_bookkeeping(name):
             continue
         if kind == "view":
@@ -180,53 +182,3 @@ def _by_first(rows: list[Row]) -> dict[str, list[Row]]:
     for first, *rest in rows:
         found[first].append(tuple(rest))
     return found
-
-
-_RELATIONS = Statement(
-    "drift.relations",
-    """select l.name, l.type, l.wr, l.strict, m.sql
-    from pragma_table_list as l
-    join sqlite_schema as m on m.name = l.name and m.type in ('table', 'view')
-    where l.schema = 'main' and l.type in ('table', 'view', 'virtual')
-    order by l.name""",
-)
-_COLUMNS = Statement(
-    "drift.columns",
-    """select m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
-    from sqlite_schema as m
-    join pragma_table_xinfo(m.name) as x
-    where m.type = 'table' and m.rootpage <> 0
-    order by m.name, x.cid""",
-)
-_FOREIGN_KEYS = Statement(
-    "drift.foreign_keys",
-    """select m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete, f.seq
-    from sqlite_schema as m
-    join pragma_foreign_key_list(m.name) as f
-    where m.type = 'table' and m.rootpage <> 0
-    order by m.name, f.id, f.seq""",
-)
-_INDEXES = Statement(
-    "drift.indexes",
-    """select m.name, i.name, i."unique", i.origin, s.sql
-    from sqlite_schema as m
-    join pragma_index_list(m.name) as i
-    left join sqlite_schema as s on s.type = 'index' and s.name = i.name
-    where m.type = 'table' and m.rootpage <> 0
-    order by m.name, i.seq""",
-)
-_KEYS = Statement(
-    "drift.keys",
-    """select m.name, x.name, x."desc", x.coll, x.cid
-    from sqlite_schema as m
-    join pragma_index_xinfo(m.name) as x
-    where m.type = 'index' and x.key = 1
-    order by m.name, x.seqno""",
-)
-_TRIGGERS = Statement(
-    "drift.triggers",
-    """select m.tbl_name, m.name
-    from sqlite_schema as m
-    where m.type = 'trigger'
-    order by m.name""",
-)
