@@ -14,11 +14,11 @@ from pathlib import Path
 
 from diglot.check.finding import Finding
 from diglot.check.forms import Form, MigrationFiles, MigrationFolder, SqlFile, read_folder, run
-from diglot.check.objects import difference, objects
 from diglot.check.project import Project, shown
 from diglot.check.unsafe import unsafe
 from diglot.errors import MigrationError, MigrationFailed, MigrationTreeError
 from diglot.migrate.tree import ID, MigrationTree
+from diglot.schema.objects import difference, objects
 from diglot.stores.session import Dialect, Store
 from diglot.text_file import NotText, decoded, normalised_bytes
 

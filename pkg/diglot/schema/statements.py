@@ -19,4 +19,4 @@ def statement(dialect: Dialect, name: str) -> Statement:
     source = files("diglot.schema").joinpath(dialect, f"{name}.sql").read_text("utf-8")
     text, _ = ADAPTERS[dialect]().positional(scan(source))
     # The text comes from a file of this package: this is the one place where it becomes literal.
-    return Statement(f"schema.{name}", text.strip().removesuffix(";"))
+    return Statement(f"schema.{name}", f"/* diglot:schema.{name} */ {text.strip().removesuffix(';')}")
