@@ -88,8 +88,8 @@ class _Reader:
     def table(self, name: str, virtual: bool, without_rowid: bool, strict: bool, sql: str) -> Table:
         text = TableText() if virtual else read_table(sql)
         primary = self._primary_keys.get(name, [])
-        has_key_index = any(row[2] == "pk" for row in self._indexes[name])
-        is_rowid = len(primary) == 1 and not (without_rowid or has_key_index)  # integer primary key, but for "… desc"
+        key_index = next((row[0] for row in self._indexes[name] if row[2] == "pk"), None)
+        is_rowid = len(primary) == 1 and not (without_rowid or key_index)  # integer primary key, but for "… desc"
         columns = tuple(
             self._column(row, text, primary, is_rowid, without_rowid or strict) for row in self._columns[name]
         )
@@ -97,7 +97,9 @@ class _Reader:
         return Table(
             name=name,
             columns=columns,
-            primary_key=PrimaryKey(name=text.primary_key, columns=tuple(primary)) if primary else None,
+            primary_key=PrimaryKey(name=text.primary_key, columns=tuple(primary), plan_name=key_index)
+            if primary
+            else None,
             foreign_keys=self._references(name, text),
             indexes=tuple(self._index(row, text) for row in self._indexes[name] if row[2] != "pk"),
             checks=tuple(text.checks),
@@ -165,9 +167,10 @@ class _Reader:
                     collation=_own_collation(collation, column, text),
                 )
             )
+        plan_name = None
         if origin == "u":
-            name = text.uniques.get(tuple(str(key.column).lower() for key in keys))
-        return Index(name=name, keys=tuple(keys), unique=bool(unique), predicate=predicate)
+            name, plan_name = text.uniques.get(tuple(str(key.column).lower() for key in keys)), name
+        return Index(name=name, keys=tuple(keys), unique=bool(unique), predicate=predicate, plan_name=plan_name)
 
 
 def _own_collation(collation: str | None, column: str | None, text: TableText) -> str:
