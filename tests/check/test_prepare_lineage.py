@@ -188,6 +188,17 @@ create table t (
 create table keyed (k text primary key, v text);
 create table strictly (k text primary key) strict;
 create view seen as select k from keyed;
+create table others (
+    kind text,
+    id text check (id glob '????????-????-????-????-????????????'),
+    body text check (kind <> 'json' or json_valid(body)),
+    note text, -- json_valid(note)
+    any text check (any glob '?*'),
+    "Day" text constraint ck_day check ("Day" glob '????-??-??'),
+    at text check (at is null or at glob '????-??-?? ??:??:??'),
+    "quoted doc" text,
+    check (json_valid("quoted doc") and json_type("quoted doc") = 'object')
+);
 """
 TIMES = {"text", "timestamp", "json"}
 KINDS: dict[str, set[str] | None] = {
@@ -216,6 +227,12 @@ def test_sqlite_s_columns_are_what_their_checks_say(tmp_path: Path) -> None:
         assert catalog["keyed"]["k"].nullable is True, "SQLite lets a primary key be null"
         assert catalog["strictly"]["k"].nullable is False
         assert catalog["seen"]["k"].nullable is None
+        assert {name: column.kinds for name, column in catalog["others"].items()} == {
+            **dict.fromkeys(("kind", "id", "body", "note", "any"), TIMES),
+            "Day": {"timestamp"},
+            "at": {"timestamp"},
+            "quoted doc": {"json"},
+        }
         uuid, boolean = (Column(name, frozenset({name}), True) for name in ("uuid", "bool"))
         facing = {"t": {"other": uuid, "plain": boolean}}
         helped = read_catalog(store, facing)["t"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from diglot.drift import Schema
-from diglot.drift.postgres import read_session
-from diglot.drift.sqlite import read_rows
+from diglot.schema.model import Schema
+from diglot.schema.postgres.reader import read_session
+from diglot.schema.sqlite.reader import read_rows
 from diglot.stores.session import Statement, Store
 from diglot.stores.sqlite.library import library
 

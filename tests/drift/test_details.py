@@ -10,7 +10,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from diglot.drift import Schema, compare
+from diglot.drift import compare
+from diglot.schema.model import Schema
 from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.url import parse_url

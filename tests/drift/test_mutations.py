@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from diglot.drift import KINDS, Schema, compare
+from diglot.drift import KINDS, compare
+from diglot.schema.model import Schema
 from diglot.stores import open_store
 from diglot.stores.session import DIALECTS, Dialect, Store
 from diglot.stores.url import parse_url

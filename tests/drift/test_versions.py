@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.resources.abc import Traversable
 
-from diglot.drift import compare, read_schema
+from diglot.drift import compare
+from diglot.schema.read import read_schema
 from diglot.statestore.project import TREES
 from diglot.stores import open_store
 from diglot.stores.url import parse_url

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from itertools import groupby
-from typing import LiteralString
 
 from diglot.catalogue.entries import Catalogue, Entry, PlanText, Side, Subject
 from diglot.catalogue.facing import Line, alone, facing
@@ -15,13 +13,15 @@ from diglot.check.catalog import read_catalog
 from diglot.check.describe import Description
 from diglot.check.plan import Plan, VariantPlan
 from diglot.check.plans import explain_all
-from diglot.drift import DriftSettings, drift, read_schema, schema
+from diglot.drift import DriftSettings, drift
 from diglot.project import Project
+from diglot.schema import model as schema
+from diglot.schema.read import read_schema
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import SUFFIXES, QuerySource, read_queries
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
-from diglot.stores.session import DIALECTS, Dialect, Statement, Store
+from diglot.stores.session import DIALECTS, Dialect, Store
 
 NOTES = ("differs", "plan", "only", "idempotent")
 Pair = dict[Dialect, Query]
@@ -35,7 +35,7 @@ def collect(project: Project, postgres: Store, sqlite: Store, settings: DriftSet
     stores: dict[Dialect, Store] = {"postgres": postgres, "sqlite": sqlite}
     pairs = _pairs(project)
     schemas = {dialect: read_schema(store) for dialect, store in stores.items()}
-    names = _index_names(sqlite, schemas["sqlite"])
+    names = _index_names(schemas["sqlite"])
     plans: dict[Dialect, dict[str, Plan]] = {}
     described: dict[Dialect, dict[str, Description]] = {}
     facing_catalog = read_catalog(postgres)
@@ -145,29 +145,12 @@ def _when(variants: Iterable[VariantPlan]) -> str:
 
 # --- names of indexes --------------------------------------------------------------------------------------
 
-_AUTOMATIC: LiteralString = """
-    select list.name, list.origin, tables.name as of_table, keys.name as key
-    from sqlite_schema as tables
-    inner join pragma_index_list(tables.name) as list
-    inner join pragma_index_info(list.name) as keys
-    where tables.type = 'table' and list.origin <> 'c'
-    order by tables.name, list.seq, keys.seqno
-"""
 
-
-def _index_names(sqlite: Store, found: schema.Schema) -> dict[str, str]:
-    """SQLite's plans say ``sqlite_autoindex_tasks_1``: the constraint that it stands for is what a person knows."""
-    rows = sqlite.rows(Statement(query="catalogue.automatic_indexes", text=_AUTOMATIC))
-    by_name = {table.name: table for table in found.tables}
+def _index_names(sqlite: schema.Schema) -> dict[str, str]:
+    """SQLite's plans say ``sqlite_autoindex_tasks_1``; people know the name of the constraint."""
     names = {}
-    for (name, origin, of_table), keys in groupby(rows, key=lambda row: row[:3]):
-        table = by_name.get(of_table)
-        if table is None:
-            continue
-        columns = [key for *_, key in keys]
-        if origin == "pk" and table.primary_key is not None:
-            names[name] = key_name(table.name, table.primary_key)
-        for index in table.indexes:
-            if origin == "u" and [key.column for key in index.keys] == columns:
-                names[name] = index_name(index)
+    for table in sqlite.tables:
+        if table.primary_key is not None and table.primary_key.plan_name is not None:
+            names[table.primary_key.plan_name] = key_name(table.name, table.primary_key)
+        names.update({index.plan_name: index_name(index) for index in table.indexes if index.plan_name is not None})
     return names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from diglot.catalogue.entries import Column, Constraint, Entry, Index, Table
-from diglot.drift import schema
+from diglot.schema import model as schema
 from diglot.stores.session import Dialect
 
 Schemas = Mapping[Dialect, schema.Schema]

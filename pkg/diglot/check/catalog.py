@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import LiteralString
 
 import msgspec
 
-from diglot.stores.session import Statement, Store
+from diglot.drift.expressions import columns_of, facts, walk
+from diglot.drift.reading import Scope
+from diglot.drift.values import Form
+from diglot.schema.columns import visible_columns
+from diglot.schema.model import Check
+from diglot.stores.session import Store
 
 Kinds = frozenset[str] | None
 
@@ -26,7 +30,13 @@ _POSTGRES: dict[str, str] = {
     "bytea": "bytes",
     "timestamptz": "timestamp",
 }
-_TIME_FUNCTIONS = r"(?:date|datetime|julianday|strftime|unixepoch)"
+_TIME_FUNCTIONS = frozenset({"date", "datetime", "julianday", "strftime", "unixepoch"})
+_TIMES = tuple(
+    f"2001-01-01{time}{zone}"
+    for time in ("", *(f"{mark}01:01{rest}" for mark in "T " for rest in ("", ":01", ":01.001", ":01.000001")))
+    for zone in ("", "Z", "+00:00")
+)
+"""The shapes that a GLOB may give the text of a time."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -40,49 +50,22 @@ class Column(msgspec.Struct, frozen=True):
 Catalog = Mapping[str, Mapping[str, Column]]
 """Columns, in their order, by table."""
 
-_OF_POSTGRES: LiteralString = """
-select
-    class.relname,
-    attribute.attname,
-    pg_catalog.format_type(attribute.atttypid, attribute.atttypmod),
-    coalesce(base.typname, type.typname),
-    type.typtype::text,
-    attribute.attnotnull or type.typnotnull,
-    class.relkind in ('r', 'p')
-from pg_catalog.pg_attribute as attribute
-inner join pg_catalog.pg_class as class on attribute.attrelid = class.oid
-inner join pg_catalog.pg_type as type on attribute.atttypid = type.oid
-left join pg_catalog.pg_type as base on type.typtype = 'd' and type.typbasetype = base.oid
-where
-    pg_catalog.pg_table_is_visible(class.oid)
-    and class.relkind in ('r', 'p', 'v', 'm', 'f')
-    and attribute.attnum > 0
-    and not attribute.attisdropped
-    and class.relnamespace <> 'pg_catalog'::regnamespace
-order by class.relname, attribute.attnum
-"""
-_OF_SQLITE: LiteralString = """
-select
-    tables.name,
-    columns.name,
-    columns.type,
-    columns."notnull",
-    columns.pk,
-    tables.strict or tables.wr,
-    tables.type,
-    (select count(*) from pragma_table_xinfo(tables.name) as keys where keys.pk > 0),
-    coalesce((select made.sql from sqlite_schema as made where made.name = tables.name), '')
-from pragma_table_list as tables, pragma_table_xinfo(tables.name) as columns
-where tables.schema = 'main' and tables.name not like 'sqlite~_%' escape '~'
-order by tables.name, columns.cid
-"""
-
 
 def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
     """The tables and views of a store. ``facing`` is PostgreSQL's catalog, which knows what SQLite's TEXT is."""
-    if store.dialect == "postgres":
-        return _postgres(store)
-    return _sqlite(store, facing or {})
+    visible = visible_columns(store)
+    found: dict[str, dict[str, Column]] = {}
+    for column in visible.columns:
+        if store.dialect == "postgres":
+            kinds = postgres_kinds(column.base, "e" if column.is_enum else "")
+        else:
+            kinds = _sqlite_kinds(column.type, column.name, visible.checks.get(column.table, []))
+        other = (facing or {}).get(column.table, {}).get(column.name)
+        if store.dialect == "sqlite" and kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
+            # A type that SQLite has no word for (uuid, an enum, numeric) is text to it.
+            kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"})
+        found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable)
+    return found
 
 
 def postgres_kinds(name: str, kind: str) -> Kinds:
@@ -95,35 +78,9 @@ def postgres_kinds(name: str, kind: str) -> Kinds:
     return frozenset({_POSTGRES.get(name, name)})
 
 
-def _postgres(store: Store) -> Catalog:
-    found: dict[str, dict[str, Column]] = {}
-    for table, name, declared, base, kind, not_null, is_table in store.rows(Statement("check.catalog", _OF_POSTGRES)):
-        nullable = not not_null if is_table else None
-        found.setdefault(table, {})[name] = Column(declared, postgres_kinds(base, kind), nullable)
-    return found
-
-
-def _sqlite(store: Store, facing: Catalog) -> Catalog:
-    found: dict[str, dict[str, Column]] = {}
-    for table, name, declared, not_null, key, strict, kind, keys, sql in store.rows(
-        Statement("check.catalog", _OF_SQLITE)
-    ):
-        # Without STRICT or WITHOUT ROWID a primary key may hold NULL, unless it is the rowid itself.
-        is_rowid = key and keys == 1 and declared.upper() == "INTEGER"
-        nullable = None if kind == "view" else not (not_null or is_rowid or (key and strict))
-        kinds = _sqlite_kinds(declared, name, sql)
-        other = facing.get(table, {}).get(name)
-        if kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
-            # A type that SQLite has no word for (uuid, an enum, numeric) is text to it.
-            kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"})
-        found.setdefault(table, {})[name] = Column(declared, kinds, nullable)
-    return found
-
-
-def _sqlite_kinds(declared: str, name: str, table: str) -> Kinds:
-    """By the declared type's affinity and the CHECKs in the table's text."""
+def _sqlite_kinds(declared: str, name: str, checks: list[Check]) -> Kinds:
+    """By the declared type's affinity and by the CHECKs that are about this column alone."""
     kind = declared.upper()
-    column = rf"[\"`\[]?\b{re.escape(name)}\b[\"`\]]?"
     if "BOOL" in kind:
         return frozenset({"bool"})
     if "JSON" in kind:
@@ -131,18 +88,34 @@ def _sqlite_kinds(declared: str, name: str, table: str) -> Kinds:
     if "DATE" in kind or "TIMESTAMP" in kind:
         return frozenset({"timestamp"})
     if "INT" in kind:
-        is_bool = re.search(rf"{column}\s+in\s*\(\s*[01]\s*,\s*[01]\s*\)", table, re.IGNORECASE)
-        return frozenset({"bool", "int"}) if is_bool else INTEGER
+        return INTEGER
     if "CHAR" in kind or "CLOB" in kind or "TEXT" in kind:
-        if re.search(rf"json_valid\s*\(\s*{column}", table, re.IGNORECASE):
-            return frozenset({"json"})
-        if re.search(rf"{column}\s+glob\s+'[?\[][^']*[-T:]", table, re.IGNORECASE) or re.search(
-            rf"\b{_TIME_FUNCTIONS}\s*\((?:\s*'[^']*'\s*,)?\s*(?:substr\s*\(\s*)?{column}", table, re.IGNORECASE
-        ):
-            return frozenset({"timestamp"})
-        return TEXT
+        return _text_kinds(name.lower(), checks)
     if "BLOB" in kind:
         return frozenset({"bytes"})
     if "REAL" in kind or "FLOA" in kind or "DOUB" in kind:
         return frozenset({"float"})
     return None
+
+
+def _text_kinds(name: str, checks: list[Check]) -> frozenset[str]:
+    """A CHECK on other columns too may hold for some rows only, so it does not count."""
+    column: Form = ("column", name)
+    for check in checks:
+        for fact in facts(check.expression, Scope("sqlite")):
+            if columns_of(fact) != {name}:
+                continue
+            parts = list(walk(fact))
+            if ("json_valid", column) in parts or ("json_type", column) in parts:
+                return frozenset({"json"})
+            if any(part[0] in _TIME_FUNCTIONS and columns_of(part) for part in parts) or _is_time_pattern(fact, column):
+                return frozenset({"timestamp"})
+    return TEXT
+
+
+def _is_time_pattern(fact: Form, column: Form) -> bool:
+    """Whether it asks for the dashes, the T or the colons of a time, and times have them there."""
+    if fact[:2] != ("matches", column):
+        return False
+    marks = re.search(r"[-T:]", re.sub(r"\[[^\]]*\]", "", fact[2]))
+    return bool(marks) and any(re.fullmatch(fact[2], time) for time in _TIMES)

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from diglot.check.finding import Finding
-from diglot.check.objects import difference, objects
 from diglot.check.unsafe import unsafe
 from diglot.errors import MigrationError, MigrationFailed, MigrationTreeError
 from diglot.migrate.layouts import ID, Timestamped, UpDown
 from diglot.migrate.tree import MigrationTree
 from diglot.migrate.trial import LOCK_WAIT, apply, roll_back
 from diglot.project import Project
+from diglot.schema.objects import difference, objects
 from diglot.stores.session import Dialect, Store
 from diglot.text_file import NotText, decoded, normalised_bytes, shown
 

@@ -151,7 +151,8 @@ def _findings(
 
 
 def _drift(project: Project, databases: _Databases, allowed: Path | None, today: date) -> Iterator[Finding]:
-    from diglot.drift import drift, load_allowed, read_schema
+    from diglot.drift import drift, load_allowed
+    from diglot.schema.read import read_schema
 
     assert databases.postgres is not None  # noqa: S101 - the check runs with both dialects
     assert databases.sqlite is not None  # noqa: S101

@@ -12,8 +12,9 @@ from diglot.errors import ConfigurationError, MigrationError
 from diglot.stores.session import DIALECTS
 
 if TYPE_CHECKING:
-    from diglot.drift import DriftResult, Schema
+    from diglot.drift import DriftResult
     from diglot.project import Project
+    from diglot.schema.model import Schema
 
 
 @click.command()
@@ -64,7 +65,8 @@ def drift(
 
     try:
         from diglot.drift import drift as compare_with
-        from diglot.drift import load_allowed, read_schema
+        from diglot.drift import load_allowed
+        from diglot.schema.read import read_schema
     except ImportError as error:
         raise ConfigurationError(f"drift needs {error.name}: install it with pip install 'diglot[check]'") from error
 
@@ -95,7 +97,7 @@ def _trees(project: Project, postgres_url: str | None) -> tuple[Schema, Schema]:
     import msgspec
 
     from diglot.check.scratch import scratch_postgres, scratch_sqlite
-    from diglot.drift import read_schema
+    from diglot.schema.read import read_schema
 
     folders = {dialect: project.migration_folder(dialect) for dialect in DIALECTS}
     trees = project.migrations

@@ -7,8 +7,6 @@
 from diglot.drift.compare import compare
 from diglot.drift.difference import KINDS, Difference
 from diglot.drift.gate import DriftResult, drift
-from diglot.drift.read import read_schema
-from diglot.drift.schema import Schema
 from diglot.drift.settings import DriftSettings, load_allowed
 from diglot.drift.types import EQUIVALENCES, Equivalence
 
@@ -19,9 +17,7 @@ __all__ = [
     "DriftResult",
     "DriftSettings",
     "Equivalence",
-    "Schema",
     "compare",
     "drift",
     "load_allowed",
-    "read_schema",
 ]

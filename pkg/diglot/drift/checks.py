@@ -10,8 +10,8 @@ from diglot.drift.expressions import columns_of, condition
 from diglot.drift.facts import Fact
 from diglot.drift.keys import renamed, report
 from diglot.drift.pair import TablePair
-from diglot.drift.schema import Check
 from diglot.drift.types import type_class
+from diglot.schema.model import Check
 
 
 def compare_checks(pair: TablePair) -> Iterator[Difference]:

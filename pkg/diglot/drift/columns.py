@@ -10,8 +10,8 @@ from diglot.drift.difference import Difference, differs
 from diglot.drift.expressions import form
 from diglot.drift.pair import TablePair
 from diglot.drift.reading import BINARY_COLLATIONS
-from diglot.drift.schema import Column
 from diglot.drift.types import TypeClass, equivalent, same_group, type_class
+from diglot.schema.model import Column
 
 
 def compare_columns(pair: TablePair) -> Iterator[Difference]:

@@ -14,8 +14,8 @@ from diglot.drift.difference import Difference, differs, in_order
 from diglot.drift.keys import compare_keys
 from diglot.drift.pair import Comparison, TablePair
 from diglot.drift.pairing import by_name
-from diglot.drift.schema import Schema
 from diglot.drift.types import EQUIVALENCES, Equivalence
+from diglot.schema.model import Schema
 
 
 def compare(

@@ -13,9 +13,9 @@ import msgspec
 from diglot.drift import expressions
 from diglot.drift.expressions import columns_of, walk
 from diglot.drift.reading import Scope
-from diglot.drift.schema import Column, Table
 from diglot.drift.types import Equivalence, Kind, TypeClass, equivalent, kind, type_class
 from diglot.drift.values import Form, joined
+from diglot.schema.model import Column, Table
 from diglot.stores.session import Dialect
 
 

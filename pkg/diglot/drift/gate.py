@@ -8,8 +8,8 @@ import msgspec
 
 from diglot.drift.compare import compare
 from diglot.drift.difference import Difference
-from diglot.drift.schema import Schema
 from diglot.drift.settings import Allowed, DriftSettings, sort_out
+from diglot.schema.model import Schema
 
 
 class DriftResult(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from diglot.drift.expressions import columns_of, condition, form
 from diglot.drift.pair import TablePair
 from diglot.drift.pairing import N, by_meaning
 from diglot.drift.reading import BINARY_COLLATIONS
-from diglot.drift.schema import ForeignKey, Index, Key
+from diglot.schema.model import ForeignKey, Index, Key
 
 
 def compare_keys(pair: TablePair) -> Iterator[Difference]:

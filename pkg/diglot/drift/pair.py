@@ -10,8 +10,8 @@ from diglot.drift import facts
 from diglot.drift.facts import Fact
 from diglot.drift.pairing import by_name
 from diglot.drift.reading import BINARY_COLLATIONS, Scope
-from diglot.drift.schema import Column, Schema, Table
 from diglot.drift.types import EQUIVALENCES, Equivalence, Kind
+from diglot.schema.model import Column, Schema, Table
 from diglot.stores.session import Dialect
 
 Sides = tuple[Dialect, Dialect]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diglot.drift.schema import Check, Column, ForeignKey, Index, Key, PrimaryKey
+from diglot.schema.model import Check, Column, ForeignKey, Index, Key, PrimaryKey
 from diglot.stores.session import Dialect
 
 

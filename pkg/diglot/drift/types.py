@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from diglot.drift.schema import Column
+from diglot.schema.model import Column
 from diglot.stores.session import Dialect
 
 Kind = Literal["text", "integer", "number", "boolean", "time", "date", "json", "array", "blob", "uuid", "enum", "other"]

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from diglot.migrate.statements import SqlStatement
 from diglot.migrate.tree import Migration
-from diglot.stores.session import Dialect, Session, Statement
+from diglot.schema.columns import has_column
+from diglot.stores.session import Session, Statement
 
 
 class Dropped(NamedTuple):
@@ -25,7 +26,7 @@ def rows_lost(session: Session, migration: Migration) -> list[str]:
     """``table users: it has rows``, ``column task_states.version: it has values``; in the order of the file."""
     lost = []
     for table, column in dropped(migration.rollback_statements()):
-        if not session.rows(_COLUMN[session.dialect], (table, column, column)):
+        if not has_column(session, table, column):
             continue
         if session.rows(_anything_in(table, column)):
             lost.append(f"column {table}.{column}: it has values" if column else f"table {table}: it has rows")
@@ -86,26 +87,3 @@ def _anything_in(table: str, column: str | None) -> Statement:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-_COLUMN: dict[Dialect, Statement] = {
-    "postgres": Statement(
-        "migrate.column",
-        """/* diglot:migrate.column */
-        select 1
-        from information_schema.columns
-        where
-            table_schema = current_schema()
-            and table_name = cast($1 as text)
-            and (cast($2 as text) is null or column_name = cast($3 as text))
-        limit 1""",
-    ),
-    "sqlite": Statement(
-        "migrate.column",
-        """/* diglot:migrate.column */
-        select 1
-        from pragma_table_xinfo(?) as c
-        where ? is null or c.name = ? collate nocase
-        limit 1""",
-    ),
-}

@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from diglot.drift import compare, read_schema
+from diglot.drift import compare
 from diglot.errors import ConfigurationError, DatabaseUnavailable
+from diglot.schema.read import read_schema
 from diglot.stores.sqlite.library import library
 from tests.databases import with_parameters
 

@@ -58,12 +58,17 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     nulls_distinct: bool = True
     deferrable: str = ""
     valid: bool = True
+    plan_name: str | None = None
+    """What plans call it, if that is not its name: SQLite names the index of a unique constraint itself."""
 
 
 class PrimaryKey(msgspec.Struct, frozen=True, kw_only=True):
+    """``plan_name`` is as an index's."""
+
     name: str | None
     columns: tuple[str, ...]
     deferrable: str = ""
+    plan_name: str | None = None
 
 
 class ForeignKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ import msgspec
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 
-from diglot.drift.schema import Check
 from diglot.errors import ConfigurationError
+from diglot.schema.model import Check
 
 
 class Reference(msgspec.Struct, frozen=True):

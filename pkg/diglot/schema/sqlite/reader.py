@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from diglot.drift.bookkeeping import is_bookkeeping
-from diglot.drift.schema import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
-from diglot.drift.sqlite_ddl import TableText, read_index, read_table
 from diglot.errors import DatabaseUnavailable
+from diglot.schema.bookkeeping import is_bookkeeping
+from diglot.schema.model import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
+from diglot.schema.sqlite.ddl import TableText, read_index, read_table
+from diglot.schema.statements import statement
 from diglot.stores.session import Row, Statement, Store
 from diglot.stores.sqlite.library import library, server_version
 
@@ -59,11 +60,12 @@ def _uri(path: Path) -> str:
 def read_rows(rows: Rows, location: str) -> Schema:
     """The schema, through whatever runs statements."""
     columns, foreign_keys, indexes, keys, triggers = (
-        _by_first(rows(statement)) for statement in (_COLUMNS, _FOREIGN_KEYS, _INDEXES, _KEYS, _TRIGGERS)
+        _by_first(rows(statement("sqlite", name)))
+        for name in ("columns", "foreign_keys", "indexes", "index_keys", "triggers")
     )
     reader = _Reader(columns, foreign_keys, indexes, keys, triggers)
     tables, views = [], []
-    for name, kind, without_rowid, strict, sql in rows(_RELATIONS):
+    for name, kind, without_rowid, strict, sql in rows(statement("sqlite", "relations")):
         if is_bookkeeping(name):
             continue
         if kind == "view":
@@ -86,8 +88,8 @@ class _Reader:
     def table(self, name: str, virtual: bool, without_rowid: bool, strict: bool, sql: str) -> Table:
         text = TableText() if virtual else read_table(sql)
         primary = self._primary_keys.get(name, [])
-        has_key_index = any(row[2] == "pk" for row in self._indexes[name])
-        is_rowid = len(primary) == 1 and not (without_rowid or has_key_index)  # integer primary key, but for "… desc"
+        key_index = next((row[0] for row in self._indexes[name] if row[2] == "pk"), None)
+        is_rowid = len(primary) == 1 and not (without_rowid or key_index)  # integer primary key, but for "… desc"
         columns = tuple(
             self._column(row, text, primary, is_rowid, without_rowid or strict) for row in self._columns[name]
         )
@@ -95,7 +97,9 @@ class _Reader:
         return Table(
             name=name,
             columns=columns,
-            primary_key=PrimaryKey(name=text.primary_key, columns=tuple(primary)) if primary else None,
+            primary_key=PrimaryKey(name=text.primary_key, columns=tuple(primary), plan_name=key_index)
+            if primary
+            else None,
             foreign_keys=self._references(name, text),
             indexes=tuple(self._index(row, text) for row in self._indexes[name] if row[2] != "pk"),
             checks=tuple(text.checks),
@@ -163,9 +167,10 @@ class _Reader:
                     collation=_own_collation(collation, column, text),
                 )
             )
+        plan_name = None
         if origin == "u":
-            name = text.uniques.get(tuple(str(key.column).lower() for key in keys))
-        return Index(name=name, keys=tuple(keys), unique=bool(unique), predicate=predicate)
+            name, plan_name = text.uniques.get(tuple(str(key.column).lower() for key in keys)), name
+        return Index(name=name, keys=tuple(keys), unique=bool(unique), predicate=predicate, plan_name=plan_name)
 
 
 def _own_collation(collation: str | None, column: str | None, text: TableText) -> str:
@@ -180,53 +185,3 @@ def _by_first(rows: list[Row]) -> dict[str, list[Row]]:
     for first, *rest in rows:
         found[first].append(tuple(rest))
     return found
-
-
-_RELATIONS = Statement(
-    "drift.relations",
-    """select l.name, l.type, l.wr, l.strict, m.sql
-    from pragma_table_list as l
-    join sqlite_schema as m on m.name = l.name and m.type in ('table', 'view')
-    where l.schema = 'main' and l.type in ('table', 'view', 'virtual')
-    order by l.name""",
-)
-_COLUMNS = Statement(
-    "drift.columns",
-    """select m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
-    from sqlite_schema as m
-    join pragma_table_xinfo(m.name) as x
-    where m.type = 'table' and m.rootpage <> 0
-    order by m.name, x.cid""",
-)
-_FOREIGN_KEYS = Statement(
-    "drift.foreign_keys",
-    """select m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete, f.seq
-    from sqlite_schema as m
-    join pragma_foreign_key_list(m.name) as f
-    where m.type = 'table' and m.rootpage <> 0
-    order by m.name, f.id, f.seq""",
-)
-_INDEXES = Statement(
-    "drift.indexes",
-    """select m.name, i.name, i."unique", i.origin, s.sql
-    from sqlite_schema as m
-    join pragma_index_list(m.name) as i
-    left join sqlite_schema as s on s.type = 'index' and s.name = i.name
-    where m.type = 'table' and m.rootpage <> 0
-    order by m.name, i.seq""",
-)
-_KEYS = Statement(
-    "drift.keys",
-    """select m.name, x.name, x."desc", x.coll, x.cid
-    from sqlite_schema as m
-    join pragma_index_xinfo(m.name) as x
-    where m.type = 'index' and x.key = 1
-    order by m.name, x.seqno""",
-)
-_TRIGGERS = Statement(
-    "drift.triggers",
-    """select m.tbl_name, m.name
-    from sqlite_schema as m
-    where m.type = 'trigger'
-    order by m.name""",
-)

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from diglot.drift.schema import Schema
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
+from diglot.schema.model import Schema
 from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.stores.url import MEMORY, parse_url
@@ -35,16 +35,16 @@ def read_schema(source: Store | str, schema: str | None = None) -> Schema:
 
 def _of_store(store: Store, schema: str | None) -> Schema:
     if store.dialect == "sqlite":
-        from diglot.drift.sqlite import read_sqlite
+        from diglot.schema.sqlite.reader import read_sqlite
 
         return read_sqlite(store)
-    from diglot.drift.postgres import read_postgres
+    from diglot.schema.postgres.reader import read_postgres
 
     return read_postgres(store, schema)
 
 
 def _of_file(settings: SQLiteSettings, schema: str | None) -> Schema:
-    from diglot.drift.sqlite import read_sqlite_file
+    from diglot.schema.sqlite.reader import read_sqlite_file
 
     if schema is not None:
         raise ConfigurationError("?schema= is for PostgreSQL: a SQLite file has one schema")
@@ -54,7 +54,7 @@ def _of_file(settings: SQLiteSettings, schema: str | None) -> Schema:
 
 
 def _of_server(settings: PostgresSettings, schema: str | None) -> Schema:
-    from diglot.drift.postgres import read_postgres
+    from diglot.schema.postgres.reader import read_postgres
     from diglot.stores.postgres.store import open_postgres
 
     with open_postgres(msgspec.structs.replace(settings, application_name="diglot drift", pool_max=1)) as store:
