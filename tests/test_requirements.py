@@ -16,6 +16,7 @@ EXTRAS = {
     "catalogue": "check",
     "check": "check",
     "drift": "check",
+    "schema": "check",
     "statestore/server": "server",
     "statestore/vectors": "vectors",
 }

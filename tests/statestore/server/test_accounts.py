@@ -88,15 +88,14 @@ def test_the_time_of_use_is_noted_and_nobody_waits_for_it(db: Database, user: Cl
     until(lambda: db.api_keys.list(owner).items[0].last_used)
 
 
-def test_uses_are_noted_once_at_a_time_and_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uses_are_noted_once_at_a_time_and_not_without_end() -> None:
     go, noted = threading.Event(), []
 
     def note_use(key: str) -> None:
         noted.append(key)
         go.wait(30)
 
-    monkeypatch.setattr(uses, "MOST", 2)
-    pending = uses.Uses(note_use)
+    pending = uses.Uses(note_use, most=2)
     for key in ("a", "a", "b", "c"):
         pending.note(key)
     go.set()

@@ -10,11 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar.testing import TestClient
 
 from diglot.statestore.database import Database
 from diglot.statestore.repositories.workflows import WorkflowRepository
-from diglot.statestore.server.routes import health
 from diglot.stores.session import Check, Health
 from tests.statestore.server.client import Client, key_of, problem, serving
 from tests.statestore.server.service import Service, until
@@ -30,40 +28,36 @@ def stuck(monkeypatch: pytest.MonkeyPatch, db: Database) -> Iterator[list[bool]]
         go.wait(30)
         return Health(False, [])
 
-    monkeypatch.setattr(health, "PATIENCE", 0.05)
     with monkeypatch.context() as patch:
         patch.setattr(type(db.store), "health", look)
         yield looks
         go.set()
 
 
-def test_a_database_that_does_not_answer_is_not_ready_and_is_asked_once(
-    stuck: list[bool], http: TestClient[Any]
-) -> None:
-    for _ in range(3):
-        answer = http.get("/readyz")
-        assert (answer.status_code, answer.json()["ready"]) == (503, False)
-        assert answer.json()["reasons"] == ["reachable: the database did not answer within 0.05 s"]
-    assert http.get("/health").status_code == 503
-    assert http.get("/healthz").status_code == 200
-    assert stuck == [False, True]
+def test_a_database_that_does_not_answer_is_not_ready_and_is_asked_once(db: Database, stuck: list[bool]) -> None:
+    with serving(db, probe_timeout=0.05) as http:
+        for _ in range(3):
+            answer = http.get("/readyz")
+            assert (answer.status_code, answer.json()["ready"]) == (503, False)
+            assert answer.json()["reasons"] == ["reachable: the database did not answer within 0.05 s"]
+        assert http.get("/health").status_code == 503
+        assert http.get("/healthz").status_code == 200
+        assert stuck == [False, True]
 
 
 def test_a_finding_is_good_for_a_while(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     look, looks = type(db.store).health, []
     monkeypatch.setattr(type(db.store), "health", lambda *a, **k: looks.append(1) or look(*a, **k))
-    monkeypatch.setattr(health, "FRESH", 3600.0)
-    with serving(db) as http:
+    with serving(db, probe_age=3600.0) as http:
         assert {http.get("/readyz").status_code for _ in range(3)} == {200}
         assert looks == [1]
-        monkeypatch.setattr(health, "FRESH", 0.0)
-        assert http.get("/readyz").status_code == 200
-        assert looks == [1, 1]
+    with serving(db, probe_age=0.0) as http:
+        assert {http.get("/readyz").status_code for _ in range(2)} == {200}
+        assert looks == [1, 1, 1]
 
 
 def test_a_database_that_is_behind_or_ill_is_not_ready(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "FRESH", 0.0)
-    with serving(db) as http:
+    with serving(db, probe_age=0.0) as http:
         db.migrator().down(1)
         answer = http.get("/readyz")
         assert answer.status_code == 503

@@ -12,7 +12,6 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from diglot.statestore.server import protocol
 from diglot.statestore.server.protocol import HEAD_BYTES, BoundedProtocol, Limits
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -53,8 +52,8 @@ async def listening(application: Any = _hello, limits: Limits | None = None) -> 
 
 
 @contextlib.asynccontextmanager
-async def connected() -> AsyncIterator[Connection]:
-    async with listening() as address:
+async def connected(limits: Limits | None = None) -> AsyncIterator[Connection]:
+    async with listening(limits=limits) as address:
         reader, writer = await asyncio.open_connection(*address)
         try:
             yield reader, writer
@@ -75,11 +74,9 @@ async def _answer(connection: Connection, *sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:", GET + b"\r\n" + GET], ids=["idle", "half", "second"])
-def test_who_does_not_end_a_head_is_let_go(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
-
+def test_who_does_not_end_a_head_is_let_go(sent: bytes) -> None:
     async def client() -> bytes:
-        async with connected() as connection:
+        async with connected(_limits(head_seconds=0.1)) as connection:
             return await _answer(connection, sent)
 
     assert asyncio.run(client()).count(b"204") == sent.count(b"\r\n\r\n")
@@ -117,10 +114,9 @@ async def _trickle(application: Any, limits: Limits, every: float, size: int = 1
         return time.monotonic() - started
 
 
-def test_a_body_that_trickles_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "RATE_SECONDS", 0.3)
+def test_a_body_that_trickles_ends_the_connection() -> None:
     told: list[str] = []
-    assert asyncio.run(_trickle(_read_all, _limits(told), 0.05)) < 10
+    assert asyncio.run(_trickle(_read_all, _limits(told, rate_seconds=0.3), 0.05)) < 10
     assert told == ["slow_body"]
 
 
@@ -130,10 +126,9 @@ def test_a_body_has_a_deadline_however_fast_it_comes() -> None:
     assert told == ["slow_body"]
 
 
-def test_a_body_that_nobody_waits_for_does_not_keep_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_nobody_waits_for_does_not_keep_the_connection() -> None:
     """As after 401: the answer is there, and the rest of the body is of no interest."""
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.2)
-    assert asyncio.run(_trickle(_hello, _limits(), 0.05)) < 10
+    assert asyncio.run(_trickle(_hello, _limits(linger_seconds=0.2), 0.05)) < 10
 
 
 def test_a_client_that_does_not_read_is_let_go() -> None:

@@ -18,7 +18,6 @@ import pytest
 from diglot import statestore
 from diglot.cli.output import Output
 from diglot.errors import DiglotError
-from diglot.statestore.cli import quickstart as quickstart_module
 from diglot.statestore.cli.app import StoreApp
 from diglot.statestore.cli.measures import print_latencies
 from diglot.statestore.cli.next_steps import next_steps
@@ -121,17 +120,16 @@ def test_a_permanent_key_that_was_revoked_is_made_again(db: Database) -> None:
     assert db.api_keys.authenticate(issued.secret) == user
 
 
-def test_many_keys_and_groups_are_gone_through_page_by_page(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quickstart_module, "PAGE", 2)
-    user, first, _ = sign_in(db, EMAIL)
+def test_many_keys_and_groups_are_gone_through_page_by_page(db: Database) -> None:
+    user, first, _ = sign_in(db, EMAIL, page=2)
     for number in range(4):
         db.api_keys.issue(user.id, f"other-{number}")
-    _, issued, _ = sign_in(db, EMAIL)
+    _, issued, _ = sign_in(db, EMAIL, page=2)
     assert issued.api_key.name == AGAIN_NAME, "the permanent key, which is on the last page, was seen"
     assert db.api_keys.authenticate(first.secret) == user
     planned = plan(trace())
     id = replay(db, planned, new_id=statestore.new_id).runs[0].workflow_exec_id
-    assert len(read_back(db, id, planned)[1]) == 8
+    assert len(read_back(db, id, planned, page=2)[1]) == 8
 
 
 def test_a_user_that_another_run_makes_meanwhile_is_taken(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

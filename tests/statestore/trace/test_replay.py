@@ -20,8 +20,7 @@ from diglot.errors import StoreClosed
 from diglot.statestore.database import Database
 from diglot.statestore.errors import TaskNotFound, WorkflowNotReady
 from diglot.statestore.models import TaskState, WorkflowState
-from diglot.statestore.trace import execution as execution_module
-from diglot.statestore.trace import replay as replay_module
+from diglot.statestore.trace.execution import Sizes
 from diglot.statestore.trace.plan import plan
 from diglot.statestore.trace.replay import Result, replay
 from tests.statestore.trace.test_plan import graphs
@@ -31,6 +30,8 @@ LONG = dict.fromkeys(DIAMOND, 40.0)
 
 
 def _replay(db: Database, graph: Graph = DIAMOND, runtimes: dict[str, float] | None = None, **how: Any) -> Result:
+    if "clock" in how:
+        how["longest_wait"] = 0.005
     return replay(db, plan(trace(graph, runtimes=runtimes)), new_id=statestore.new_id, **how)
 
 
@@ -157,12 +158,9 @@ def test_files_without_a_size_and_commands_without_a_program_are_played_too(db: 
     assert task.output["files"] == [{"id": "only.out"}]
 
 
-def test_what_is_much_is_written_and_read_in_parts(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution_module, "BATCH", 4)
-    monkeypatch.setattr(execution_module, "MAX_LIMIT", 4)
-    monkeypatch.setattr(execution_module, "PROGRESS_READS", 3)
+def test_what_is_much_is_written_and_read_in_parts(db: Database) -> None:
     leaves = [f"leaf_ID{n}" for n in range(10)]
-    result = _replay(db, {**{leaf: [] for leaf in leaves}, "end_ID10": leaves})
+    result = _replay(db, {**{leaf: [] for leaf in leaves}, "end_ID10": leaves}, sizes=Sizes(4, 4, 3))
     counts = {name: summary.count for name, summary in result.latencies.operations.items()}
     assert result.runs[0].status == "SUCCESS"
     assert counts["create tasks"] == 4, "13 tasks by 4"
@@ -200,9 +198,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock() -> Clock:
     """For ``replay(clock=…)``, which looks at it every few milliseconds."""
-    monkeypatch.setattr(replay_module, "LONGEST_WAIT", 0.005)
     return Clock()
 
 
@@ -223,12 +220,9 @@ def test_time_is_taken_from_the_clock_that_was_given(memory: Database, clock: Cl
     assert (result.runs[0].seconds, result.seconds) == (100.0, 100.0)
 
 
-def test_a_wait_longer_than_the_systems_longest_is_made_of_several(
-    memory: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replay_module, "LONGEST_WAIT", 0.01)
+def test_a_wait_longer_than_the_systems_longest_is_made_of_several(memory: Database) -> None:
     began = time.monotonic()
-    assert _replay(memory, {"a": []}, {"a": 0.2}, speed=1.0).runs[0].status == "SUCCESS"
+    assert _replay(memory, {"a": []}, {"a": 0.2}, speed=1.0, longest_wait=0.01).runs[0].status == "SUCCESS"
     assert time.monotonic() - began >= 0.2
 
 
@@ -304,12 +298,10 @@ def test_ctrl_c_at_once_leaves_nothing_unfinished(db: Database) -> None:
     assert {state.workflow_exec_id for state in db.workflows.list(status="CANCELED").items} == canceled
 
 
-def test_an_unfinished_execution_of_many_tasks_is_ended_as_a_whole(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(execution_module, "MAX_LIMIT", 3)
+def test_an_unfinished_execution_of_many_tasks_is_ended_as_a_whole(db: Database) -> None:
     graph: Graph = {f"t_ID{n}": [] for n in range(10)}
-    result = _replay(db, graph, dict.fromkeys(graph, 40.0), speed=1.0, watch=_interrupt(lambda steps: steps == 10))
+    interrupted = _interrupt(lambda steps: steps == 10)
+    result = _replay(db, graph, dict.fromkeys(graph, 40.0), speed=1.0, watch=interrupted, sizes=Sizes(page=3))
     assert set(_statuses(db, _only_run(result)).values()) == {"CANCELED"}
 
 

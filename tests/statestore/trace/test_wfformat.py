@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diglot.statestore.errors import TraceError
-from diglot.statestore.trace import document as document_module
 from diglot.statestore.trace.wfformat import Trace, bundled_trace, parse_trace, read_trace
 from tests.statestore.trace.traces import DIAMOND, document, executed, specified, text, trace
 
@@ -323,11 +322,9 @@ def test_an_unreadable_file_says_so(tmp_path: Path) -> None:
             read_trace(path)
 
 
-def test_a_file_without_end_is_refused_after_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diglot.statestore.trace.wfformat.MAX_BYTES", 2**20)
-    monkeypatch.setattr(document_module, "MAX_BYTES", 2**20)
+def test_a_file_without_end_is_refused_after_its_limit() -> None:
     with pytest.raises(TraceError, match="'/dev/zero': it is larger than 1 MiB"):
-        read_trace("/dev/zero")
+        read_trace("/dev/zero", 2**20)
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from diglot.statestore.vectors import Record, VectorSettings, open_vectors
+from diglot.statestore.vectors import Record, VectorSettings
+from diglot.statestore.vectors.filesystem import open_engine
 from diglot.statestore.vectors.store import VectorStore
 
 A, B, C = Record("a", [1, 0, 0], text="first"), Record("b", [0, 1, 0]), Record("c", [0, 0, 1])
@@ -13,8 +14,11 @@ A, B, C = Record("a", [1, 0, 0], text="first"), Record("b", [0, 1, 0]), Record("
 
 def opened(file: Path, **more: Any) -> VectorStore:
     options = {"lock_timeout": more.pop("lock_timeout", 5.0)}
-    settings = {"id": "docs", "provider": "filesystem", "dimension": 3, "path": str(file), "options": options}
-    return open_vectors(VectorSettings(**settings | more))
+    sizes = {name: more.pop(name) for name in ("compact_from", "batch_bytes") if name in more}
+    given = {"id": "docs", "provider": "filesystem", "dimension": 3, "path": str(file), "options": options}
+    settings = VectorSettings(**given | more)
+    settings.check()
+    return VectorStore(settings, open_engine(settings, **sizes))
 
 
 def ids(file: Path) -> set[str]:

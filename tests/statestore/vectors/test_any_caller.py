@@ -130,11 +130,10 @@ def test_the_most_that_a_filter_and_a_record_may_have(docs: VectorStore) -> None
     assert docs.count() == 4
 
 
-def test_a_batch_is_sent_in_parts_that_a_server_takes(docs: VectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checks._BATCH_BYTES < 8_000_000
-    monkeypatch.setattr(checks, "_BATCH_BYTES", 1_000)
+def test_a_batch_is_sent_in_parts_that_a_server_takes(docs: VectorStore) -> None:
+    assert checks.BATCH_BYTES < 8_000_000
     checked = checks.check_records([Record(f"r{n}", NEAR, text="x" * 400) for n in range(7)], 3, directed=True)
-    assert [len(part) for part in checks.in_batches(checked, 500)] == [3, 3, 1]
-    assert [len(part) for part in checks.in_batches(checked, 2)] == [2, 2, 2, 1]
-    docs.upsert(Record(f"r{n}", NEAR, text="x" * 400) for n in range(7))
+    assert [len(part) for part in checks.in_batches(checked, 500, 1_000)] == [3, 3, 1]
+    assert [len(part) for part in checks.in_batches(checked, 2, 1_000)] == [2, 2, 2, 1]
+    docs.upsert(Record(f"r{n}", NEAR, text="x" * 400_000) for n in range(7))
     assert docs.delete(f"r{n}" for n in range(7)) == 7

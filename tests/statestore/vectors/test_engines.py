@@ -123,15 +123,13 @@ def test_an_older_pgvector_is_refused(postgres_url: str) -> None:
         found.queries = queries
 
 
-def test_a_walk_through_the_index_that_ends_early_is_made_good(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pgvector_engine, "FEW", 0)
+def test_a_walk_through_the_index_that_ends_early_is_made_good(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         # The index is taken, though the table is small, and a search by it gives up at once.
         for setting in ("hnsw.max_scan_tuples = 1", "enable_sort = off"):
             connection.execute(f"alter database {connection.info.dbname} set {setting}")
-    with pgvector(postgres_url, options={"ef_search": 1}) as docs:
+    settings = VectorSettings(id="docs", provider="pgvector", dimension=3, url=postgres_url, options={"ef_search": 1})
+    with VectorStore(settings, pgvector_engine.open_engine(settings, None, few=0)) as docs:
         docs.upsert([Record(f"p{i}", [1, i, 0], metadata={"rare": i > 297}) for i in range(300)])
         assert {match.id for match in docs.search([1, 0, 0], top_k=3, filters={"rare": True})} == {"p298", "p299"}
 
@@ -247,9 +245,10 @@ def test_a_key_of_another_kind_is_refused(redis_url: str) -> None:
         vector_set(redis_url, key="diglot-other")
 
 
-def test_a_walk_through_the_graph_that_ends_early_is_made_good(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_engine, "_EFFORT", 1)
-    with vector_set(redis_url, key="diglot-early", ef_search=1) as docs:
+def test_a_walk_through_the_graph_that_ends_early_is_made_good(redis_url: str) -> None:
+    options = {"key": "diglot-early", "ef_search": 1}
+    settings = VectorSettings(id="docs", provider="redis", dimension=3, url=redis_url, options=options)
+    with VectorStore(settings, redis_engine.open_engine(settings, effort=1)) as docs:
         docs.upsert([Record(f"p{i}", [1, i, 0], metadata={"rare": i > 297}) for i in range(300)])
         assert {match.id for match in docs.search([1, 0, 0], top_k=3, filters={"rare": True})} == {"p298", "p299"}
 

@@ -23,9 +23,11 @@ from tests.statestore.vectors.one_file import A, B, C, ids, opened, written
 
 WRITER = """
 import os, sys
-from diglot.statestore.vectors import Record, VectorSettings, filesystem, open_vectors
-filesystem.COMPACT_FROM = 5_000
-docs = open_vectors(VectorSettings(id="docs", provider="filesystem", dimension=3, path=sys.argv[1]))
+from diglot.statestore.vectors import Record, VectorSettings
+from diglot.statestore.vectors.filesystem import open_engine
+from diglot.statestore.vectors.store import VectorStore
+settings = VectorSettings(id="docs", provider="filesystem", dimension=3, path=sys.argv[1])
+docs = VectorStore(settings, open_engine(settings, compact_from=5_000))
 for number in range(100_000):
     docs.upsert([Record(f"r{number % 10}", [1, number, 0], text=str(number) + "x" * 100)])
     print(number, flush=True)
@@ -116,9 +118,8 @@ def test_a_disk_that_is_full_keeps_what_was_there(file: Path) -> None:
 
 
 def test_a_compaction_that_fails_fails_no_write(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
     tried = []
-    with opened(file) as docs:
+    with opened(file, compact_from=2_000) as docs:
         with monkeypatch.context() as full:
 
             def refuse(self: Log, contents: Any) -> None:
@@ -136,14 +137,12 @@ def test_a_compaction_that_fails_fails_no_write(file: Path, monkeypatch: pytest.
 
 
 def test_a_compaction_writes_frames_that_can_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "COMPACT_FROM", 10_000)
-    monkeypatch.setattr(filesystem, "_BATCH_BYTES", 3_000)
     monkeypatch.setattr(frames, "MAX_FRAME", 8_000)
-    with opened(file) as docs:
+    with opened(file, compact_from=10_000, batch_bytes=3_000) as docs:
         for number in range(60):
             docs.upsert([Record(f"r{number % 15}", [1, number, 0], text=f"{number}" + "x" * 1_000)])
             assert file.stat().st_size < 40_000
-    with opened(file) as docs:
+    with opened(file, compact_from=10_000, batch_bytes=3_000) as docs:
         assert {int(match.text.rstrip("x")) for match in docs.search([1, 1, 0], top_k=20)} == set(range(45, 60))
 
 
@@ -229,9 +228,8 @@ def test_an_interrupt_while_a_change_is_applied_leaves_nothing_half_read(
         assert other.count() == 3
 
 
-def test_the_file_is_compacted_and_others_follow(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
-    with opened(file) as one, opened(file) as other:
+def test_the_file_is_compacted_and_others_follow(file: Path) -> None:
+    with opened(file, compact_from=2_000) as one, opened(file, compact_from=2_000) as other:
         other.upsert([A, B])
         before = file.stat().st_ino
         for number in range(200):
@@ -246,9 +244,8 @@ def test_the_file_is_compacted_and_others_follow(file: Path, monkeypatch: pytest
     assert not file.with_name("docs.vectors-new").exists()
 
 
-def test_what_was_deleted_leaves_the_file_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "COMPACT_FROM", 2_000)
-    with opened(file) as docs:
+def test_what_was_deleted_leaves_the_file_too(file: Path) -> None:
+    with opened(file, compact_from=2_000) as docs:
         docs.upsert([Record(f"r{number}", [1, number, 0], text="x" * 100) for number in range(100)])
         assert file.stat().st_size > 10_000
         docs.delete([f"r{number}" for number in range(98)])
@@ -256,11 +253,10 @@ def test_what_was_deleted_leaves_the_file_too(file: Path, monkeypatch: pytest.Mo
     assert ids(file) == {"r98", "r99"}
 
 
-def test_who_dies_while_compacting_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_dies_while_compacting_leaves_the_old_file(file: Path) -> None:
     written(file, [A, B])
     file.with_name("docs.vectors-new").write_bytes(b"half of a fi")
-    monkeypatch.setattr(filesystem, "COMPACT_FROM", 10)
-    with opened(file) as docs:
+    with opened(file, compact_from=10) as docs:
         for _ in range(5):
             docs.upsert([A])
     assert ids(file) == {"a", "b"}

@@ -149,15 +149,12 @@ def test_the_settings_of_a_session_that_are_not_answered_end_too(proxy: Proxy) -
         assert store.rows(ONE) == [(1,)]
 
 
-def test_the_health_of_a_server_that_does_not_answer_is_told_in_time(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgres_health, "SECONDS", DEADLINE)
+def test_the_health_of_a_server_that_does_not_answer_is_told_in_time(proxy: Proxy) -> None:
     with opened(proxy.url) as store:
         assert store.health().ok
         proxy.be_silent()
         started = time.monotonic()
-        health = store.health()
+        health = postgres_health.health(store._calls, seconds=DEADLINE)
         assert time.monotonic() - started < DEADLINE + 15
         assert [(check.name, check.ok) for check in health.checks] == [("reachable", False)]
         assert "no answer came in time" in health.checks[0].detail

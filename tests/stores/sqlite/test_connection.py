@@ -14,6 +14,7 @@ import pytest
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.connection import LIMITS, connect, pragmas, set_pragma, use_wal
+from diglot.stores.sqlite.health import health as health_of
 from diglot.stores.sqlite.library import choose, library, server_version, wal_reset_safe
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
 from diglot.stores.sqlite.trouble import Trouble
@@ -289,10 +290,10 @@ def test_what_is_wrong_is_seen(spoil: Any, check: str, tmp_path: Path) -> None:
         assert [each.name for each in health.checks if not each.ok] == [check]
 
 
-def test_a_full_disk_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diglot.stores.sqlite.health.LITTLE_SPACE", 2**63)
+def test_a_full_disk_is_seen(tmp_path: Path) -> None:
     with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store:
-        assert [each.name for each in store.health().checks if not each.ok] == ["disk_space"]
+        health = health_of(store.connections, store._reading, True, None, little_space=2**63)
+        assert [each.name for each in health.checks if not each.ok] == ["disk_space"]
 
 
 def test_a_wrong_setting_is_seen(tmp_path: Path) -> None:
@@ -302,13 +303,12 @@ def test_a_wrong_setting_is_seen(tmp_path: Path) -> None:
         assert (wrong.name, wrong.detail) == ("foreign_keys", "it is 0 and must be 1")
 
 
-def test_a_check_of_the_whole_file_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diglot.stores.sqlite.health.BOX", 0.000_001)
+def test_a_check_of_the_whole_file_ends_in_time(tmp_path: Path) -> None:
     with open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db"))) as store:
         store.script(write("create table t (id integer primary key, name text)"))
         fill = "with recursive q(x) as (select 1 union all select x + 1 from q where x < 100000) "
         store.count(write(f"{fill} insert into t select x, x from q"))
-        health = store.health()
+        health = health_of(store.connections, store._reading, True, None, box=0.000_001)
         assert health.ok
         assert "nothing wrong in the part" in next(c.detail for c in health.checks if c.name == "quick_check")
 

@@ -82,24 +82,24 @@ def quickstart(app: StoreApp, email: str) -> None:
     app.out.answer(data, lambda: _print_run(app, result, run, tasks))
 
 
-def sign_in(db: Database, email: str, now: datetime | None = None) -> tuple[User, IssuedKey, bool]:
+def sign_in(db: Database, email: str, now: datetime | None = None, page: int = PAGE) -> tuple[User, IssuedKey, bool]:
     """A user with a fresh key that was authenticated; True where the user is the first admin, made just now.
 
     A key that an earlier run has shown stays valid. The first key does not expire; those of later runs are valid for
     a day, and are removed by a run after that.
     """
-    _, issued, created = _account(db, email, now or datetime.now(UTC))
+    _, issued, created = _account(db, email, now or datetime.now(UTC), page)
     return db.api_keys.authenticate(issued.secret), issued, created
 
 
-def _account(db: Database, email: str, now: datetime) -> tuple[User, IssuedKey, bool]:
+def _account(db: Database, email: str, now: datetime, page: int) -> tuple[User, IssuedKey, bool]:
     try:
         user, issued = db.users.create_first_admin(email, KEY_NAME)
         return user, issued, True
     except AlreadyBootstrapped:
         user = _user(db, email)
     permanent = False
-    for key in list(_keys(db, user)):
+    for key in list(_keys(db, user, page)):
         permanent |= key.name == KEY_NAME and key.expires_at is None
         if key.name == AGAIN_NAME and key.expires_at is not None and key.expires_at < now:
             with suppress(ApiKeyNotFound):  # another run removed it just now
@@ -120,23 +120,25 @@ def _user(db: Database, email: str) -> User:
         return db.users.get_by_email(email)
 
 
-def _keys(db: Database, user: User) -> Iterator[ApiKey]:
+def _keys(db: Database, user: User, page: int) -> Iterator[ApiKey]:
     after = None
     while True:
-        page = db.api_keys.list(user.id, limit=PAGE, after=after)
-        yield from page.items
-        after = page.next
+        found = db.api_keys.list(user.id, limit=page, after=after)
+        yield from found.items
+        after = found.next
         if after is None:
             return
 
 
-def read_back(db: Database, workflow_exec_id: str, plan: Plan) -> tuple[WorkflowState, list[TaskState]]:
+def read_back(
+    db: Database, workflow_exec_id: str, plan: Plan, page: int = PAGE
+) -> tuple[WorkflowState, list[TaskState]]:
     """The execution and its tasks as they are stored; DiglotError if that is not what was recorded."""
     run = db.workflows.get(workflow_exec_id, with_tasks=False)
     tasks: list[TaskState] = []
     after = None
     while True:
-        groups = db.tasks.list(workflow_exec_id=workflow_exec_id, no_parent=True, limit=PAGE, after=after)
+        groups = db.tasks.list(workflow_exec_id=workflow_exec_id, no_parent=True, limit=page, after=after)
         for group in groups.items:
             tree = db.tasks.tree(group.task_exec_id, workflow_exec_id=workflow_exec_id)
             tasks += [node.task for node in tree.nodes]

@@ -51,8 +51,9 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.readiness = health.Probe(partial(health.look, database, deep=False), "readyz")
-        app.state.wellbeing = health.Probe(partial(health.look, database, deep=True), "health")
+        probe = partial(health.Probe, timeout=settings.probe_timeout, age=settings.probe_age)
+        app.state.readiness = probe(partial(health.look, database, deep=False), "readyz")
+        app.state.wellbeing = probe(partial(health.look, database, deep=True), "health")
         app.state.uses = Uses(database.api_keys.note_use)
         watch = asyncio.create_task(Watch(database).keep_looking()) if database.store.dialect == "sqlite" else None
         try:
@@ -75,6 +76,7 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
                 "failures": Failures(settings.failures_per_minute, time.monotonic),
                 "recent": pages.sign_in.Recent(),
                 "started": time.monotonic(),
+                "probe_timeout": settings.probe_timeout,
             }
         ),
         request_max_body_size=settings.max_body,

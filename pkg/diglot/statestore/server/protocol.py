@@ -3,9 +3,9 @@
 Neither uvicorn nor httptools has limits of this kind. A client that trickles a head or a body, that does not read its
 answer, or that opens connections without end would keep all of them for good.
 
-* the head of a request: ``HEAD_SECONDS`` and ``HEAD_BYTES``;
-* its body: ``body_seconds`` in all, and ``LEAST_RATE`` bytes a second once ``RATE_SECONDS`` have passed; once an answer
-  is there that did not wait for the body (401, 413 …), ``LINGER_SECONDS``;
+* the head of a request: ``head_seconds`` and ``HEAD_BYTES``;
+* its body: ``body_seconds`` in all, and ``LEAST_RATE`` bytes a second once ``rate_seconds`` have passed; once an answer
+  is there that did not wait for the body (401, 413 …), ``linger_seconds``;
 * an answer: ``write_seconds`` without a byte that the client takes;
 * connections: ``most`` in all, ``most_of_address`` of one address. What is beyond is answered with 503.
 """
@@ -22,11 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from diglot.statestore.server.auth.addresses import client_of
 
-HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024
-RATE_SECONDS = 5.0
 LEAST_RATE = 1_000
-LINGER_SECONDS = 2.0
 _NO_ROOM = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 39\r\n"
     b"retry-after: 1\r\nconnection: close\r\n\r\nThe service has too many connections.\r\n"
@@ -47,7 +44,13 @@ class Limits:
         most: int,
         most_of_address: int,
         refused: Callable[[str, str], None],
+        head_seconds: float = 10.0,
+        rate_seconds: float = 5.0,
+        linger_seconds: float = 2.0,
     ) -> None:
+        self.head_seconds = head_seconds
+        self.rate_seconds = rate_seconds
+        self.linger_seconds = linger_seconds
         self.body_seconds = body_seconds
         self.write_seconds = write_seconds
         self.most = most
@@ -140,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_is_there()
         self._body = self.loop.call_later(self._limits.body_seconds, partial(self._end, "slow_body"))
         self._received = 0
-        self._rate = self.loop.call_later(RATE_SECONDS, self._look_at_rate)
+        self._rate = self.loop.call_later(self._limits.rate_seconds, self._look_at_rate)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -151,11 +154,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._body is not None and not self.transport.is_closing():  # the answer did not wait for the body
             self._body_is_there()
-            self._body = self.loop.call_later(LINGER_SECONDS, self._end)
+            self._body = self.loop.call_later(self._limits.linger_seconds, self._end)
 
     def _await_head(self) -> None:
         self._bytes = 0
-        self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._head = self.loop.call_later(self._limits.head_seconds, self.transport.close)
 
     def _head_is_there(self) -> None:
         self._head = cancelled(self._head)
@@ -163,11 +166,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def _look_at_rate(self) -> None:
         self._rate = None
         # While the application does not read, the client is not to blame.
-        if self._received < LEAST_RATE * RATE_SECONDS and not self.flow.read_paused:
+        if self._received < LEAST_RATE * self._limits.rate_seconds and not self.flow.read_paused:
             self._end("slow_body")
             return
         self._received = 0
-        self._rate = self.loop.call_later(RATE_SECONDS, self._look_at_rate)
+        self._rate = self.loop.call_later(self._limits.rate_seconds, self._look_at_rate)
 
     def _body_is_there(self) -> None:
         self._body = cancelled(self._body)

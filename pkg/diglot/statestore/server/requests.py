@@ -45,6 +45,7 @@ class Requests:
         self._methods = {route.path_format: ", ".join(route.methods) for route in _routes(app)}
         self._metrics = metrics
         self._timeout = settings.request_timeout
+        self._page_timeout = settings.page_timeout
         self._bodies = Budget(BODY_BYTES)
         self._answers = Budget(ANSWER_BYTES)
         self._log = structlog.get_logger("diglot.requests").bind()
@@ -100,7 +101,7 @@ class Requests:
     def _seconds(self, scope: Scope) -> float:
         """How long a request may take; a page less, whoever asks for it, unless it changes something."""
         if not scope["path"].startswith("/api/") and scope.get("method") == "GET":
-            return min(self._timeout, errors.PAGE_SECONDS)
+            return min(self._timeout, self._page_timeout)
         return self._timeout
 
 

@@ -32,6 +32,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections at once of one client address; of a trusted proxy, in all."""
     write_timeout: float = 30.0
     """After this long without a byte that the client takes of an answer, its connection is ended."""
+    page_timeout: float = 5.0
+    """After this long a page for people says why there is none."""
+    probe_timeout: float = 5.0
+    """After this long without an answer the database counts as not there, in /readyz, /health and /metrics."""
+    probe_age: float = 1.0
+    """How old a finding of /readyz and /health may be: asking more often costs the database nothing more."""
     failures_per_minute: int = 20
     """Failed attempts to sign in, for each client address."""
     trusted_proxies: tuple[str, ...] = ()

@@ -22,10 +22,10 @@ MAX_BYTES = 128 * 2**20
 Count = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
 
 
-def decode(text: bytes) -> Document:
+def decode(text: bytes, max_bytes: int = MAX_BYTES) -> Document:
     """The document that this text is, in the format's shape. TraceError, without the file's name, for any other."""
-    if len(text) > MAX_BYTES:
-        raise TraceError(f"it is larger than {MAX_BYTES // 2**20} MiB")
+    if len(text) > max_bytes:
+        raise TraceError(f"it is larger than {max_bytes // 2**20} MiB")
     if not text.strip():
         raise TraceError("it is empty")
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from diglot.statestore.errors import WorkflowNotFound, WorkflowNotReady
 from diglot.statestore.models import TERMINAL, JsonObject, Status, TaskState, WorkflowState
@@ -21,17 +21,26 @@ from diglot.statestore.trace.plan import Plan, Step
 if TYPE_CHECKING:
     from diglot.statestore.database import Database, Transaction
 
-BATCH = 500
-PROGRESS_READS = 1000
-"""A group's progress is read after each of its tasks, but not much oftener than this in all: it costs its size."""
-
 UNFINISHED: tuple[Status, ...] = ("PENDING", "RUNNING", "WAITING", "PAUSED")
+
+
+class Sizes(NamedTuple):
+    """How much is written or read at once. A group's progress is read after each of its tasks, but not much oftener
+    than ``progress_reads`` in all: it costs its size."""
+
+    batch: int = 500
+    page: int = MAX_LIMIT
+    progress_reads: int = 1000
+
+
+SIZES = Sizes()
 
 
 class Execution:
     """One execution in the database, by the calls that an engine makes."""
 
-    def __init__(self, db: Database, plan: Plan, meter: Meter, new_id: Callable[[], str]) -> None:
+    def __init__(self, db: Database, plan: Plan, meter: Meter, new_id: Callable[[], str], sizes: Sizes) -> None:
+        self._sizes = sizes
         self._db, self._plan, self._meter = db, plan, meter
         self.id = new_id()
         self.created = False
@@ -45,7 +54,7 @@ class Execution:
         """The writes that put everything there: the workflow RUNNING, then its tasks PENDING, in batches."""
         yield self._create_workflow
         states = self._pending()
-        while batch := list(islice(states, BATCH)):
+        while batch := list(islice(states, self._sizes.batch)):
             yield partial(self._create_tasks, batch)
 
     def step(self, step: Step) -> None:
@@ -69,7 +78,7 @@ class Execution:
             if state.status in TERMINAL:
                 return state.status
             for unfinished in UNFINISHED:
-                while tasks := tx.tasks.list(workflow_exec_id=self.id, status=unfinished, limit=MAX_LIMIT).items:
+                while tasks := tx.tasks.list(workflow_exec_id=self.id, status=unfinished, limit=self._sizes.page).items:
                     tx.tasks.upsert_many([task.replace(status="CANCELED") for task in tasks])
             return tx.workflows.update_status(self.id, status).status
 
@@ -143,8 +152,9 @@ class Execution:
         number, group = step.task, self._plan.group_of[step.task]
         task_id = self._tasks[number]
         parents = [self._tasks[self._number_of[parent]] for parent in self._plan.trace.tasks[number].parents]
-        for begin in range(0, len(parents), MAX_LIMIT):
-            self._check_parents(number, parents[begin : begin + MAX_LIMIT])
+        page = self._sizes.page
+        for begin in range(0, len(parents), page):
+            self._check_parents(number, parents[begin : begin + page])
         first = self._started_at[group] is None
 
         def work(tx: Transaction) -> None:
@@ -180,7 +190,7 @@ class Execution:
         )
         self._finished[group] += 1
         size, done = len(self._plan.groups[group].members), self._finished[group]
-        if done == size or done % max(1, size // PROGRESS_READS) == 0:
+        if done == size or done % max(1, size // self._sizes.progress_reads) == 0:
             self._progress(group, step)
 
     def _progress(self, group: int, step: Step) -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from diglot.errors import DiglotError
 from diglot.statestore.models import Status
-from diglot.statestore.trace.execution import Execution
+from diglot.statestore.trace.execution import SIZES, Execution, Sizes
 from diglot.statestore.trace.latency import Latencies, Meter, latencies
 from diglot.statestore.trace.plan import Plan, Step
 
@@ -63,6 +63,8 @@ def replay(
     speed: float | None = None,
     watch: Callable[[int], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    longest_wait: float = LONGEST_WAIT,
+    sizes: Sizes = SIZES,
 ) -> Result:
     """Play the plan ``repeat`` times in each of ``concurrency`` threads: concurrency * repeat executions.
 
@@ -71,7 +73,7 @@ def replay(
     the result says so, and how each execution was left. An error of the database ends it too.
     """
     stop = Event()
-    players = [_Player(db, plan, stop, new_id, speed, clock) for _ in range(concurrency)]
+    players = [_Player(db, plan, stop, new_id, speed, clock, longest_wait, sizes) for _ in range(concurrency)]
     interrupt = None
     began = clock()
     with ThreadPoolExecutor(concurrency, thread_name_prefix="replay") as pool:
@@ -122,7 +124,10 @@ class _Player:
         new_id: Callable[[], str],
         speed: float | None,
         clock: Callable[[], float],
+        longest_wait: float,
+        sizes: Sizes,
     ) -> None:
+        self._longest_wait, self._sizes = longest_wait, sizes
         self._db, self._plan, self._stop, self._new_id = db, plan, stop, new_id
         self._speed, self._clock = speed, clock
         self.meter = Meter()
@@ -135,7 +140,7 @@ class _Player:
             if self._stop.is_set():
                 return
             began = self._clock()
-            execution = Execution(self._db, self._plan, self.meter, self._new_id)
+            execution = Execution(self._db, self._plan, self.meter, self._new_id, self._sizes)
             status: Status | None
             unended: Exception | None = None
             try:
@@ -163,7 +168,7 @@ class _Player:
         if self._speed is not None:
             due = began + step.at / self._speed
             while (delay := due - self._clock()) > 0 and not self._stop.is_set():
-                self._stop.wait(min(delay, LONGEST_WAIT))
+                self._stop.wait(min(delay, self._longest_wait))
         self._go_on()
 
     def _go_on(self) -> None:

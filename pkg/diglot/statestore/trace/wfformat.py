@@ -64,14 +64,14 @@ class Trace(Struct, frozen=True):
     machines: tuple[str, ...] = ()
 
 
-def read_trace(path: str | PathLike[str]) -> Trace:
+def read_trace(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> Trace:
     """The trace in this file; ``-`` is standard input. TraceError when it can't be read or replayed."""
     if fspath(path) == "-":
-        return parse_trace(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+        return parse_trace(sys.stdin.buffer.read(max_bytes + 1), "standard input", max_bytes)
     source = repr(fspath(path))
     try:
         with Path(path).open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+            text = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise TraceError(f"no trace {source}: there is no such file") from None
     except IsADirectoryError:
@@ -79,7 +79,7 @@ def read_trace(path: str | PathLike[str]) -> Trace:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TraceError(f"trace {source} can't be read: {reason}") from error
-    return parse_trace(text, source)
+    return parse_trace(text, source, max_bytes)
 
 
 def bundled_trace() -> Trace:
@@ -88,10 +88,10 @@ def bundled_trace() -> Trace:
     return parse_trace(recording.read_bytes(), f"{BUNDLED!r} of the package")
 
 
-def parse_trace(text: bytes, source: str) -> Trace:
+def parse_trace(text: bytes, source: str, max_bytes: int = MAX_BYTES) -> Trace:
     """The trace that this text holds; ``source`` is what errors call it."""
     try:
-        return _trace(decode(text))
+        return _trace(decode(text, max_bytes))
     except TraceError as error:
         raise TraceError(f"trace {source}: {error}") from error.__cause__
 

@@ -30,7 +30,7 @@ MAX_TOP_K = 1_000
 MAX_COMPONENT = 1e15
 MAX_SCORE = 1e300
 _AT_ONCE = 1_000
-_BATCH_BYTES = 2_000_000
+BATCH_BYTES = 2_000_000
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -107,14 +107,14 @@ def check_vectors(values: list[Any], dimension: int, path: Callable[[int], str],
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def in_batches(records: list[Checked], most: int) -> Iterator[list[Checked]]:
+def in_batches(records: list[Checked], most: int, most_bytes: int = BATCH_BYTES) -> Iterator[list[Checked]]:
     """As a server takes them in one request: so many records, and not much more than so many bytes."""
     batch: list[Checked] = []
     size = 0
     for record in records:
         batch.append(record)
         size += record.size + record.vector.nbytes
-        if len(batch) == most or size > _BATCH_BYTES:
+        if len(batch) == most or size > most_bytes:
             yield batch
             batch, size = [], 0
     if batch:

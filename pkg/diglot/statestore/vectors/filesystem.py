@@ -34,7 +34,8 @@ DEFAULT_FOLDER = "./data/vectors"
 COMPACT_FROM = 1 << 20
 """Bytes: a smaller file is left as it is. A larger one is compacted when more than half of it is of no use any more."""
 _BATCH = 1_000
-_BATCH_BYTES = 1 << 24
+BATCH_BYTES = 1 << 24
+"""Bytes of the records that a compaction writes as one change."""
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -66,12 +67,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Begin | Upsert | Delete).decode
 
 
-def open_engine(settings: VectorSettings, _database: PostgresSettings | None = None) -> FilesystemEngine:
+def open_engine(
+    settings: VectorSettings,
+    _database: PostgresSettings | None = None,
+    *,
+    compact_from: int = COMPACT_FROM,
+    batch_bytes: int = BATCH_BYTES,
+) -> FilesystemEngine:
     """ConfigurationError where the file is of another dimension or metric; DatabaseUnavailable, DatabaseDamaged."""
     options = cast(FilesystemOptions, settings.typed_options())
     path = Path(settings.path or f"{DEFAULT_FOLDER}/{settings.id}.vectors")
     begin = Begin(settings.dimension, settings.metric)
-    engine = FilesystemEngine(Log(path, _encode(begin), options.lock_timeout), begin)
+    engine = FilesystemEngine(Log(path, _encode(begin), options.lock_timeout), begin, compact_from, batch_bytes)
     try:
         engine.count()
     except BaseException:
@@ -81,7 +88,9 @@ def open_engine(settings: VectorSettings, _database: PostgresSettings | None = N
 
 
 class FilesystemEngine:
-    def __init__(self, log: Log, begin: Begin) -> None:
+    def __init__(self, log: Log, begin: Begin, compact_from: int, batch_bytes: int) -> None:
+        self._compact_from = compact_from
+        self._batch_bytes = batch_bytes
         self._log = log
         self._begin = begin
         self._lock = RLock()
@@ -137,7 +146,7 @@ class FilesystemEngine:
             self._log.forget()
             raise
         size = self._log.size
-        if size > max(COMPACT_FROM, 2 * self._rows.bytes, self._compact_beyond):
+        if size > max(self._compact_from, 2 * self._rows.bytes, self._compact_beyond):
             try:
                 self._log.compact(self._everything())
             except (DatabaseFull, DatabaseUnavailable):
@@ -151,7 +160,7 @@ class FilesystemEngine:
         for place in range(len(rows.ids)):
             batch.append(rows.kept(place))
             size += rows.size(place)
-            if len(batch) == _BATCH or size > _BATCH_BYTES:
+            if len(batch) == _BATCH or size > self._batch_bytes:
                 yield _encode(Upsert(batch))
                 batch, size = [], 0
         if batch:

@@ -45,7 +45,7 @@ class Collection(msgspec.Struct, frozen=True):
     metric: str
 
 
-def open_engine(settings: VectorSettings, database: PostgresSettings | None) -> PgvectorEngine:
+def open_engine(settings: VectorSettings, database: PostgresSettings | None, *, few: int = FEW) -> PgvectorEngine:
     """``database`` is used where the settings have no address."""
     if settings.url is not None:
         database = cast(PostgresSettings, parse_url(settings.url))
@@ -55,7 +55,7 @@ def open_engine(settings: VectorSettings, database: PostgresSettings | None) -> 
         )
     store = open_store(database)
     try:
-        engine = PgvectorEngine(settings, store)
+        engine = PgvectorEngine(settings, store, few)
         engine.prepare()
     except BaseException:
         store.close()
@@ -64,12 +64,13 @@ def open_engine(settings: VectorSettings, database: PostgresSettings | None) -> 
 
 
 class PgvectorEngine:
-    def __init__(self, settings: VectorSettings, store: Store) -> None:
+    def __init__(self, settings: VectorSettings, store: Store, few: int) -> None:
+        self._most_few = few
         self.store = store
         self.settings = settings
         self._options = cast(PgvectorOptions, settings.typed_options())
         self._indexed = self._options.index != "none"
-        self._few = FEW
+        self._few = self._most_few
         tree = resources.files("diglot.statestore.sql") / "postgres" / "vectors"
         self.queries: Any = load_queries(tree, "postgres", {"Match": Match, "Collection": Collection}).vectors
         self._search = getattr(self.queries, f"search_{settings.metric}")
@@ -119,12 +120,12 @@ class PgvectorEngine:
         return found
 
     def delete_ids(self, ids: list[str]) -> int:
-        self._few = FEW
+        self._few = self._most_few
         deleted: int = self.queries.delete_vectors(self.store, collection=self.settings.id, ids=ids)
         return deleted
 
     def delete_matching(self, wanted: Wanted) -> int:
-        self._few = FEW
+        self._few = self._most_few
         deleted: int = self.queries.delete_matching(self.store, collection=self.settings.id, path=json_path(wanted))
         return deleted
 
@@ -189,7 +190,9 @@ class PgvectorEngine:
 
     def _create_index(self) -> None:
         settings, options = self.settings, self._options
-        if options.index == "ivfflat" and not self.queries.has_as_many(self.store, collection=settings.id, few=FEW):
+        if options.index == "ivfflat" and not self.queries.has_as_many(
+            self.store, collection=settings.id, few=self._most_few
+        ):
             return  # its lists are made of what is there
         with self.store.transaction() as session:
             self.queries.lock_collections(session)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _BATCH = 200
 """Records of one MULTI: other clients wait for so long."""
 _LONG = 64
-_EFFORT = 1_000_000
+EFFORT = 1_000_000
 """How many elements a filtered search looks at before it gives up."""
 _QUANTIZATION = {"none": ("NOQUANT", b"f32"), "int8": ("Q8", b"int8"), "binary": ("BIN", b"bin")}
 _DELETE_MATCHING = """
@@ -67,7 +67,9 @@ class Attributes(msgspec.Struct, frozen=True):
 _attributes = msgspec.json.Decoder(Attributes).decode
 
 
-def open_engine(settings: VectorSettings, _database: PostgresSettings | None = None) -> RedisEngine:
+def open_engine(
+    settings: VectorSettings, _database: PostgresSettings | None = None, *, effort: int = EFFORT
+) -> RedisEngine:
     """ConfigurationError for a Redis without vector sets, or a set that is of another kind."""
     options = cast(RedisOptions, settings.typed_options())
     try:
@@ -76,7 +78,7 @@ def open_engine(settings: VectorSettings, _database: PostgresSettings | None = N
         )
     except ValueError:
         raise ConfigurationError("the address of redis can't be read: use redis://HOST:6379/0") from None
-    engine = RedisEngine(settings, options, client)
+    engine = RedisEngine(settings, options, client, effort)
     try:
         engine.prepare()
     except BaseException:
@@ -86,7 +88,8 @@ def open_engine(settings: VectorSettings, _database: PostgresSettings | None = N
 
 
 class RedisEngine:
-    def __init__(self, settings: VectorSettings, options: RedisOptions, client: Any) -> None:
+    def __init__(self, settings: VectorSettings, options: RedisOptions, client: Any, effort: int) -> None:
+        self._effort = effort
         self._settings = settings
         self._options = options
         self._client = client
@@ -126,7 +129,7 @@ class RedisEngine:
 
     def search(self, vector: Vector, top_k: int, wanted: Wanted) -> list[Match]:
         effort = ("EF", max(self._options.ef_search, top_k))
-        found = self._nearest(vector, top_k, wanted, *effort, *(("FILTER-EF", _EFFORT) if wanted else ()))
+        found = self._nearest(vector, top_k, wanted, *effort, *(("FILTER-EF", self._effort) if wanted else ()))
         if len(found) < top_k:
             # A walk through the graph ends early now and then: whether these are all, only a linear scan can tell.
             found = self._nearest(vector, top_k, wanted, "TRUTH")

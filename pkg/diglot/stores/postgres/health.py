@@ -34,11 +34,11 @@ REMEMBERED = 30.0
 """Seconds that a failed write counts where no write can be tried: the next write of a caller decides then."""
 
 
-def health(calls: Calls) -> Health:
+def health(calls: Calls, *, seconds: float = SECONDS, remembered: float = REMEMBERED) -> Health:
     """Ask once; what the database answers is judged here. An error is a finding, never raised."""
     started = time.perf_counter()
     try:
-        with calls.leased(SECONDS) as link:
+        with calls.leased(seconds) as link:
             version, through = server_version(link), ", through a connection pooler" if link.pooled else ""
             ((standby, read_only, major),) = link.cursor.execute(_QUESTION, ()).fetchall()
     except DiglotError as error:
@@ -49,24 +49,24 @@ def health(calls: Calls) -> Health:
     old = f"PostgreSQL {OLDEST} is the oldest that is supported" if major < OLDEST else ""
     checks = [
         Check("reachable", True, f"{version}{through}", milliseconds),
-        Check("writable", False, why, 0.0) if why else _has_room(calls),
+        Check("writable", False, why, 0.0) if why else _has_room(calls, seconds, remembered),
         Check("version", not old, old or version, 0.0),
     ]
     return Health(all(check.ok for check in checks), checks)
 
 
-def _has_room(calls: Calls) -> Check:
+def _has_room(calls: Calls, seconds: float, remembered: float) -> Check:
     trouble = calls.trouble
     if trouble is None:
         return Check("writable", True, "a primary that takes writes", 0.0)
     started = time.perf_counter()
     failed, at = trouble
     try:
-        with calls.leased(SECONDS) as link:
+        with calls.leased(seconds) as link:
             link.command(_WRITE)
         problem = ""
     except DatabaseReadOnly:  # this role may make no temporary tables
-        problem = str(failed) if time.monotonic() - at < REMEMBERED else ""
+        problem = str(failed) if time.monotonic() - at < remembered else ""
     except DiglotError as error:
         problem = str(error)
     if not problem and calls.trouble is trouble:

@@ -1,6 +1,6 @@
 """What can be told of an open SQLite database: whether it is as it should be, and its numbers for the metrics.
 
-The checks that read the whole file stop after ``BOX`` seconds and say how far that goes. A key read passes on a
+The checks that read the whole file stop after ``box`` seconds and say how far that goes. A key read passes on a
 damaged file; only quick_check sees the damage.
 """
 
@@ -31,7 +31,15 @@ LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk, below which it is too full."""
 
 
-def health(connections: Connections, reading: Reading, deep: bool, writer: int | None) -> Health:
+def health(
+    connections: Connections,
+    reading: Reading,
+    deep: bool,
+    writer: int | None,
+    *,
+    box: float = BOX,
+    little_space: int = LITTLE_SPACE,
+) -> Health:
     """Run every check; an error is a finding, never raised.
 
     ``writer`` is the thread that asks, where it may write: None if it has a transaction open, or the store only reads.
@@ -47,12 +55,15 @@ def health(connections: Connections, reading: Reading, deep: bool, writer: int |
         checks.append(_timed("writable", lambda: can_write(connections, writer)))
     if checks[0].ok and deep:
         checks += [
-            _timed("quick_check", lambda: _boxed(reading, "pragma quick_check(1)", "ok")),
-            _timed("foreign_key_check", lambda: _boxed(reading, "pragma foreign_key_check", None)),
+            _timed("quick_check", lambda: _boxed(reading, box, "pragma quick_check(1)", "ok")),
+            _timed("foreign_key_check", lambda: _boxed(reading, box, "pragma foreign_key_check", None)),
         ]
     if isinstance(connections, FileConnections):
         path = connections.path
-        checks += [_timed("private", lambda: _private(path)), _timed("disk_space", lambda: _disk_space(path))]
+        checks += [
+            _timed("private", lambda: _private(path)),
+            _timed("disk_space", lambda: _disk_space(path, little_space)),
+        ]
     return Health(all(check.ok for check in checks), checks)
 
 
@@ -108,11 +119,11 @@ def _pragma(reading: Reading, name: str, expected: object) -> Finding:
     return ok, f"{found}" if ok else f"it is {found!r} and must be {expected!r}"
 
 
-def _boxed(reading: Reading, text: str, expected: object) -> Finding:
+def _boxed(reading: Reading, box: float, text: str, expected: object) -> Finding:
     try:
-        ok, found = _asked(reading, text, expected, BOX)
+        ok, found = _asked(reading, text, expected, box)
     except StatementTimeout:
-        return True, f"nothing wrong in the part that {BOX:g} s were enough for"
+        return True, f"nothing wrong in the part that {box:g} s were enough for"
     return ok, "ok" if ok else str(found)
 
 
@@ -138,9 +149,9 @@ def _private(path: Path) -> Finding:
     return not open_to_others, "; ".join(open_to_others) or "0600"
 
 
-def _disk_space(path: Path) -> Finding:
+def _disk_space(path: Path, little: int) -> Finding:
     free = shutil.disk_usage(path.parent).free
-    return free >= LITTLE_SPACE, f"{free / 1024**3:.1f} GiB free"
+    return free >= little, f"{free / 1024**3:.1f} GiB free"
 
 
 def _size(path: Path) -> float:

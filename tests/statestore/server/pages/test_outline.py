@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from diglot.statestore.models import STATUSES, StateError, TaskSummary
-from diglot.statestore.server.pages import outline as module
 from diglot.statestore.server.pages.outline import (
     DEEPEST,
     MOST_CHILDREN,
@@ -74,9 +73,8 @@ def test_however_many_tasks_the_outline_is_bounded() -> None:
     assert counted == everything, "what is not shown is counted"
 
 
-def test_when_no_row_is_left_a_group_only_counts_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 6)
-    shape = outline([*group("a", *["SUCCESS"] * 4), *group("b", *["FAILED"])])
+def test_when_no_row_is_left_a_group_only_counts_its_tasks() -> None:
+    shape = outline([*group("a", *["SUCCESS"] * 4), *group("b", *["FAILED"])], most_rows=6)
     assert shown(shape.branches) == ["a", "a.0", "a.1", "a.2", "a.3", "b"]
     assert shape.branches[1].rest is not None
     assert shape.branches[1].rest.mixed == "1 FAILED"

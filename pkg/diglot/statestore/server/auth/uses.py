@@ -6,21 +6,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
-MOST = 1000
-"""Keys whose use waits to be noted; those beyond are noted when they are used again."""
-
 
 class Uses:
-    """Hands keys to ``note_use`` in a thread of its own, each once at a time. ``note`` is for the event loop."""
+    """Hands keys to ``note_use`` in a thread of its own, each once at a time. ``note`` is for the event loop.
 
-    def __init__(self, note_use: Callable[[str], None]) -> None:
+    ``most`` keys wait to be noted; those beyond are noted when they are used again.
+    """
+
+    def __init__(self, note_use: Callable[[str], None], most: int = 1000) -> None:
+        self._most = most
         self._note_use = note_use
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="diglot-uses")
         self._waiting: set[str] = set()
 
     def note(self, key_id: str) -> None:
         """This key was used just now."""
-        if key_id not in self._waiting and len(self._waiting) < MOST:
+        if key_id not in self._waiting and len(self._waiting) < self._most:
             self._waiting.add(key_id)
             self._executor.submit(copy_context().run, self._write, key_id)  # the log names the request
 

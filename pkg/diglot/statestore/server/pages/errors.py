@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 5
 """After which a browser asks again for a page that could not be made just now."""
-PAGE_SECONDS = 5.0
-"""How long a page may take: after that a person sees why there is none."""
 LATE = problems.problem("database-busy", 503, "The database did not answer in time", "it is slow, or can't be reached")
 
 

@@ -81,7 +81,7 @@ class Outline(msgspec.Struct, frozen=True):
     rest_of: list[TaskSummary]
 
 
-def outline(tasks: Sequence[TaskSummary]) -> Outline:
+def outline(tasks: Sequence[TaskSummary], most_rows: int = MOST_ROWS) -> Outline:
     """Those in the order in which siblings are shown; one whose parent is not among them is a root."""
     known = {task.task_exec_id for task in tasks}
     children: dict[str | None, list[TaskSummary]] = {}
@@ -89,7 +89,7 @@ def outline(tasks: Sequence[TaskSummary]) -> Outline:
         parent = task.parent_state_id
         children.setdefault(parent if parent in known else None, []).append(task)
     roots, rest = _cut(children.get(None, []), MOST_ROOTS)
-    budget = _Budget(MOST_ROWS - len(roots), few=len(tasks) <= FEW_ROWS)
+    budget = _Budget(most_rows - len(roots), few=len(tasks) <= FEW_ROWS)
     branches = [_branch(task, children, 1, budget) for task in roots]
     return Outline(counts(tasks), branches, counts(rest) if rest else None, rest)
 

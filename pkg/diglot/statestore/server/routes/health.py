@@ -1,7 +1,7 @@
 """Whether the service is alive, ready, and well: ``/healthz``, ``/readyz``, ``/health``.
 
-Whoever asks gets an answer within ``PATIENCE`` seconds, also when the database does not answer at all: the look at the
-database goes on in a thread of its own, and all who ask meanwhile share it.
+Every caller gets an answer within ``probe_timeout`` seconds, even if the database does not answer at all: the look at
+the database goes on in a thread of its own, and all who ask meanwhile share it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,6 @@ from diglot.statestore.server.problems import responses
 from diglot.stores.session import Check, Health
 
 Anyone = Request[Any, Any, State]
-PATIENCE = 5.0
-"""Seconds until a database that does not answer counts as not there."""
-FRESH = 1.0
-"""Seconds that a finding is good for: asking more often costs the database nothing more."""
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -57,26 +53,29 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Probe:
-    """Looks at the database, one look at a time; the last finding is kept for ``FRESH`` seconds."""
+    """Looks at the database, one look at a time. A finding is good for ``age`` seconds and awaited for ``timeout``."""
 
-    def __init__(self, look: Callable[[], Health], name: str) -> None:
+    def __init__(self, look: Callable[[], Health], name: str, *, timeout: float, age: float) -> None:
         self._look = look
+        self._timeout = timeout
+        self._age = age
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"diglot-{name}")
         self._running: asyncio.Future[Health] | None = None
         self._found: Health | None = None
-        self._found_at = -FRESH
+        self._found_at = 0.0
 
     async def ask(self) -> Health:
-        """What was found at most ``FRESH`` seconds ago, or is found now."""
-        if self._found is not None and time.monotonic() - self._found_at < FRESH:
+        """What was found at most ``age`` seconds ago, or is found now."""
+        if self._found is not None and time.monotonic() - self._found_at < self._age:
             return self._found
         if self._running is None or self._running.done():
             self._running = asyncio.get_running_loop().run_in_executor(self._executor, self._look)
             self._running.add_done_callback(self._keep)
         try:
-            return await asyncio.wait_for(asyncio.shield(self._running), PATIENCE)
+            return await asyncio.wait_for(asyncio.shield(self._running), self._timeout)
         except TimeoutError:
-            silent = Check("reachable", False, f"the database did not answer within {PATIENCE:g} s", PATIENCE * 1000)
+            late = f"the database did not answer within {self._timeout:g} s"
+            silent = Check("reachable", False, late, self._timeout * 1000)
             return Health(False, [silent])
 
     def close(self) -> None:
@@ -151,6 +150,6 @@ async def figures(request: Anyone) -> bytes:
     """In the text format of Prometheus; without those of the database while it does not answer."""
     metrics: Metrics = request.app.state.metrics
     try:
-        return await asyncio.wait_for(asyncio.to_thread(metrics.text), PATIENCE)
+        return await asyncio.wait_for(asyncio.to_thread(metrics.text), request.app.state.probe_timeout)
     except TimeoutError:
         return metrics.own_text()
