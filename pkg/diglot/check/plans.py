@@ -20,6 +20,7 @@ from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
 from diglot.migrate.statements import split
 from diglot.project import Project
+from diglot.schema.read import read_schema
 from diglot.sql.header import QuerySource, words
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
@@ -64,15 +65,16 @@ class _Planner(Protocol):
 
 @contextmanager
 def _planner(store: Store, text: bool) -> Iterator[_Planner]:
+    schema = read_schema(store) if store.dialect == "sqlite" else None
     with store.migration_connection(_LOCK_WAIT) as connection:
-        if store.dialect == "postgres":
+        if schema is None:
             from diglot.check.plans_postgres import PostgresPlanner
 
             yield PostgresPlanner(connection, text=text)
         else:
             from diglot.check.plans_sqlite import SQLitePlanner
 
-            yield SQLitePlanner(connection)
+            yield SQLitePlanner(connection, schema)
             connection.execute("pragma automatic_index = on").close()
 
 

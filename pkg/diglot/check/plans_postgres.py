@@ -15,6 +15,7 @@ import msgspec
 
 from diglot.check.plan import Problem, VariantPlan
 from diglot.check.plan_text import StatementText
+from diglot.schema.statements import statement
 
 SETTINGS = (
     "set enable_seqscan = off",
@@ -63,8 +64,8 @@ class PostgresPlanner:
         self._connection = connection
         for setting in SETTINGS:
             self._run(setting)
-        self._indexes = {name: Index(*rest) for name, *rest in self._run(_INDEXES)[0]}
-        self._references = [Reference(*row) for row in self._run(_REFERENCES)[0]]
+        self._indexes = {name: Index(*rest) for name, *rest in self._run(statement("postgres", "index_starts").text)[0]}
+        self._references = [Reference(*row) for row in self._run(statement("postgres", "references").text)[0]]
 
     def explain(self, text: str, parameters: int, given: tuple[str, ...]) -> VariantPlan:
         """The plan of a statement with ``$1`` … placeholders."""
@@ -221,51 +222,3 @@ def _plain(expression: str) -> str:
     text = re.sub(r"::[a-z][\w ]*(?:\[\])?(?:\(\d+(?:,\d+)?\))?(?=\W|$)", "", expression)
     text = re.sub(r"\((\w+(?:\.\w+)?)\)", r"\1", text)
     return text[1:-1] if text.startswith("(") and text.endswith(")") and text.count("(") == 1 else text
-
-
-_INDEXES = """
-select c.relname::text, pg_get_indexdef(i.indexrelid, 1, true), m.amname::text, i.indpred is not null
-from pg_index as i
-inner join pg_class as c on c.oid = i.indexrelid
-inner join pg_am as m on m.oid = c.relam
-inner join pg_namespace as n on n.oid = c.relnamespace
-where n.nspname not in ('pg_catalog', 'pg_toast')
-"""
-# An index that leaves out the rows without a value serves too: a row without one refers to none.
-_REFERENCES = """
-select
-    f.conname::text,
-    child.relname::text,
-    parent.relname::text,
-    (
-        select string_agg(a.attname::text, ', ' order by k.position)
-        from unnest(f.conkey) with ordinality as k (attnum, position)
-        inner join pg_attribute as a on a.attrelid = f.conrelid and a.attnum = k.attnum
-    ),
-    f.confdeltype = 'c',
-    exists (
-        select 1
-        from pg_index as i
-        where
-            i.indrelid = f.conrelid
-            and i.indisvalid
-            and (i.indkey::int2[])[0:cardinality(f.conkey) - 1] @> f.conkey
-            and (
-                i.indpred is null
-                or replace(pg_get_expr(i.indpred, i.indrelid, true), ' AND ', '') in (
-                    select string_agg(quote_ident(a.attname) || ' IS NOT NULL', '')
-                    from pg_attribute as a
-                    where a.attrelid = f.conrelid and a.attnum = any (f.conkey)
-                    union all
-                    select quote_ident(a.attname) || ' IS NOT NULL'
-                    from pg_attribute as a
-                    where a.attrelid = f.conrelid and a.attnum = any (f.conkey)
-                )
-            )
-    )
-from pg_constraint as f
-inner join pg_class as child on child.oid = f.conrelid
-inner join pg_class as parent on parent.oid = f.confrelid
-where f.contype = 'f'
-order by 1, 2
-"""

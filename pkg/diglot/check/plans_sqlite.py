@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from diglot.check.plan import Problem, VariantPlan
 from diglot.check.plan_text import StatementText
 from diglot.check.plans_postgres import Reference, unindexed
+from diglot.schema.model import Schema, Table
 from diglot.stores.sqlite.library import library
 
 
@@ -30,15 +31,14 @@ _NOT_NULL = re.compile(r"[\s\w\"]+ is not null(?: and [\s\w\"]+ is not null)*\s*
 
 
 class SQLitePlanner:
-    """Explains on a connection of the driver."""
+    """Explains on a connection of the driver to a database with this schema."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, schema: Schema) -> None:
         self._connection = connection
         self._run("pragma automatic_index = off")
-        schema = self._run("select type, name, tbl_name, coalesce(sql, '') from sqlite_schema")
-        self._tables = {name.lower() for kind, name, _, _ in schema if kind == "table"}
-        self._indexes = {name: sql for kind, name, _, sql in schema if kind == "index"}
-        self._references = [r for kind, name, _, _ in schema if kind == "table" for r in self._references_of(name)]
+        self._tables = {table.name.lower() for table in schema.tables}
+        self._predicates = dict(_predicates(schema))
+        self._references = [r for table in schema.tables for r in _references(table)]
 
     def explain(self, text: str, parameters: int, given: tuple[str, ...]) -> VariantPlan:
         """The plan of a statement with ``?`` placeholders."""
@@ -64,7 +64,7 @@ class SQLitePlanner:
         if scan and not scan["virtual"]:
             table = statement.table(scan["name"])
             sorted_here = any(_SORT.match(other.detail) for other in steps if other.parent == step.parent)
-            predicate = _predicate(self._indexes.get(scan["index"], ""))
+            predicate = self._predicates.get(scan["index"], "")
             if table not in self._tables or (statement.stops(scan["name"]) and not sorted_here):
                 return
             if not (predicate and statement.wants_no_more_than(scan["name"], predicate)):
@@ -76,42 +76,42 @@ class SQLitePlanner:
 
     def _named(self, step: Step) -> Iterator[str]:
         found = re.search(r" INDEX (\S+)", step.detail)
-        if found and found[1] in self._indexes:
+        if found and found[1] in self._predicates:
             yield found[1]
-
-    def _references_of(self, table: str) -> Iterator[Reference]:
-        rows = self._run(
-            'select id, "table", "from", on_delete from pragma_foreign_key_list(?) order by id, seq', (table,)
-        )
-        for id in dict.fromkeys(row[0] for row in rows):
-            own = [row for row in rows if row[0] == id]
-            columns = [row[2].lower() for row in own]
-            yield Reference(
-                name=f"the foreign key to {own[0][1]}",
-                child=table.lower(),
-                parent=own[0][1].lower(),
-                columns=", ".join(columns),
-                cascades=own[0][3] == "CASCADE",
-                indexed=self._is_indexed(table, set(columns)),
-            )
-
-    def _is_indexed(self, table: str, columns: set[str]) -> bool:
-        for name, partial in self._run("select name, partial from pragma_index_list(?)", (table,)):
-            if partial and not _only_not_null(_predicate(self._indexes.get(name, "")), columns):
-                continue
-            first = [row[0] for row in self._run("select name from pragma_index_info(?) order by seqno", (name,))]
-            if {str(column).lower() for column in first[: len(columns)]} == columns:
-                return True
-        keys = self._run("select name, type, pk from pragma_table_info(?) where pk > 0", (table,))
-        return len(keys) == 1 and columns == {keys[0][0].lower()} and keys[0][1].lower() == "integer"
 
     def _run(self, text: str, values: tuple[Any, ...] = ()) -> list[Any]:
         return list(self._connection.execute(text, values).fetchall())
 
 
-def _predicate(sql: str) -> str:
-    """What stands behind ``where`` in a ``create index``."""
-    return next(iter(re.findall(r"\)\s*where\b(.*)$", sql, re.IGNORECASE | re.DOTALL)), "")
+def _predicates(schema: Schema) -> Iterator[tuple[str, str]]:
+    """Every index by the name that plans give it, with its predicate or an empty text."""
+    for table in schema.tables:
+        if table.primary_key is not None and table.primary_key.plan_name is not None:
+            yield table.primary_key.plan_name, ""
+        for index in table.indexes:
+            yield index.plan_name or index.name or "", index.predicate or ""
+
+
+def _references(table: Table) -> Iterator[Reference]:
+    for key in table.foreign_keys:
+        columns = [column.lower() for column in key.columns]
+        yield Reference(
+            name=key.name or f"the foreign key to {key.table}",
+            child=table.name.lower(),
+            parent=key.table.lower(),
+            columns=", ".join(columns),
+            cascades=key.on_delete == "cascade",
+            indexed=_is_indexed(table, set(columns)),
+        )
+
+
+def _is_indexed(table: Table, columns: set[str]) -> bool:
+    """An index that leaves out the rows without a value serves too: a row without one refers to none."""
+    found = [index.keys for index in table.indexes if not index.predicate or _only_not_null(index.predicate, columns)]
+    starts = [[(key.column or "").lower() for key in keys[: len(columns)]] for keys in found]
+    if table.primary_key is not None:
+        starts.append([column.lower() for column in table.primary_key.columns[: len(columns)]])
+    return any(set(start) == columns for start in starts)
 
 
 def _only_not_null(predicate: str, columns: set[str]) -> bool:

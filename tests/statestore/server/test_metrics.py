@@ -20,7 +20,6 @@ from diglot.statestore.models import WorkflowState
 from diglot.statestore.server import advice
 from diglot.statestore.server.measured import MeasuredStore
 from diglot.statestore.server.metrics import Metrics
-from diglot.statestore.server.routes import health
 from diglot.statestore.server.settings import ServerSettings
 from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
