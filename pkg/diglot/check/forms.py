@@ -71,7 +71,6 @@ _NUMBER = re.compile(r"[Vv]?(\d+)")
 _DEPENDS = re.compile(r"^\s*--\s*depends\s*:\s*(.*?)\s*$", re.MULTILINE)
 _NOT_TRANSACTIONAL = re.compile(r"^\s*--\s*transactional\s*:\s*false\s*$", re.MULTILINE | re.IGNORECASE)
 _BOTH_WAYS = re.compile(r"^\s*--\s*(\+goose\s+(?:Up|Down)|\+migrate\s+(?:Up|Down)|migrate:(?:up|down))\b", re.MULTILINE)
-_OF_A_TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
 
 
 def read_folder(folder: Path, dialect: Dialect) -> MigrationFolder:
@@ -104,7 +103,7 @@ def apply(store: Store, folder: MigrationFolder) -> None:
 def run(connection: Any, folder: MigrationFolder, file: SqlFile, transactional: bool) -> None:
     """Run one file on the driver's own connection, in autocommit: all or nothing where it is ``transactional``."""
     statements = file.statements(folder.form)
-    if transactional and any(s.words[0] in _OF_A_TRANSACTION for s in statements):
+    if transactional and any(s.transaction_control for s in statements):
         transactional = False
     if transactional:
         _execute(connection, folder.dialect, "begin")

@@ -18,12 +18,12 @@ from typing import Protocol, get_args
 from diglot.check.finding import Finding
 from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.project import Project, readable_queries, shown
-from diglot.migrate.statements import split
 from diglot.sql.header import QuerySource, words
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.sql.scanner import Kind as TokenKind
 from diglot.sql.scanner import position
+from diglot.sql.statements import split
 from diglot.stores.session import Dialect, Store
 
 CHECK = "plans"
@@ -83,7 +83,7 @@ def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
     for on, variant in zip(switches, query.variants(), strict=True):
         given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
         if query.source.suffix == "#":
-            for statement in split(variant.statement.text, query.source.file, own_transactions=True):
+            for statement in split(variant.statement.text, query.source.file):
                 if statement.words[0] in _PLANNED:
                     yield planner.explain(statement.text, 0, given)
         else:

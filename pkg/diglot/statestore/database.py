@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from diglot.errors import NotMigrated, SerializationFailure
+from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.statestore.ids import new_id
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
 from diglot.statestore.repositories.base import Clock, Context
@@ -28,7 +29,6 @@ from diglot.statestore.repositories.tasks import TaskRepository
 from diglot.statestore.repositories.users import UserRepository
 from diglot.statestore.repositories.workflows import WorkflowRepository
 from diglot.stores.session import Dialect, Health, Store
-from diglot.stores.settings import MAX_DOCUMENT
 
 if TYPE_CHECKING:
     from diglot.migrate import Migrator
