@@ -11,6 +11,7 @@ import msgspec
 
 from diglot.check.catalog import Kinds, postgres_kinds
 from diglot.sql.header import Parameter
+from diglot.sql.statements import split
 from diglot.stores.session import Store
 from diglot.stores.sqlite.library import library
 
@@ -156,8 +157,8 @@ class _SQLite:
     def script(self, text: str) -> Refused | None:
         self._connection.execute("savepoint diglot_check")
         try:
-            for statement in _statements(text):
-                self._connection.execute(statement)
+            for statement in split(text):
+                self._connection.execute(statement.text)
         except library().Error as error:
             return _refused(error)
         finally:
@@ -203,14 +204,3 @@ def _sample(parameter: Parameter) -> Any:
 def _refused(error: Exception) -> Refused:
     found = _NAMED.search(str(error))
     return Refused(str(error), word=found[1] if found else None)
-
-
-def _statements(text: str) -> Iterator[str]:
-    statement = ""
-    for part in re.split(r"(?<=;)", text):
-        statement += part
-        if library().complete_statement(statement):
-            yield statement
-            statement = ""
-    if statement.strip():
-        yield statement

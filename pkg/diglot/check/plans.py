@@ -18,7 +18,6 @@ from typing import Protocol, get_args
 from diglot.check.finding import Finding
 from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
-from diglot.migrate.statements import split
 from diglot.project import Project
 from diglot.schema.read import read_schema
 from diglot.sql.header import QuerySource, words
@@ -26,6 +25,7 @@ from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.sql.scanner import Kind as TokenKind
 from diglot.sql.scanner import position
+from diglot.sql.statements import split
 from diglot.stores.session import Dialect, Store
 from diglot.text_file import shown
 
@@ -87,7 +87,7 @@ def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
     for on, variant in zip(switches, query.variants(), strict=True):
         given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
         if query.source.suffix == "#":
-            for statement in split(variant.statement.text, query.source.file, own_transactions=True):
+            for statement in split(variant.statement.text, query.source.file):
                 if statement.words[0] in _PLANNED:
                     yield planner.explain(statement.text, 0, given)
         else:

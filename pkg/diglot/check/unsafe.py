@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from diglot.migrate.statements import SqlStatement
 from diglot.sql.scanner import Kind, position, scan
+from diglot.sql.statements import SqlStatement, read_names
 from diglot.stores.session import Dialect
 
 Words = tuple[str, ...]
@@ -204,32 +204,13 @@ def _made(words: Words) -> list[str]:
 
 
 def _names(words: Words) -> list[str]:
-    """The names at the beginning, separated by commas; a schema before a name is left out."""
-    names: list[str] = []
-    wanted = True
-    for word in words:
-        if word in ("if", "not", "exists", "only", "table", "column"):
-            continue
-        if word == "," or (word == "." and names):
-            wanted = True
-            if word == ".":
-                names.pop()
-        elif wanted:
-            names.append(word)
-            wanted = False
-        else:
-            break
-    return names
+    return read_names(words)[0]
 
 
 def _altered(words: Words) -> tuple[str, Words]:
     """The table, and what is done to it."""
-    at = 0
-    while at < len(words) and words[at] in ("if", "exists", "only"):
-        at += 1
-    if words[at + 1 : at + 2] == (".",):
-        at += 2
-    return (words[at] if at < len(words) else ""), words[at + 1 :]
+    names, rest = read_names(words)
+    return (names[0] if names else ""), tuple(rest)
 
 
 def _actions(words: Words) -> Iterator[Words]:

@@ -22,9 +22,9 @@ from yoyo.backends.base import DatabaseBackend
 from yoyo.backends.core import PostgresqlPsycopgBackend, SQLiteBackend
 from yoyo.migrations import get_migration_hash
 
-from diglot.migrate.statements import SqlStatement
 from diglot.migrate.status import APPLIED_TABLE, Applied, Clock, read_applied, tables
 from diglot.migrate.tree import Migration
+from diglot.sql.statements import SqlStatement
 from diglot.stores.session import Dialect, Row, Statement
 from diglot.stores.sqlite.library import library
 

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from diglot.errors import LockTimeout, MigrationFailed
 from diglot.migrate.bookkeeping import Books, open_books
-from diglot.migrate.statements import SqlStatement
 from diglot.migrate.status import Applied, Clock
 from diglot.migrate.tree import Migration
+from diglot.sql.statements import SqlStatement
 from diglot.stores.session import Dialect
 
 # Who waits for a table's lock stops everybody who comes after. So: wait a little, let them pass, try again.

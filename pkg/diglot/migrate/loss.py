@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from diglot.migrate.statements import SqlStatement
 from diglot.migrate.tree import Migration
 from diglot.schema.columns import has_column
+from diglot.sql.statements import SqlStatement, read_names
 from diglot.stores.session import Session, Statement
 
 
@@ -40,41 +40,20 @@ def dropped(statements: list[SqlStatement]) -> list[Dropped]:
 
 def _dropped(words: tuple[str, ...]) -> Iterator[Dropped]:
     if words[:2] == ("drop", "table"):
-        yield from (Dropped(name) for name in _names(words[2:]))
+        yield from (Dropped(name) for name in read_names(words[2:])[0])
     elif words[:1] == ("truncate",):
-        yield from (Dropped(name) for name in _names(words[1:]))
+        yield from (Dropped(name) for name in read_names(words[1:])[0])
     elif words[:2] == ("delete", "from"):
-        yield from (Dropped(name) for name in _names(words[2:])[:1])
+        yield from (Dropped(name) for name in read_names(words[2:])[0][:1])
     elif words[:2] == ("alter", "table"):
-        for table in _names(words[2:])[:1]:
+        for table in read_names(words[2:])[0][:1]:
             for at, word in enumerate(words):
                 rest = words[at + 1 :]
                 if word == "drop" and rest[:1] not in _NO_COLUMN:
-                    yield from (Dropped(table, column) for column in _names(rest)[:1])
-
-
-def _names(words: tuple[str, ...]) -> list[str]:
-    """The names at the beginning, separated by commas; a schema before a name is left out."""
-    names: list[str] = []
-    wanted = True
-    for word in words:
-        if word in _NOISE:
-            continue
-        if word == ",":
-            wanted = True
-        elif word == "." and names:
-            names.pop()
-            wanted = True
-        elif wanted:
-            names.append(word)
-            wanted = False
-        else:
-            break
-    return names
+                    yield from (Dropped(table, column) for column in read_names(rest)[0][:1])
 
 
 _NO_COLUMN = (("constraint",), ("not",), ("default",), ("expression",), ("identity",))
-_NOISE = ("if", "exists", "only", "table", "column")
 
 
 def _anything_in(table: str, column: str | None) -> Statement:

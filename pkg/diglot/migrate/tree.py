@@ -19,7 +19,7 @@ import msgspec
 from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate.header import read_header
 from diglot.migrate.layouts import ID, Layout, Plain, Timestamped, UpDown, Yoyo, layout_of
-from diglot.migrate.statements import TRANSACTION_CONTROL, SqlStatement, split
+from diglot.migrate.statements import SqlStatement, split
 from diglot.stores.session import DIALECTS, Dialect
 from diglot.text_file import NotText, decoded, shown
 
@@ -252,9 +252,10 @@ def _in_our_transaction(statements: list[SqlStatement], file: str) -> list[SqlSt
     if len(statements) > 1 and statements[0].words[0] in _BEGINS and statements[-1].words[0] in _COMMITS:
         statements = statements[1:-1]
     for statement in statements:
-        if statement.words[0] in TRANSACTION_CONTROL:
+        control = statement.transaction_control
+        if control:
             raise MigrationTreeError(
-                f"{file}:{statement.line}: {statement.words[0]!r} inside of a migration: the runner begins and "
+                f"{file}:{statement.line}: {control!r} inside of a migration: the runner begins and "
                 "commits, so that the migration is applied as a whole"
             )
     return statements

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from diglot.errors import MigrationFailed
-from diglot.migrate.statements import TRANSACTION_CONTROL, SqlStatement
+from diglot.migrate.statements import SqlStatement
 from diglot.migrate.tree import Migration, MigrationTree
 from diglot.stores.session import Dialect, Store
 
@@ -34,7 +34,7 @@ def roll_back(connection: Any, migration: Migration) -> None:
 
 
 def _run(connection: Any, migration: Migration, file: str, statements: list[SqlStatement]) -> None:
-    own = any(statement.words[0] in TRANSACTION_CONTROL for statement in statements)
+    own = any(statement.transaction_control for statement in statements)
     transactional = migration.transactional and not own
     if transactional:
         _execute(connection, migration.dialect, "begin")

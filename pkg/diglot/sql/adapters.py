@@ -12,9 +12,9 @@ from typing import Any
 
 from aiosql.adapters.generic import GenericAdapter
 
+from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.sql.scanner import Kind, Token, scan
-from diglot.stores.session import Dialect
-from diglot.stores.settings import MAX_DOCUMENT
+from diglot.sql.session import Dialect
 
 
 class PositionalAdapter(GenericAdapter, ABC):

@@ -15,8 +15,8 @@ from diglot.errors import QueryResultError
 from diglot.sql import canonical_json
 from diglot.sql.header import BASE_TYPES
 from diglot.sql.models import Column, Columns, Models, RowModel, row_model
+from diglot.sql.session import Dialect, Row
 from diglot.sql.timestamps import timestamp_from_text
-from diglot.stores.session import Dialect, Row
 
 Convert = Callable[[Any], Any]
 Part = tuple[int, int, Convert | None]

@@ -16,9 +16,8 @@ import msgspec
 from diglot.errors import InvalidValue, TooLarge
 from diglot.sql import canonical_json
 from diglot.sql.header import Parameter
+from diglot.sql.session import Dialect
 from diglot.sql.timestamps import timestamp_text, utc
-from diglot.stores.session import Dialect
-from diglot.stores.settings import LEAST_DOCUMENT, MAX_DOCUMENT
 
 Encoder = Callable[[Any, str], Any]
 """Takes a value (never None) and what it is called in errors; gives what the driver takes."""
@@ -29,6 +28,10 @@ Json = str | int | float | bool | dict[str, Any] | list[Any] | tuple[Any, ...] |
 ListOf = list[T] | tuple[T, ...] | set[T] | frozenset[T]
 """What may be passed for a ``T[]`` parameter."""
 
+MAX_DOCUMENT = 8 * 1024 * 1024
+"""Bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
+LEAST_DOCUMENT, MOST_DOCUMENT = 64 * 1024, 32 * 1024 * 1024
+"""Between these the limit can be set: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
 SHORT = LEAST_DOCUMENT // 4
 """A text of so many characters is within every limit."""
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1

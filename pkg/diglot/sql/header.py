@@ -15,7 +15,7 @@ import msgspec
 from diglot.errors import QueryFileError
 from diglot.sql.misread import misread
 from diglot.sql.scanner import Kind, Token, position, scan
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 from diglot.text_file import normalised
 
 BASE_TYPES = ("text", "int", "float", "bool", "bytes", "timestamp", "json")

@@ -21,11 +21,11 @@ from aiosql.utils import SQLLoadException
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.adapters import ADAPTERS, PositionalAdapter
 from diglot.sql.decoding import Decoders
+from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.models import Models
 from diglot.sql.query import Query, make_query
-from diglot.stores.session import Dialect
-from diglot.stores.settings import MAX_DOCUMENT
+from diglot.sql.session import Dialect
 from diglot.text_file import NotText, decoded
 
 _SUBJECT = re.compile(r"[a-z][a-z0-9_]*")

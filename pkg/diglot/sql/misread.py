@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from diglot.sql.scanner import Kind, Token
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 # Both databases take every character beyond ASCII for a letter. Words and numbers are matched first, so that a `$` in
 # the middle of one is not taken for the beginning of a parameter.

@@ -21,7 +21,7 @@ from diglot.sql.encoding import SHORT, Encoder, count_of_rows, encoder
 from diglot.sql.header import QuerySource, words
 from diglot.sql.row_limits import row_limits
 from diglot.sql.scanner import Kind, Token
-from diglot.stores.session import Dialect, Row, Session, Statement, Values
+from diglot.sql.session import Dialect, Row, Session, Statement, Values
 
 _READING = frozenset({"select", "with", "values", "explain", "show", "table"})
 _WRITING = frozenset({"insert", "update", "delete", "merge"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from diglot.stores.session import Row, Session, Statement, Values
+from diglot.sql.session import Row, Session, Statement, Values
 
 if TYPE_CHECKING:
     from diglot.sql.query import RowQuery

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from diglot import database
 from diglot.database import utc_now
+from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.statestore.ids import new_id
 from diglot.statestore.project import TREES
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
@@ -25,7 +26,6 @@ from diglot.statestore.repositories.tasks import TaskRepository
 from diglot.statestore.repositories.users import UserRepository
 from diglot.statestore.repositories.workflows import WorkflowRepository
 from diglot.stores.session import Dialect, Store
-from diglot.stores.settings import MAX_DOCUMENT
 
 if TYPE_CHECKING:
     from diglot.migrate.tree import MigrationTree

@@ -6,12 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.stores.sqlite.path import expanded
 
-MAX_DOCUMENT = 8 * 1024 * 1024
-"""Bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
-LEAST_DOCUMENT, MOST_DOCUMENT = 64 * 1024, 32 * 1024 * 1024
-"""Between these the limit can be set: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
 Pooler = Literal["auto", "none", "transaction"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 

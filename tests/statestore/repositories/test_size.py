@@ -10,10 +10,10 @@ from diglot import statestore
 from diglot.database import utc_now
 from diglot.errors import ConfigurationError, TooLarge
 from diglot.sql.canonical_json import dumps
+from diglot.sql.encoding import LEAST_DOCUMENT, MAX_DOCUMENT, MOST_DOCUMENT
 from diglot.sql.loader import load_text
 from diglot.statestore.database import Database, packaged_queries
 from diglot.statestore.models import StateError, TaskState, UsageEntry, WorkflowState
-from diglot.stores.settings import LEAST_DOCUMENT, MAX_DOCUMENT, MOST_DOCUMENT
 from tests.databases import MEMORY
 from tests.statestore.repositories.conftest import Make
 

@@ -8,10 +8,10 @@ import pytest
 import structlog
 
 from diglot.errors import DatabaseUnavailable, TooLarge
+from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.statestore.database import Database
 from diglot.statestore.repositories.workflows import WorkflowRepository
 from diglot.statestore.server.routes import bodies
-from diglot.stores.settings import MAX_DOCUMENT
 from tests.statestore.server.client import Client, problem
 
 COUNT = '"usage": [{"provider": "p", "model": "m", "prompt_tokens"'

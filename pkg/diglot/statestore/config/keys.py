@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from diglot.stores.settings import LEAST_DOCUMENT, MOST_DOCUMENT, Pooler, SslMode
+from diglot.sql.encoding import LEAST_DOCUMENT, MOST_DOCUMENT
+from diglot.stores.settings import Pooler, SslMode
 
 Driver = Literal["postgres", "sqlite"]
 NAMES: dict[Driver, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}

@@ -6,7 +6,6 @@ on a unix socket it is sent first, because there the pipeline takes longer (0.10
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 from psycopg.generators import send
 
+from diglot.errors import QueryFileError
+from diglot.sql.statements import split
 from diglot.stores.postgres import plans
 from diglot.stores.postgres.connection import Link
 from diglot.stores.session import Row, Statement, Values
@@ -106,9 +107,9 @@ def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Befo
 
 def script(link: Link, statement: Statement, _values: Values, before: Before = (), after: After = ()) -> None:
     """Several statements in one text; by themselves they are one transaction, which a script can't end."""
-    ends = _ends_transaction(statement.text)
-    if ends:
-        raise EndsTransaction(f"a script is one transaction: leave {ends} out of it")
+    control = _transaction_control(statement.text)
+    if control:
+        raise EndsTransaction(f"a script is one transaction: leave {control.upper()} out of it")
     if before:
         link.command("; ".join(_taken(before)))
     link.cursor.execute(statement.text, prepare=False)
@@ -135,7 +136,7 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
 def _execute(
     link: Link, cursor: psycopg.RawCursor[Any], statement: Statement, values: Values, before: Before, after: After
 ) -> None:
-    if after and _ends_transaction(statement.text):
+    if after and _transaction_control(statement.text):
         raise EndsTransaction("begin a transaction with transaction(), not with SQL")
     if after or (before and not link.near):
         with _pipeline(link, before, after):
@@ -192,21 +193,10 @@ def _taken(before: Before) -> Before:
     return texts
 
 
-# --- scripts -----------------------------------------------------------------------------------------------
-
-_QUOTED = re.compile(
-    r"""--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*\"""",
-    re.DOTALL,
-)
-_ENDS = re.compile(
-    r"(?:^|;)\s*(begin|commit|end|rollback|abort|savepoint|release|start\s+transaction|prepare\s+transaction)\b", re.I
-)
-_SQL_BODY = re.compile(r"\bbegin\s+atomic\b.*?\bend\b", re.IGNORECASE | re.DOTALL)
-
-
 @lru_cache(maxsize=1024)
-def _ends_transaction(text: str) -> str | None:
-    """The first word at the beginning of a statement that would begin or end a transaction."""
-    bare = _SQL_BODY.sub(" ", _QUOTED.sub(" ", text))
-    found = _ENDS.search(bare)
-    return found[1].upper() if found else None
+def _transaction_control(text: str) -> str | None:
+    """The first word of it that would begin or end a transaction."""
+    try:
+        return next((each.transaction_control for each in split(text) if each.transaction_control), None)
+    except QueryFileError:
+        return None  # PostgreSQL says what is wrong with it

@@ -7,14 +7,14 @@ checkpointed, and an ``insert … returning`` commits only with its last row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import lru_cache
 
+from diglot.sql.statements import split
 from diglot.stores.session import Row, Statement, Values
 from diglot.stores.sqlite.connection import Link
 from diglot.stores.sqlite.errors import EndsTransaction
-from diglot.stores.sqlite.library import library
 
 
 def rows(link: Link, statement: Statement, values: Values) -> list[Row]:
@@ -60,27 +60,13 @@ def script(link: Link, statement: Statement, _values: Values) -> None:
 
     Not the driver's executescript, which commits what is open.
     """
-    texts = list(statements_of(statement.text))
-    for text in texts:
-        ends = _ENDS_TRANSACTION.match(text)
-        if ends:
-            raise EndsTransaction(ends[1].upper())
-    for text in texts:
+    found = split(statement.text, statement.query)
+    for each in found:
+        if each.transaction_control:
+            raise EndsTransaction(each.transaction_control.upper())
+    for each in found:
         link.watch.deadline = 0.0
-        link.connection.execute(text).close()
-
-
-def statements_of(text: str) -> Iterator[str]:
-    """The statements of a script, triggers in one piece; SQLite itself says where each is complete."""
-    complete = library().complete_statement
-    start = 0
-    for semicolon in re.finditer(";", text):
-        candidate = text[start : semicolon.end()]
-        if complete(candidate):
-            yield candidate
-            start = semicolon.end()
-    if text[start:].strip():
-        yield text[start:]
+        link.connection.execute(each.text).close()
 
 
 @lru_cache(maxsize=1024)
@@ -91,5 +77,4 @@ def _can_be_batched(text: str) -> bool:
 
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*"
 _WITH = re.compile(rf"{_BLANK}with\b", re.IGNORECASE | re.DOTALL)
-_ENDS_TRANSACTION = re.compile(rf"{_BLANK}(begin|commit|end|rollback)\b", re.IGNORECASE | re.DOTALL)
 _RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)

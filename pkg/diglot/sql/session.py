@@ -1,0 +1,78 @@
+"""What statements run on: a session. Queries know only this protocol, so they can't tell which database they speak to.
+
+A store runs each statement by itself (one statement, one round trip, committed when it returns); a transaction runs all
+of them on one connection and commits at its end. Both are sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, LiteralString, Protocol
+
+import msgspec
+
+Dialect = Literal["postgres", "sqlite"]
+DIALECTS: tuple[Dialect, Dialect] = ("postgres", "sqlite")
+Row = tuple[Any, ...]
+Values = Sequence[Any]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """One static SQL text, ready for its driver: ``$1`` placeholders on PostgreSQL, ``?`` on SQLite.
+
+    ``query`` names it in errors and statistics (``tasks.get_task``). ``writes``: it changes data, so SQLite runs it
+    on the writer connection. ``locks``: it takes row locks, so it needs a transaction. ``idempotent``: it may be
+    sent again when the connection was lost before the answer (every read may).
+    """
+
+    query: str
+    text: LiteralString
+    writes: bool = False
+    locks: bool = False
+    idempotent: bool = False
+
+
+class Session(Protocol):
+    """Runs statements. Values are positional, in the order of the placeholders, already encoded for the driver."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    @property
+    def in_transaction(self) -> bool:
+        """True in a transaction or a snapshot, False where each statement stands by itself."""
+        ...
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
+        """All rows of the answer; [] where the statement gives none."""
+        ...
+
+    def count(self, statement: Statement, values: Values = ()) -> int:
+        """The number of rows changed."""
+        ...
+
+    def many(self, statement: Statement, batch: Sequence[Values]) -> int:
+        """Run it once for each set of values, all or nothing, in one round trip a batch; rows changed in all."""
+        ...
+
+    def script(self, statement: Statement) -> None:
+        """Run a text of several statements without values, all or nothing."""
+        ...
+
+    def columns(self, statement: Statement, values: Values = ()) -> tuple[list[str], list[Row]]:
+        """As ``rows``, with the names of the columns first."""
+        ...
+
+    def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
+        """Several reads in one consistent snapshot (and one round trip on PostgreSQL); the rows of each."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """A transaction; inside a transaction, a savepoint. Commits at the end, rolls back on any exception."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Session]:
+        """A read-only transaction in which every statement sees the same state. Inside a transaction or a snapshot,
+        that session itself."""
+        ...
