@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from aiosql.queries import Queries
 
 from diglot.check.finding import Finding
+from diglot.check.same_text import same_text
 from diglot.check.sources import SourceFile, source_files
-from diglot.check.texts import same_text
 from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import BASE_TYPES, QuerySource

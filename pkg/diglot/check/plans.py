@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol, get_args
 
 from diglot.check.finding import Finding
-from diglot.check.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
+from diglot.check.query_plan import Kind, Plan, Problem, VariantPlan
 from diglot.project import Project
 from diglot.schema.read import read_schema
 from diglot.sql.header import QuerySource, words

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from diglot.check.plan import Problem, VariantPlan
-from diglot.check.plan_text import StatementText
+from diglot.check.query_plan import Problem, VariantPlan
+from diglot.check.query_text import StatementText
 from diglot.schema.statements import statement
 
 SETTINGS = (

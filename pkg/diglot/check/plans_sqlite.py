@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from diglot.check.plan import Problem, VariantPlan
-from diglot.check.plan_text import StatementText
 from diglot.check.plans_postgres import Reference, unindexed
+from diglot.check.query_plan import Problem, VariantPlan
+from diglot.check.query_text import StatementText
 from diglot.schema.model import Schema, Table
 from diglot.stores.sqlite.library import library
 

@@ -6,7 +6,7 @@
 
 from diglot.drift.compare import compare
 from diglot.drift.difference import KINDS, Difference
-from diglot.drift.gate import DriftResult, drift
+from diglot.drift.report import DriftResult, drift
 from diglot.drift.settings import DriftSettings, load_allowed
 from diglot.drift.types import EQUIVALENCES, Equivalence
 

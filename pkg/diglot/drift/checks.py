@@ -9,7 +9,7 @@ from diglot.drift.difference import Difference, differs
 from diglot.drift.expressions import columns_of, condition
 from diglot.drift.facts import Fact
 from diglot.drift.keys import renamed, report
-from diglot.drift.pair import TablePair
+from diglot.drift.table_pair import TablePair
 from diglot.drift.types import type_class
 from diglot.schema.model import Check
 

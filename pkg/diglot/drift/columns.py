@@ -8,8 +8,8 @@ from diglot.drift import texts
 from diglot.drift.defaults import default_form
 from diglot.drift.difference import Difference, differs
 from diglot.drift.expressions import form
-from diglot.drift.pair import TablePair
-from diglot.drift.reading import BINARY_COLLATIONS
+from diglot.drift.normal_form import BINARY_COLLATIONS
+from diglot.drift.table_pair import TablePair
 from diglot.drift.types import TypeClass, equivalent, same_group, type_class
 from diglot.schema.model import Column
 

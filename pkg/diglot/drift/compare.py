@@ -12,8 +12,8 @@ from diglot.drift.checks import compare_checks
 from diglot.drift.columns import compare_columns
 from diglot.drift.difference import Difference, differs, in_order
 from diglot.drift.keys import compare_keys
-from diglot.drift.pair import Comparison, TablePair
-from diglot.drift.pairing import by_name
+from diglot.drift.matching import by_name
+from diglot.drift.table_pair import Comparison, TablePair
 from diglot.drift.types import EQUIVALENCES, Equivalence
 from diglot.schema.model import Schema
 

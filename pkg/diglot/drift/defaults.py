@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from diglot.drift.expressions import form, walk
-from diglot.drift.reading import Scope
+from diglot.drift.normal_form import Scope
 from diglot.drift.types import Kind
 from diglot.drift.values import NOW, NOW_TIME, NULL, TODAY, Form, as_kind
 

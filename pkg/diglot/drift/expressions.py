@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from diglot.drift.reading import Reader, Scope
+from diglot.drift.normal_form import Reader, Scope
 from diglot.drift.values import Form, joined, number_form, one_of
 from diglot.stores.session import Dialect
 

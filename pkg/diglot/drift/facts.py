@@ -12,7 +12,7 @@ import msgspec
 
 from diglot.drift import expressions
 from diglot.drift.expressions import columns_of, walk
-from diglot.drift.reading import Scope
+from diglot.drift.normal_form import Scope
 from diglot.drift.types import Equivalence, Kind, TypeClass, equivalent, kind, type_class
 from diglot.drift.values import Form, joined
 from diglot.schema.model import Column, Table

@@ -30,9 +30,9 @@ ListOf = list[T] | tuple[T, ...] | set[T] | frozenset[T]
 
 MAX_DOCUMENT = 8 * 1024 * 1024
 """Bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
-LEAST_DOCUMENT, MOST_DOCUMENT = 64 * 1024, 32 * 1024 * 1024
+MIN_DOCUMENT_LIMIT, MAX_DOCUMENT_LIMIT = 64 * 1024, 32 * 1024 * 1024
 """Between these the limit can be set: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
-SHORT = LEAST_DOCUMENT // 4
+SHORT = MIN_DOCUMENT_LIMIT // 4
 """A text of so many characters is within every limit."""
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 

@@ -290,7 +290,7 @@ class Transaction(UnitSession[U]):
         if self._unit is not None:
             raise TransactionError(f"this {self._kind} has begun already")
         try:
-            unit = self._units.take(self)
+            unit = self._units.acquire(self)
             try:
                 unit.begin()
             except BaseException:
@@ -353,7 +353,7 @@ class Units(Protocol[U]):
     @property
     def dialect(self) -> Dialect: ...
 
-    def take(self, session: Transaction[U]) -> U:
+    def acquire(self, session: Transaction[U]) -> U:
         """A connection for this thread alone; TransactionError when it has one already."""
         ...
 

@@ -10,14 +10,14 @@ from diglot import statestore
 from diglot.database import utc_now
 from diglot.errors import ConfigurationError, TooLarge
 from diglot.sql.canonical_json import dumps
-from diglot.sql.encoding import LEAST_DOCUMENT, MAX_DOCUMENT, MOST_DOCUMENT
+from diglot.sql.encoding import MAX_DOCUMENT, MAX_DOCUMENT_LIMIT, MIN_DOCUMENT_LIMIT
 from diglot.sql.loader import load_text
 from diglot.statestore.database import Database, packaged_queries
 from diglot.statestore.models import StateError, TaskState, UsageEntry, WorkflowState
 from tests.databases import MEMORY
 from tests.statestore.repositories.conftest import Make
 
-SMALL = LEAST_DOCUMENT
+SMALL = MIN_DOCUMENT_LIMIT
 
 
 def sized(name: str, size: int, letter: str = "x") -> Any:
@@ -140,6 +140,6 @@ def test_the_limit_is_a_setting() -> None:
             db.workflows.upsert(WorkflowState("w1", "flow", "RUNNING", input=sized("input", SMALL + 1)))
         with db.transaction() as tx, pytest.raises(TooLarge):
             tx.workflows.upsert(WorkflowState("w1", "flow", "RUNNING", input=sized("input", SMALL + 1)))
-    for wrong in (SMALL - 1, MOST_DOCUMENT + 1, "8 MiB"):
+    for wrong in (SMALL - 1, MAX_DOCUMENT_LIMIT + 1, "8 MiB"):
         with pytest.raises(ConfigurationError, match=r"max_document.*a whole number of bytes from 65536 to 33554432"):
             statestore.open(MEMORY, max_document=wrong)

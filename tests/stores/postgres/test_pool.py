@@ -326,7 +326,7 @@ def test_nobody_overtakes_one_who_waits(make: Callable[..., PostgresStore]) -> N
     with pytest.raises(PoolTimeout):
         store.rows(ONE)
     assert first.link is not None
-    store._calls.pool.give(first.link)
+    store._calls.pool.release(first.link)
     assert store.rows(ONE) == [(1,)]
 
 

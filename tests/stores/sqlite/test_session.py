@@ -430,9 +430,9 @@ def test_a_read_during_a_fork_waits_for_its_end(file_store: SQLiteStore, monkeyp
 
 def test_what_an_interrupt_left_open_is_rolled_back_by_the_next(store: SQLiteStore) -> None:
     me = threading.get_ident()
-    link = store.connections.take(me, 1.0)
+    link = store.connections.acquire(me, 1.0)
     link.command("begin immediate")
     link.connection.execute("delete from t")
-    store.connections.give(me)
+    store.connections.release(me)
     assert store.count(write("delete from t where id = 1")) == 1
     assert store.rows(read("select id from t")) == [(2,)]

@@ -421,7 +421,7 @@ def test_an_interrupt_between_two_steps_leaves_the_writer_to_the_others(
 ) -> None:
     """Ctrl-C comes after a call: what the call has taken is given back all the same."""
     owner, name = {
-        "the turn is taken": (SQLiteStore, "take"),
+        "the turn is taken": (SQLiteStore, "acquire"),
         "the end begins": (Transaction, "_mine"),
         "the connection is given back": (SQLiteStore, "give_back"),
         "the gate": (Gate, "release"),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from diglot.sql.encoding import LEAST_DOCUMENT, MOST_DOCUMENT
+from diglot.sql.encoding import MAX_DOCUMENT_LIMIT, MIN_DOCUMENT_LIMIT
 from diglot.stores.settings import Pooler, SslMode
 
 Driver = Literal["postgres", "sqlite"]
@@ -133,9 +133,9 @@ class Settings(BaseSettings):
     )
     max_document: Annotated[Whole | None, COMMON] = _setting(
         "DB_MAX_DOCUMENT",
-        f"a whole number of bytes from {LEAST_DOCUMENT} to {MOST_DOCUMENT}",
-        ge=LEAST_DOCUMENT,
-        le=MOST_DOCUMENT,
+        f"a whole number of bytes from {MIN_DOCUMENT_LIMIT} to {MAX_DOCUMENT_LIMIT}",
+        ge=MIN_DOCUMENT_LIMIT,
+        le=MAX_DOCUMENT_LIMIT,
     )
     migration_timeout: Annotated[Seconds | None, COMMON] = _setting("DB_MIGRATION_TIMEOUT", SECONDS)
 

@@ -125,14 +125,14 @@ class Budget:
         self._most = most
         self.held = 0
 
-    def take(self, size: int, mine: int) -> bool:
+    def acquire(self, size: int, mine: int) -> bool:
         """Whether there is room for so many bytes more for a request that holds ``mine``; then they are counted."""
         if self.held > mine and self.held + size > self._most:
             return False
         self.held += size
         return True
 
-    def give(self, size: int) -> None:
+    def release(self, size: int) -> None:
         self.held -= size
 
 
@@ -158,7 +158,7 @@ class _Answer:
                 raise _ClientGone
             size = len(cast("bytes", message.get("body", b"")))
             if size:
-                if not self._bodies.take(size, self._body):
+                if not self._bodies.acquire(size, self._body):
                     raise _TooMuch("bodies", size)
                 self._body += size
             return message
@@ -167,8 +167,8 @@ class _Answer:
 
     def end(self) -> None:
         """Nothing of it is in memory any more."""
-        self._bodies.give(self._body)
-        self._answers.give(self._sending)
+        self._bodies.release(self._body)
+        self._answers.release(self._sending)
         self._body = self._sending = 0
 
     async def send(self, message: Message) -> None:
@@ -178,7 +178,7 @@ class _Answer:
         if message["type"] == "http.response.body":
             body = message.get("body", b"")
             if len(body) > CHUNK:
-                if not self._answers.take(len(body), self._sending):
+                if not self._answers.acquire(len(body), self._sending):
                     self._start = None
                     raise _TooMuch("answers", len(body))
                 self._sending += len(body)

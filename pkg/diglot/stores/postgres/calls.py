@@ -65,8 +65,8 @@ class Calls:
         self.pool = Pool(
             lambda: open_link(settings),
             self._set_up,
-            least=settings.pool_min,
-            most=settings.pool_max,
+            min_size=settings.pool_min,
+            max_size=settings.pool_max,
             timeout=settings.pool_timeout,
         )
         self.watchdog = Watchdog(self.pool.links, rest=settings.deadline)
@@ -105,7 +105,7 @@ class Calls:
         while True:
             attempt += 1
             try:
-                link = self.take(deadline, statement.query, writes=statement.writes)
+                link = self.acquire(deadline, statement.query, writes=statement.writes)
             except (DatabaseUnavailable, DatabaseTimeout) as error:
                 if unsure:
                     raise OutcomeUnknown(query=statement.query) from error
@@ -120,7 +120,7 @@ class Calls:
             self.end(link)
             if not link.idle:
                 self.refuse_begin(link, statement)
-            self.pool.give(link)
+            self.pool.release(link)
             return answer
 
     def after_failure(
@@ -159,9 +159,9 @@ class Calls:
         self.put_back(link)
         raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
 
-    def take(self, deadline: float, query: str | None = None, *, writes: bool) -> Link:
+    def acquire(self, deadline: float, query: str | None = None, *, writes: bool) -> Link:
         """A connection of the pool; to write, none that was opened while the database was read-only."""
-        link = self.pool.take(deadline, query)
+        link = self.pool.acquire(deadline, query)
         return self.pool.replace(link, deadline) if writes and link.read_only else link
 
     # --- any call ------------------------------------------------------------------------------------------
@@ -224,14 +224,14 @@ class Calls:
         if broken or not link.idle:
             self.pool.discard(link)
         else:
-            self.pool.give(link)
+            self.pool.release(link)
 
     @contextmanager
     def leased(self, seconds: float) -> Iterator[Link]:
         """A connection to look at the database with, for at most so long."""
         if self.pid != os.getpid():
             self.after_fork()
-        link = self.take(time.monotonic() + min(seconds, 1.0), writes=True)
+        link = self.acquire(time.monotonic() + min(seconds, 1.0), writes=True)
         lost = True
         try:
             self.begin(link, time.monotonic() + seconds)

@@ -24,21 +24,21 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
 class Pool:
-    """At most ``most`` connections. ``take`` one, ``give`` it back, or ``discard`` it when it is broken."""
+    """At most ``max_size`` connections. ``acquire`` one, ``release`` it, or ``discard`` it when it is broken."""
 
     def __init__(
         self,
         open_link: Callable[[], Link],
         set_up: Callable[[Link], None],
         *,
-        least: int,
-        most: int,
+        min_size: int,
+        max_size: int,
         timeout: float,
     ) -> None:
         self._open_link = open_link
         self._set_up = set_up
-        self._least = least
-        self._most = max(1, most)
+        self._min_size = min_size
+        self._max_size = max(1, max_size)
         self._timeout = timeout
         self._begin_process()
 
@@ -59,7 +59,7 @@ class Pool:
 
     # --- for each statement --------------------------------------------------------------------------------
 
-    def take(self, deadline: float, query: str | None = None) -> Link:
+    def acquire(self, deadline: float, query: str | None = None) -> Link:
         """A connection for this thread alone.
 
         PoolTimeout when none becomes free in time; DatabaseUnavailable when none can be made. In an outage (there
@@ -76,7 +76,7 @@ class Pool:
             return link
         return self._wait_or_open(deadline, query)
 
-    def give(self, link: Link) -> None:
+    def release(self, link: Link) -> None:
         """Back from its thread, idle."""
         self._idle.append(link)
         # Whoever waits either was in the queue just now, or has looked for a free one after it was put there.
@@ -107,7 +107,7 @@ class Pool:
         with self._mutex:
             if self._closed.is_set():
                 raise StoreClosed(query=query)
-            if self._places < self._most:
+            if self._places < self._max_size:
                 self._places += 1
                 waiting = None
             else:
@@ -134,7 +134,8 @@ class Pool:
             raise
         if not served and self._leave(waiting):
             raise PoolTimeout(
-                f"no connection was free in {seconds:g} s: all {self._most} are in use (pool_max); nothing was sent",
+                f"no connection was free in {seconds:g} s: all {self._max_size} are in use (pool_max); "
+                "nothing was sent",
                 query=query,
             )
         if self._closed.is_set():
@@ -153,7 +154,7 @@ class Pool:
 
     def _pass_on(self, waiting: _Waiting) -> None:
         if waiting.link is not None:
-            self.give(waiting.link)
+            self.release(waiting.link)
         else:
             self._free_place()
 
@@ -223,7 +224,7 @@ class Pool:
 
     def _close_unneeded(self, now: float) -> None:
         with self._mutex:
-            if len(self._links) <= self._least or not self._idle or now - self._idle[0].used <= IDLE:
+            if len(self._links) <= self._min_size or not self._idle or now - self._idle[0].used <= IDLE:
                 return
             link = self._idle.popleft()
         self.discard(link)
@@ -251,7 +252,7 @@ class Pool:
     def statistics(self) -> dict[str, float]:
         with self._mutex:
             return {
-                "database_connection_pool_max": float(self._most),
+                "database_connection_pool_max": float(self._max_size),
                 "database_connection_pool_size": float(len(self._links)),
                 "database_connection_pool_active": float(len(self._links) - len(self._idle)),
                 "database_connections_opened_total": float(self.opened),

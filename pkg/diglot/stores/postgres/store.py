@@ -57,11 +57,11 @@ class PostgresStore:
             self._outside(statement.query, locks=statement.locks)
         pool, watchdog = calls.pool, calls.watchdog
         deadline = time.monotonic() + self._deadline
-        link = pool.take(deadline, statement.query)
+        link = pool.acquire(deadline, statement.query)
         if link.read_only and statement.writes:
             link = pool.replace(link, deadline)
         if calls.written > link.plans_last_until:
-            pool.give(link)
+            pool.release(link)
             return calls.run(statement, values, statements.rows, deadline)
         if statement.writes:
             calls.written += 1
@@ -82,7 +82,7 @@ class PostgresStore:
         link.used = deadline - self._deadline
         if link.pgconn.transaction_status:  # 0 is IDLE
             calls.refuse_begin(link, statement)
-        pool.give(link)
+        pool.release(link)
         return answer
 
     def count(self, statement: Statement, values: Values = ()) -> int:
@@ -193,9 +193,9 @@ class PostgresStore:
 
     # --- for transactions (Units) --------------------------------------------------------------------------
 
-    def take(self, session: Transaction[PostgresUnit]) -> PostgresUnit:
+    def acquire(self, session: Transaction[PostgresUnit]) -> PostgresUnit:
         self._outside(None)
-        link = self._calls.take(time.monotonic() + self._deadline, writes=not session.read_only)
+        link = self._calls.acquire(time.monotonic() + self._deadline, writes=not session.read_only)
         unit = PostgresUnit(link, self._calls, read_only=session.read_only)
         self._open[unit.thread] = session
         return unit

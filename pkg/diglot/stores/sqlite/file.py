@@ -143,8 +143,8 @@ class FileConnections:
 
     # --- taking and giving back ----------------------------------------------------------------------------
 
-    def take(self, me: int, timeout: float, query: str | None = None) -> Link:
-        """The writer, alone; ``give`` it back whatever happens here. LockTimeout after ``timeout`` seconds."""
+    def acquire(self, me: int, timeout: float, query: str | None = None) -> Link:
+        """The writer, alone; ``release`` it whatever happens. LockTimeout after ``timeout`` seconds."""
         self._refuse_ended()
         if self.settings.read_only:
             raise DatabaseReadOnly(f"the SQLite database {self.path} was opened for reading only", query=query)
@@ -171,7 +171,7 @@ class FileConnections:
             return str(error)
         return f"another program (process {foreign}) holds a lock on the database"
 
-    def give(self, me: int) -> None:
+    def release(self, me: int) -> None:
         """Give the writer back, if it is this thread's."""
         turns = self.turns
         if turns.owner == me:
@@ -185,7 +185,7 @@ class FileConnections:
         """Close a connection that is of no use any more, instead of giving it back."""
         if link is self._writer:
             self.drop_writer()
-            self.give(me)
+            self.release(me)
         else:
             self._readers.discard(link)
 
@@ -225,7 +225,7 @@ class FileConnections:
             text = f"the database could not be opened within {timeout:g} s: {self._who_writes(me, error)}"
             raise LockTimeout(text) from error
         finally:
-            self.give(me)
+            self.release(me)
 
     # --- closing -------------------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class FileConnections:
                 self.ended = None
                 raise LockTimeout("another thread still has a transaction or a snapshot open: end it, then close again")
         finally:
-            self.give(me)
+            self.release(me)
 
     def _quieten(self, me: int, farewell: Callable[[Link], None]) -> bool:
         """Take the turn and every reader and close them; the turn stays ours. False when some were not in time."""
@@ -275,7 +275,7 @@ class FileConnections:
             self._readers = self._new_readers()
             self.idle = self._readers.idle
         if self._forking:
-            self.give(get_ident())
+            self.release(get_ident())
 
     def has_inherited(self) -> bool:
         """In the child: connections were open at the fork."""

@@ -36,7 +36,7 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
     """By the writer, inside the gate: two checkpoints at once damage the file on SQLite before 3.51.3."""
     lock_timeout = connections.settings.lock_timeout
     try:
-        link = connections.take(me, lock_timeout)
+        link = connections.acquire(me, lock_timeout)
         try:
             set_pragma(link.connection, "busy_timeout", CHECKPOINT_WAITS)
             row = link.connection.execute(f"pragma wal_checkpoint({mode})").fetchone()
@@ -45,7 +45,7 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
             connections.drop_writer()  # who knows which busy_timeout it is left with
             raise link.failure(error, None) from error
     finally:
-        connections.give(me)
+        connections.release(me)
     return Checkpoint(row[0] == 0 and row[1] == row[2], row[1], row[2])
 
 
@@ -53,7 +53,7 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
 def migrating(connections: Connections, me: int, timeout: float) -> Iterator[Link]:
     """The writer with foreign keys and the statement timeout off; set right again at the end."""
     try:
-        link = connections.take(me, timeout)
+        link = connections.acquire(me, timeout)
         connection = link.connection
         try:
             try:
@@ -72,7 +72,7 @@ def migrating(connections: Connections, me: int, timeout: float) -> Iterator[Lin
             except library().Error:
                 connections.drop_writer()
     finally:
-        connections.give(me)
+        connections.release(me)
 
 
 class Migrating:

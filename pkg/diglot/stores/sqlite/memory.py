@@ -34,13 +34,13 @@ class MemoryConnections:
         self.trouble = Trouble(None)
         self._link = connect(MEMORY, "memory", settings, self.trouble)
 
-    def take(self, me: int, timeout: float, query: str | None = None) -> Link:
-        """The connection, to write; ``give`` it back whatever happens here. LockTimeout after ``timeout`` seconds."""
-        link = self._take(me, timeout, query)
+    def acquire(self, me: int, timeout: float, query: str | None = None) -> Link:
+        """The connection, to write; ``release`` it whatever happens. LockTimeout after ``timeout`` seconds."""
+        link = self._acquire(me, timeout, query)
         link.run("pragma query_only = 0")
         return link
 
-    def give(self, me: int) -> None:
+    def release(self, me: int) -> None:
         """Give the connection back, if it is this thread's."""
         if self.turns.owner == me:
             try:
@@ -52,15 +52,15 @@ class MemoryConnections:
     def drop(self, link: Link, me: int) -> None:
         """Close the connection, instead of giving it back: the data is gone."""
         self.drop_writer()
-        self.give(me)
+        self.release(me)
 
     def lease(self) -> tuple[Link, Give]:
         """The connection, to read, and how to give it back."""
         me = get_ident()
         try:
-            return self._take(me, self.settings.lock_timeout, None), lambda _: self.give(me)
+            return self._acquire(me, self.settings.lock_timeout, None), lambda _: self.release(me)
         except BaseException:
-            self.give(me)
+            self.release(me)
             raise
 
     def drop_writer(self) -> None:
@@ -78,7 +78,7 @@ class MemoryConnections:
         if self.ended is not None:
             return
         try:
-            self._take(me, self.settings.lock_timeout, None)
+            self._acquire(me, self.settings.lock_timeout, None)
             self.ended = StoreClosed()
             self._link.connection.close()
         except LockTimeout as error:
@@ -86,7 +86,7 @@ class MemoryConnections:
                 "another thread still has a transaction or a snapshot open: end it, then close again"
             ) from error
         finally:
-            self.give(me)
+            self.release(me)
 
     def before_fork(self, busy: bool) -> None:
         """Nothing: the memory is copied, and the child is told not to use its copy."""
@@ -104,7 +104,7 @@ class MemoryConnections:
         )
         fork.keep_for_ever(self._link.connection)
 
-    def _take(self, me: int, timeout: float, query: str | None) -> Link:
+    def _acquire(self, me: int, timeout: float, query: str | None) -> Link:
         try:
             self.turns.acquire(me, timeout)
         except TimeoutError as error:

@@ -29,7 +29,7 @@ def can_write(connections: Connections, me: int) -> tuple[bool, str]:
     """
     trouble = connections.trouble
     try:
-        link = connections.take(me, WAITS)
+        link = connections.acquire(me, WAITS)
         try:
             with _set_for_probe(connections, link):
                 _write(link)
@@ -41,7 +41,7 @@ def can_write(connections: Connections, me: int) -> tuple[bool, str]:
         failed = trouble.failed
         return failed is None, f"not tried: {busy}" if failed is None else str(failed)
     finally:
-        connections.give(me)
+        connections.release(me)
     trouble.failed = None
     return True, "a write works"
 

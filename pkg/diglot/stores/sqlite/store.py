@@ -78,19 +78,19 @@ class SQLiteStore:
         try:
             link = idle.get_nowait()
         except Empty:
-            link, give = connections.lease()
+            link, release = connections.lease()
         else:
-            give = idle.put
+            release = idle.put
             if link is None:
-                give(None)
-                link, give = connections.lease()
+                release(None)
+                link, release = connections.lease()
         try:
             link.watch.deadline = 0.0
             return link.connection.execute(statement.text, values).fetchall()
         except Exception as error:
             raise link.failure(error, statement.query) from error
         finally:
-            give(link)
+            release(link)
 
     def count(self, statement: Statement, values: Values = ()) -> int:
         return self._run(statement, values, statements.count)
@@ -187,13 +187,13 @@ class SQLiteStore:
         if statement.writes:
             return self._write(statement, values, run)
         self._outside(statement.query, locks=statement.locks)
-        link, give = self.connections.lease()
+        link, release = self.connections.lease()
         try:
             return run(link, statement, values)
         except Exception as error:
             raise link.failure(error, statement.query) from error
         finally:
-            give(link)
+            release(link)
 
     def _write(self, statement: Statement, values: Values, run: Run[T]) -> T:
         if self._open or statement.locks:
@@ -201,7 +201,7 @@ class SQLiteStore:
         me = get_ident()
         connections = self.connections
         try:
-            link = connections.take(me, self.settings.lock_timeout, statement.query)
+            link = connections.acquire(me, self.settings.lock_timeout, statement.query)
             try:
                 answer = run(link, statement, values)
             except Exception as error:
@@ -211,7 +211,7 @@ class SQLiteStore:
                 raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
             return answer
         finally:
-            connections.give(me)
+            connections.release(me)
 
     @contextmanager
     def _reading(self) -> Iterator[Link]:
@@ -220,11 +220,11 @@ class SQLiteStore:
         if session is not None:
             yield session.link if isinstance(session, Migrating) else session.unit.link
             return
-        link, give = self.connections.lease()
+        link, release = self.connections.lease()
         try:
             yield link
         finally:
-            give(link)
+            release(link)
 
     def _outside(self, query: str | None, *, locks: bool = False) -> None:
         if self._session(get_ident()) is not None:
@@ -240,41 +240,41 @@ class SQLiteStore:
 
     # --- for transactions (Units) --------------------------------------------------------------------------
 
-    def take(self, session: Transaction[SQLiteUnit]) -> SQLiteUnit:
+    def acquire(self, session: Transaction[SQLiteUnit]) -> SQLiteUnit:
         self._outside(None)
         connections = self.connections
         thread = get_ident()
         self._open[thread] = session
         try:
             if session.read_only:
-                link, give = connections.lease()
-                return SQLiteUnit(link, lambda: give(link), lambda: connections.drop(link, thread), read_only=True)
-            link = connections.take(thread, self.settings.lock_timeout)
+                link, release = connections.lease()
+                return SQLiteUnit(link, lambda: release(link), lambda: connections.drop(link, thread), read_only=True)
+            link = connections.acquire(thread, self.settings.lock_timeout)
             return SQLiteUnit(
-                link, lambda: connections.give(thread), lambda: connections.drop(link, thread), read_only=False
+                link, lambda: connections.release(thread), lambda: connections.drop(link, thread), read_only=False
             )
         except BaseException:
             self._open.pop(thread, None)
-            connections.give(thread)
+            connections.release(thread)
             raise
 
     def clear(self, session: Transaction[SQLiteUnit], unit: SQLiteUnit | None) -> None:
         thread = get_ident()
         if self._open.get(thread) in (session, None):
             self._open.pop(thread, None)
-            self.connections.give(thread)
+            self.connections.release(thread)
 
     def give_back(self, unit: SQLiteUnit) -> None:
-        give = unit.give
+        release = unit.release_link
         try:
             if not unit.lost and unit.link.connection.in_transaction:
                 unit.command("rollback")
         except DatabaseError:
-            give = unit.drop  # what made the transaction roll back is the error to be seen
+            release = unit.drop  # what made the transaction roll back is the error to be seen
         finally:
             unit.end()
             self._open.pop(unit.thread, None)
-            give()
+            release()
 
     # --- forks (fork says why) ----------------------------------------------------------------------
 

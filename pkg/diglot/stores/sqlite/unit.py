@@ -17,14 +17,14 @@ T = TypeVar("T")
 class SQLiteUnit(Unit):
     """``lost``: SQLite rolled back by itself (disk full, interrupted), or the unit has ended."""
 
-    __slots__ = ("drop", "give", "link")
+    __slots__ = ("drop", "link", "release_link")
 
-    def __init__(self, link: Link, give: Callable[[], None], drop: Callable[[], None], *, read_only: bool) -> None:
+    def __init__(self, link: Link, release: Callable[[], None], drop: Callable[[], None], *, read_only: bool) -> None:
         super().__init__(read_only=read_only)
         self.link = link
-        self.give = give
+        self.release_link = release
         self.drop = drop
-        """Instead of ``give``: close the connection, which is of no use any more."""
+        """Instead of ``release_link``: close the connection, which is of no use any more."""
 
     def begin(self) -> None:
         """A transaction begins IMMEDIATE, so that nothing that it has read can have changed when it writes."""

@@ -8,8 +8,8 @@ import msgspec
 
 from diglot.drift import facts
 from diglot.drift.facts import Fact
-from diglot.drift.pairing import by_name
-from diglot.drift.reading import BINARY_COLLATIONS, Scope
+from diglot.drift.matching import by_name
+from diglot.drift.normal_form import BINARY_COLLATIONS, Scope
 from diglot.drift.types import EQUIVALENCES, Equivalence, Kind
 from diglot.schema.model import Column, Schema, Table
 from diglot.stores.session import Dialect
