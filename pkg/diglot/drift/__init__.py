@@ -1,7 +1,7 @@
 """Drift: two database schemas, of either engine, are compared by what they mean.
 
-``read`` gets a schema, ``compare`` finds the differences, ``settings`` has those that are accepted with a reason,
-``gate`` does all of it.
+``read_schema`` gets a schema, ``compare`` finds the differences, ``settings`` has those that are accepted with a
+reason, ``report`` does all of it.
 """
 
 from diglot.drift.compare import compare
@@ -9,6 +9,7 @@ from diglot.drift.difference import KINDS, Difference
 from diglot.drift.report import DriftResult, drift
 from diglot.drift.settings import DriftSettings, load_allowed
 from diglot.drift.types import EQUIVALENCES, Equivalence
+from diglot.schema.read import read_schema
 
 __all__ = [
     "EQUIVALENCES",
@@ -20,4 +21,5 @@ __all__ = [
     "compare",
     "drift",
     "load_allowed",
+    "read_schema",
 ]
