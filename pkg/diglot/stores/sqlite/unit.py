@@ -18,6 +18,7 @@ class SQLiteUnit(Unit):
     """``lost``: SQLite rolled back by itself (disk full, interrupted), or the unit has ended."""
 
     __slots__ = ("drop", "give", "link")
+    dialect = "sqlite"
 
     def __init__(self, link: Link, give: Callable[[], None], drop: Callable[[], None], *, read_only: bool) -> None:
         super().__init__(read_only=read_only)
