@@ -7,13 +7,12 @@ block that ends normally all the same raises, with nothing stored. A session bel
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from diglot.errors import TransactionError
 from diglot.stores.session import Dialect, Row, Statement, Values
@@ -36,12 +35,12 @@ class Mark:
 class Unit(ABC):
     """What the sessions of one transaction share: its connection, and whether it can go on."""
 
-    __slots__ = ("failed", "lost", "marks", "pid", "read_only", "thread")
+    __slots__ = ("failed", "lost", "marks", "read_only", "thread")
+    dialect: ClassVar[Dialect]
 
     def __init__(self, *, read_only: bool) -> None:
         self.thread = get_ident()
         """0 after ``forget``: no thread has that number."""
-        self.pid = os.getpid()
         self.read_only = read_only
         self.marks: list[Mark] = []
         """The savepoints that are open, the outermost first."""
@@ -49,6 +48,11 @@ class Unit(ABC):
         """Why nothing more can run until a rollback."""
         self.lost = False
         """There is nothing left to roll back: the connection is gone, or the database did it by itself."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it belongs to this process: False in a child that was forked since it began."""
+        return self.thread != 0
 
     # --- what each engine does in its own way --------------------------------------------------------------
 
@@ -134,19 +138,16 @@ class Unit(ABC):
 U = TypeVar("U", bound=Unit)
 
 
-class UnitSession(Generic[U]):
+class UnitSession(ABC, Generic[U]):
     """The statements of a session on one connection; how it begins and ends is its subclass's."""
 
     _kind = "transaction"
     read_only = False
     _unit: U | None = None
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-
     @property
-    def dialect(self) -> Dialect:
-        return self._dialect
+    @abstractmethod
+    def dialect(self) -> Dialect: ...
 
     @property
     def in_transaction(self) -> bool:
@@ -155,7 +156,7 @@ class UnitSession(Generic[U]):
     @property
     def active(self) -> bool:
         """Begun in this process and not ended."""
-        return self._unit is not None and self._unit.pid == os.getpid()
+        return self._unit is not None and self._unit.here
 
     @property
     def unit(self) -> U:
@@ -190,11 +191,12 @@ class UnitSession(Generic[U]):
         return unit.together(calls)
 
     def transaction(self) -> Savepoint[U]:
-        self._mine()
         unit = self._usable(None)
+        if not unit.here:
+            raise self._not_mine(None)
         if self.read_only:
             raise TransactionError(f"a {self._kind} only reads: open a transaction instead of it")
-        return Savepoint(unit, self._dialect)
+        return Savepoint(unit)
 
     def snapshot(self) -> AbstractContextManager[Self]:
         self._usable(None)
@@ -206,7 +208,7 @@ class UnitSession(Generic[U]):
         return self._usable(statement.query)
 
     def _usable(self, query: str | None) -> U:
-        # os.getpid() takes longer than all of this: a store that isn't told of a fork asks in its unit.
+        # Not ``here``: os.getpid() takes longer than all of this, so a unit that needs it asks when it runs something.
         unit = self._unit
         if unit is None or unit.thread != get_ident():
             raise self._not_mine(query)
@@ -218,14 +220,14 @@ class UnitSession(Generic[U]):
 
     def _mine(self) -> U:
         unit = self._unit
-        if unit is None or unit.thread != get_ident() or unit.pid != os.getpid():
+        if unit is None or unit.thread != get_ident() or not unit.here:
             raise self._not_mine(None)
         return unit
 
     def _not_mine(self, query: str | None) -> TransactionError:
         if self._unit is None:
             return TransactionError(f"this {self._kind} has ended, or has not begun", query=query)
-        if self._unit.pid != os.getpid():
+        if not self._unit.here:
             return TransactionError(f"this {self._kind} {FORKED}", query=query)
         return TransactionError(f"this {self._kind} belongs to another thread", query=query)
 
@@ -235,10 +237,13 @@ class Savepoint(UnitSession[U]):
 
     _kind = "savepoint"
 
-    def __init__(self, within: U, dialect: Dialect) -> None:
-        super().__init__(dialect)
+    def __init__(self, within: U) -> None:
         self._within = within
         self._mark: Mark | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._within.dialect
 
     def __enter__(self) -> Self:
         if self._unit is not None:
@@ -283,8 +288,11 @@ class Transaction(UnitSession[U]):
     """Commits at the end of its block. What one statement sees of the commits of others is the engine's affair."""
 
     def __init__(self, units: Units[U]) -> None:
-        super().__init__(units.dialect)
         self._units = units
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._units.dialect
 
     def __enter__(self) -> Self:
         if self._unit is not None:

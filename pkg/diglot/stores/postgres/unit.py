@@ -27,10 +27,12 @@ SNAPSHOT = "begin isolation level repeatable read read only"
 class PostgresUnit(Unit):
     """``lost``: the connection is gone, and with it the transaction."""
 
-    __slots__ = ("before", "calls", "link", "stale", "wrote")
+    __slots__ = ("before", "calls", "link", "pid", "stale", "wrote")
+    dialect = "postgres"
 
     def __init__(self, link: Link, calls: Calls, *, read_only: bool) -> None:
         super().__init__(read_only=read_only)
+        self.pid = os.getpid()
         self.link = link
         self.calls = calls
         self.before = [SNAPSHOT if read_only else TRANSACTION, *link.local]
@@ -38,6 +40,10 @@ class PostgresUnit(Unit):
         self.stale = False
         """A prepared statement no longer fits the schema."""
         self.wrote = False
+
+    @property
+    def here(self) -> bool:
+        return self.pid == os.getpid()
 
     def begin(self) -> None:
         """Nothing yet: BEGIN is sent with the first statement."""
@@ -85,7 +91,7 @@ class PostgresUnit(Unit):
         return answer
 
     def _refuse_fork_and_close(self, query: str | None) -> None:
-        if self.pid != os.getpid():
+        if not self.here:
             raise TransactionError(f"this transaction {FORKED}", query=query)
         self.calls.refuse_closed(query)
 

@@ -18,6 +18,7 @@ class SQLiteUnit(Unit):
     """``lost``: SQLite rolled back by itself (disk full, interrupted), or the unit has ended."""
 
     __slots__ = ("drop", "link", "release_link")
+    dialect = "sqlite"
 
     def __init__(self, link: Link, release: Callable[[], None], drop: Callable[[], None], *, read_only: bool) -> None:
         super().__init__(read_only=read_only)
