@@ -163,6 +163,8 @@ TREES = [
      ["sqlite/2_b.down.sql:1:1: ", "down migration without an up migration: 2_b.up.sql is missing"]),
     ("empty", {**FIRST, "2_b.up.sql": "-- later", "2_b.down.sql": "-- later"},
      ["2_b.up.sql:1:1: 2_b: there is no statement in it"]),
+    ("a file that is not run", {**FIRST, "2_b.sql": "create table b (x int);"},
+     ["sqlite/2_b.sql:1:1: ", "it would not be run: name it NAME.up.sql or NAME.down.sql"]),
     ("in one alone", {**FIRST, "sqlite/2_b.up.sql": "create table b (x int)",
                       "sqlite/2_b.down.sql": "drop table b"},
      ["sqlite/2_b.up.sql:1:1: 2_b: only sqlite has this migration"]),

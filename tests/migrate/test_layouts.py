@@ -88,6 +88,7 @@ ORDERS = [
     ("yoyo's, by name", {"b": "x", "b__rollback": "x", "a": "x", "a__rollback": "x"}, Yoyo, ["a", "b"]),
     ("yoyo's, by what they depend on", {"b": "x", "b__rollback": "x", "a": "-- depends: b", "a__rollback": "x"},
      Yoyo, ["b", "a"]),
+    ("up files alone, by number", {"10_b__up": "x", "9_a__up": "x"}, UpDown, ["9_a", "10_b"]),
 ]  # fmt: skip
 
 
@@ -114,13 +115,56 @@ RULES = [
     ("an orphan", {"1_a__up": "x", "2_b__down": "x"}, "2_b.down.sql: down migration without an up migration"),
     ("a number twice", {"1_a__up": "x", "1_a__down": "x", "01_b__up": "x"}, "already has its number"),
     ("an unknown dependency", {"a": "-- depends: z", "a__rollback": "x"}, "no earlier migration"),
-]
+    ("a file of no migration", {"1_a__up": "x", "1_a__down": "x", "2_b": "x"},
+     r"sqlite/2_b.sql: it would not be run: name it NAME.up.sql or NAME.down.sql, or move it to another folder"),
+    ("no transaction", {"1_a": "-- transactional: false\nselect 1;"},
+     "1_a.sql: on SQLite every migration is a transaction"),
+    ("no transaction, yoyo's", {"a": "-- transactional: false\nselect 1;", "a__rollback": "x"},
+     "a.sql: on SQLite every migration is a transaction"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("texts", "said"), [r[1:] for r in RULES], ids=[r[0] for r in RULES])
 def test_what_can_not_be_run_is_refused(texts: dict[str, str], said: str, tmp_path: Path) -> None:
     with pytest.raises(MigrationTreeError, match=said):
         MigrationTree.read(files(tmp_path, **texts), "sqlite")
+
+
+def test_a_file_in_capital_letters_is_refused_not_left_out(tmp_path: Path) -> None:
+    tree = files(tmp_path, **{"1_a": "create table a (x int);"})
+    (tree / "sqlite" / "2_b.SQL").write_text("create table b (x int);")
+    with pytest.raises(MigrationTreeError, match=r"2_b\.SQL: it would not be run: name it NAME\.sql, or move it"):
+        MigrationTree.read(tree, "sqlite")
+
+
+def test_names_without_numbers_are_ordered_by_name(tmp_path: Path) -> None:
+    texts = {"b__up": "x", "b__down": "x", "a__up": "x", "a__down": "x"}
+    assert MigrationTree.read(files(tmp_path, **texts), "sqlite").ids == ["a", "b"]
+
+
+TRANSACTIONS = [
+    ("plain", "create table a (x int);", True),
+    ("an index", "create index concurrently i on a (x);", False),
+    ("a unique index", "create unique index concurrently if not exists i on a (x);", False),
+    ("an index dropped", "drop index concurrently if exists i;", False),
+    ("an index made again", "reindex (verbose) index concurrently i;", False),
+    ("a partition", "alter table a detach partition b concurrently;", False),
+    ("a view", "refresh materialized view concurrently v;", True),  # PostgreSQL allows it in a transaction
+    ("a comment", "-- not concurrently: the table is small\ncreate table a (x int);", True),
+    ("a block comment", "create table a (x int); /* concurrently */", True),
+    ("a string", "insert into a values ('concurrently');", True),
+    ("a body", "do $$ begin raise notice 'concurrently'; end $$;", True),
+    ("said", "-- transactional: false\nvacuum a;", False),
+]
+
+
+@pytest.mark.parametrize(("text", "transactional"), [t[1:] for t in TRANSACTIONS], ids=[t[0] for t in TRANSACTIONS])
+@pytest.mark.parametrize("name", ["1_a", "1_a__up"])
+def test_only_a_statement_that_refuses_a_transaction_is_run_without_one(
+    text: str, transactional: bool, name: str, tmp_path: Path
+) -> None:
+    (migration,) = MigrationTree.scan(files(tmp_path, **{name: text}) / "postgres", "postgres")
+    assert migration.transactional is transactional
 
 
 def test_a_migration_in_python_is_refused_not_left_out(tmp_path: Path) -> None:

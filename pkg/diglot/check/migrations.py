@@ -60,6 +60,8 @@ def check_migrations(project: Project, postgres: Store | None, sqlite: Store | N
 def _files(tree: MigrationTree, other: MigrationTree | None) -> Iterator[Finding]:
     for orphan in tree.orphans:
         yield _finding(orphan, 1, orphan, f"down migration without an up migration: {_up_of(tree, orphan)} is missing")
+    for stray in tree.strays:
+        yield _finding(stray, 1, stray, tree.stray())
     theirs = set(other.ids) if other is not None else set()
     numbers: dict[int, str] = {}
     ids = set(tree.ids)

@@ -67,6 +67,11 @@ class UpDown(Layout):
     name = "up and down files"
     up, down = ".up.sql", ".down.sql"
 
+    def has(self, names: Collection[str]) -> bool:
+        # Also of up files alone: as plain files they would be ordered by name, and have other ids after the first
+        # down migration is written.
+        return any(name.endswith((".up.sql", ".down.sql")) for name in names)
+
     def order(self, depends: Mapping[str, Sequence[str]]) -> list[str]:
         return sorted(depends, key=lambda id: (self.number(id) or 0, id))
 

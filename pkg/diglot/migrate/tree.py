@@ -31,6 +31,7 @@ _DEPENDS = re.compile(r"\s*--\s*depends\s*:\s*(.*?)\s*$")
 _NOT_TRANSACTIONAL = re.compile(r"^\s*--\s*transactional\s*:\s*false\s*$", re.MULTILINE | re.IGNORECASE)
 _NOTHING = re.compile(r"^\s*--\s*rollback:\s*nothing because (\S.*)$", re.MULTILINE)
 _BOTH_WAYS = re.compile(r"^\s*--\s*(\+goose\s+(?:Up|Down)|\+migrate\s+(?:Up|Down)|migrate:(?:up|down))\b", re.MULTILINE)
+_NO_TRANSACTION_CONCURRENTLY = frozenset({"create", "drop", "reindex", "alter"})
 _BEGINS, _COMMITS = ("begin", "start"), ("commit", "end")
 
 
@@ -90,7 +91,8 @@ class Migration(msgspec.Struct, frozen=True):
 class MigrationTree(msgspec.Struct, frozen=True):
     """The migrations of one dialect in the order in which they are applied.
 
-    ``orphans`` are the files of down migrations without a migration.
+    ``orphans`` are the files of down migrations without a migration, ``strays`` those that are no migration by their
+    names, so that nothing would run them.
     """
 
     dialect: Dialect
@@ -98,6 +100,7 @@ class MigrationTree(msgspec.Struct, frozen=True):
     layout: Layout
     migrations: tuple[Migration, ...]
     orphans: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
     @classmethod
     def scan(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
@@ -119,7 +122,16 @@ class MigrationTree(msgspec.Struct, frozen=True):
         }
         order = layout.order({id: migration.depends for id, migration in found.items()})
         orphans = tuple(_shown(entries[name]) for id, name in downs.items() if id not in ups)
-        return cls(dialect, str(folder), layout, tuple(found[id] for id in order), orphans)
+        taken = {*ups.values(), *downs.values()}
+        strays = sorted(name for name in entries if name.lower().endswith(".sql") and name not in taken)
+        return cls(
+            dialect,
+            str(folder),
+            layout,
+            tuple(found[id] for id in order),
+            orphans,
+            tuple(_shown(entries[name]) for name in strays),
+        )
 
     @classmethod
     def read(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
@@ -158,6 +170,11 @@ class MigrationTree(msgspec.Struct, frozen=True):
                 return migration
         raise MigrationError(f"there is no migration {id!r} in {self.folder}")
 
+    def stray(self) -> str:
+        """What is wrong with a file of ``strays``."""
+        names = " or ".join(f"NAME{suffix}" for suffix in (self.layout.up, self.layout.down) if suffix)
+        return f"it would not be run: name it {names}, or move it to another folder"
+
     def check(self) -> None:
         """Everything that reading leaves out: each file can be cut into statements, and has some."""
         for migration in self.migrations:
@@ -168,18 +185,25 @@ class MigrationTree(msgspec.Struct, frozen=True):
     def _check_rules(self) -> None:
         if self.orphans:
             raise MigrationTreeError(f"{self.orphans[0]}: down migration without an up migration")
-        if isinstance(self.layout, Timestamped):
-            for migration in self.migrations:
+        if self.strays:
+            raise MigrationTreeError(f"{self.strays[0]}: {self.stray()}")
+        for migration in self.migrations:
+            if not migration.transactional and self.dialect == "sqlite":
+                raise MigrationTreeError(
+                    f"{migration.file}: on SQLite every migration is a transaction: 'transactional: false' has no use"
+                )
+            if isinstance(self.layout, Timestamped):
                 _check_header(migration)
         if isinstance(self.layout, UpDown):
-            numbers: dict[int | None, str] = {}
+            numbers: dict[int, str] = {}
             for migration in self.migrations:
-                first = numbers.setdefault(self.layout.number(migration.id), migration.id)
+                number = self.layout.number(migration.id)
+                first = migration.id if number is None else numbers.setdefault(number, migration.id)
                 if first != migration.id:
                     raise MigrationTreeError(f"{migration.file}: {first} already has its number")
-        for number, migration in enumerate(self.migrations):
+        for at, migration in enumerate(self.migrations):
             for id in migration.depends:
-                if id not in self.ids[:number]:
+                if id not in self.ids[:at]:
                     raise MigrationTreeError(f"{migration.file}: depends on {id!r}, which is no earlier migration")
 
 
@@ -205,8 +229,7 @@ def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Fold
             f"{id}.up.sql and {id}.down.sql"
         )
     rollback_text = _text(down) if down is not None else ""
-    others = dialect == "postgres" and not isinstance(layout, Yoyo)
-    concurrently = others and re.search(r"\bconcurrently\b", text, re.IGNORECASE) is not None
+    concurrently = dialect == "postgres" and not isinstance(layout, Yoyo) and _is_concurrent(text, file)
     nothing = _NOTHING.search(rollback_text)
     depends = tuple(_depends(text)) if isinstance(layout, Yoyo) else ()
     return Migration(
@@ -223,6 +246,20 @@ def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Fold
         depends=tuple(id for _, id in depends),
         depends_at=depends,
         nothing_to_undo=nothing[1] if nothing else None,
+    )
+
+
+def _is_concurrent(text: str, file: str) -> bool:
+    """Whether a statement of it refuses a transaction, which the tools of these layouts don't ask to be declared."""
+    if "concurrently" not in text.lower():
+        return False
+    try:
+        statements = split(text, file, own_transactions=True)
+    except MigrationTreeError:
+        return False  # said where its statements are asked for
+    return any(
+        "concurrently" in statement.words and statement.words[0] in _NO_TRANSACTION_CONCURRENTLY
+        for statement in statements
     )
 
 
@@ -304,12 +341,8 @@ def _is_id(text: str) -> bool:
 
 def _check_header(migration: Migration) -> None:
     rollback_file = migration.rollback_file or ""
-    header = read_header(migration.text, migration.file)
+    read_header(migration.text, migration.file)
     rollback = read_header(migration.rollback_text, rollback_file, rollback=True)
-    if not header.transactional and migration.dialect == "sqlite":
-        raise MigrationTreeError(
-            f"{migration.file}: on SQLite every migration is a transaction: 'transactional: false' has no use"
-        )
     if not rollback.has_statements and rollback.nothing is None:
         raise MigrationTreeError(_empty_rollback(rollback_file))
     if rollback.has_statements and rollback.nothing is not None:
