@@ -85,8 +85,8 @@ class Execution:
 
         if self._books.in_one_transaction and not migration.transactional:
             raise MigrationFailed(
-                f"{file}: '-- transactional: false' does not go through a connection pooler: run 'diglot migrate' with "
-                f"the address of the server itself (DATABASE_URL, or DB_HOST and DB_PORT); {_UNDONE}"
+                f"{file}: '-- transactional: false' does not go through a connection pooler: migrate with the address "
+                f"of the server itself; {_UNDONE}"
             )
         self._prepare()
         self._patiently(file, in_one_transaction if migration.transactional else one_by_one)

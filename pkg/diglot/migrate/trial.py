@@ -1,17 +1,22 @@
 """Runs migrations on a database that is thrown away: no lock, no marks, no checksums, and files as other tools run
 them, with transactions of their own.
 
-What has rows that somebody needs is migrated by ``runner``.
+What has rows that somebody needs is migrated by ``runner``. Statements, transactions and the database's errors are
+those of ``bookkeeping`` in both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from diglot.errors import MigrationFailed
-from diglot.migrate.statements import SqlStatement
+from diglot.migrate.bookkeeping import Books, open_books
 from diglot.migrate.tree import Migration, MigrationTree
-from diglot.stores.session import Dialect, Store
+from diglot.sql.statements import SqlStatement
+from diglot.stores.session import Store
 
 LOCK_WAIT = 30.0
 
@@ -34,52 +39,23 @@ def roll_back(connection: Any, migration: Migration) -> None:
 
 
 def _run(connection: Any, migration: Migration, file: str, statements: list[SqlStatement]) -> None:
+    books = open_books(connection, migration.dialect, lambda: datetime.now(UTC))
     own = any(statement.transaction_control for statement in statements)
-    transactional = migration.transactional and not own
-    if transactional:
-        _execute(connection, migration.dialect, "begin")
-    try:
+    with books.atomically() if migration.transactional and not own else _nothing_left_open(books):
         for statement in statements:
-            _statement(connection, migration.dialect, statement, file)
-    except BaseException:
-        _undo(connection, migration.dialect)
-        raise
-    if transactional:
-        _execute(connection, migration.dialect, "commit")
+            try:
+                books.run(statement.text)
+            except books.errors as error:
+                message, line = books.explain(error, statement)
+                raise MigrationFailed(f"{file}:{line}: {message}") from error
 
 
-def _statement(connection: Any, dialect: Dialect, statement: SqlStatement, file: str) -> None:
+@contextmanager
+def _nothing_left_open(books: Books) -> Iterator[None]:
+    """The file begins and commits itself: what it began when it failed is rolled back."""
     try:
-        _execute(connection, dialect, statement.text)
-    except Exception as error:
-        message, line = _explained(error, dialect, statement)
-        raise MigrationFailed(f"{file}:{line}: {message}") from error
-
-
-def _execute(connection: Any, dialect: Dialect, sql: str) -> None:
-    if dialect == "sqlite":
-        connection.execute(sql).close()
-        return
-    import psycopg
-
-    # As bytes and with the plain cursor: nothing in it is a placeholder.
-    with psycopg.Cursor(connection) as cursor:
-        cursor.execute(sql.encode(), prepare=False)
-
-
-def _undo(connection: Any, dialect: Dialect) -> None:
-    if dialect == "sqlite":
-        if connection.in_transaction:
-            connection.execute("rollback").close()
-    elif not connection.closed:
-        connection.execute("rollback")
-
-
-def _explained(error: Exception, dialect: Dialect, statement: SqlStatement) -> tuple[str, int]:
-    """What the database says, and the line that it speaks of."""
-    if dialect == "sqlite":
-        return str(error), statement.line
-    diagnosis = getattr(error, "diag", None)
-    message = getattr(diagnosis, "message_primary", None) or str(error)
-    position = getattr(diagnosis, "statement_position", None)
-    return message, statement.line_at(int(position) - 1) if position else statement.line
+        yield
+    except BaseException:
+        with suppress(*books.errors):
+            books.rollback()
+        raise
