@@ -1,8 +1,9 @@
-"""A store with the packaged schema."""
+"""A store with the packaged schema, and a small tree in each layout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.url import parse_url
 from tests.migrate.rows import GOOD, insert
+from tests.migrate.trees import LAYOUTS, Tree
 
 
 @pytest.fixture
@@ -19,3 +21,15 @@ def schema(migrated_url: str) -> Iterator[Store]:
         for table in GOOD:
             insert(store, table)
         yield store
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def tree(layout: str, tmp_path: Path) -> Tree:
+    """Three migrations that make the tables a, b and c, in every layout."""
+    return Tree(tmp_path / "tree", layout)

@@ -1,4 +1,4 @@
-"""Every layout is read in its order, and run with the same safety."""
+"""Each layout is read in its order; what only some layouts have. What all have in common is in test_runner."""
 
 from __future__ import annotations
 
@@ -7,27 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from diglot.errors import (
-    MigrationEdited,
-    MigrationError,
-    MigrationFailed,
-    MigrationOutOfOrder,
-    MigrationTreeError,
-    MigrationUnknown,
-)
+from diglot.errors import MigrationFailed, MigrationTreeError
 from diglot.migrate import MigrationTree, new_migration
-from diglot.migrate.layouts import Layout, Plain, Timestamped, UpDown, Yoyo
-from diglot.stores.session import DIALECTS, Statement, Store
-from tests.migrate.trees import migrator
+from diglot.migrate.layouts import Layout, Plain, UpDown, Yoyo
+from diglot.stores.session import DIALECTS, Store
+from tests.migrate.dump import tables
+from tests.migrate.trees import Tree
 
 NOW = datetime(2026, 1, 31, 9, 5, 7, tzinfo=UTC)
-LAYOUTS: dict[str, tuple[type[Layout], list[str], str, str | None]] = {
-    "own": (Timestamped, ["20260101000000_a", "20260102000000_b", "20260110000000_c"], ".sql", ".rollback.sql"),
-    "yoyo": (Yoyo, ["0001.a", "0002.b", "0010.c"], ".sql", ".rollback.sql"),
-    "up and down": (UpDown, ["1_a", "2_b", "10_c"], ".up.sql", ".down.sql"),
-    "plain": (Plain, ["0001_a", "0002_b", "0010_c"], ".sql", None),
-}
-"""The class, three ids in their order, and what follows them in the names of files."""
 
 
 def files(folder: Path, **texts: str) -> Path:
@@ -39,46 +26,13 @@ def files(folder: Path, **texts: str) -> Path:
     return folder
 
 
-@pytest.fixture(params=LAYOUTS)
-def layout(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def tree(layout: str, tmp_path: Path) -> Path:
-    """Three migrations that make the tables a, b and c."""
-    folder = tmp_path / "tree"
-    folder.mkdir()
-    for id in LAYOUTS[layout][1]:
-        write(folder, layout, id, f"create table {id[-1]} (id integer not null);\n", f"drop table {id[-1]};\n")
-    return folder
-
-
-def write(folder: Path, layout: str, id: str, up: str, down: str) -> None:
-    _, _, up_suffix, down_suffix = LAYOUTS[layout]
-    for dialect in DIALECTS:
-        (folder / dialect).mkdir(exist_ok=True)
-        (folder / dialect / f"{id}{up_suffix}").write_text(up)
-        if down_suffix is not None:
-            (folder / dialect / f"{id}{down_suffix}").write_text(down)
-
-
-def tables(store: Store) -> list[str]:
-    text = {
-        "sqlite": "select name from sqlite_schema where type = 'table' and length(name) = 1 order by name",
-        "postgres": "select tablename::text from pg_tables where length(tablename) = 1 order by tablename",
-    }
-    return [name for (name,) in store.rows(Statement("test.tables", text[store.dialect]))]
-
-
 # --- reading -----------------------------------------------------------------------------------------------
 
 
-def test_a_layout_is_recognised_and_ordered(layout: str, tree: Path) -> None:
+def test_a_layout_is_recognised_and_ordered(tree: Tree) -> None:
     for dialect in DIALECTS:
-        read = MigrationTree.read(tree, dialect)
-        assert (type(read.layout), read.ids) == LAYOUTS[layout][:2]
+        read = MigrationTree.read(tree.folder, dialect)
+        assert (type(read.layout), read.ids) == (tree.names.kind, tree.ids("abc"))
 
 
 ORDERS = [
@@ -179,89 +133,45 @@ def test_a_migration_in_python_is_refused_not_left_out(tmp_path: Path) -> None:
 # --- running -----------------------------------------------------------------------------------------------
 
 
-def test_up_status_and_down(layout: str, tree: Path, store: Store) -> None:
-    _, ids, _, down = LAYOUTS[layout]
-    assert [one.state for one in migrator(store, tree).status()] == ["pending"] * 3
-    assert [migration.id for migration in migrator(store, tree).up(target=ids[1])] == ids[:2]
-    assert tables(store) == ["a", "b"]
-    assert [migration.id for migration in migrator(store, tree).up()] == ids[2:]
-    assert migrator(store, tree).up() == []
-    assert [(one.id, one.state) for one in migrator(store, tree).status()] == [(id, "applied") for id in ids]
-    if down is None:
-        with pytest.raises(MigrationError, match=f"{ids[2]} has no down migration"):
-            migrator(store, tree).down(2)
-        assert tables(store) == ["a", "b", "c"]
-        return
-    assert [migration.id for migration in migrator(store, tree).down(2)] == [ids[2], ids[1]]
-    assert tables(store) == ["a"]
-    assert [migration.id for migration in migrator(store, tree).up()] == ids[1:]
-
-
-def test_a_statement_that_fails_leaves_nothing_of_its_migration(layout: str, tree: Path, store: Store) -> None:
-    ids = LAYOUTS[layout][1]
-    write(tree, layout, ids[1], "create table b (id integer);\ncreate table x (id integer);\ninsert into y values (1);",
-          "drop table b;")  # fmt: skip
-    with pytest.raises(MigrationFailed, match=r":3: statement 3: .*y.*the database is as it was before"):
-        migrator(store, tree).up()
-    assert tables(store) == ["a"]
-    assert [one.state for one in migrator(store, tree).status()] == ["applied", "pending", "pending"]
-
-
-def test_an_edited_file_is_refused_until_it_is_blessed(layout: str, tree: Path, store: Store) -> None:
-    ids = LAYOUTS[layout][1]
-    migrator(store, tree).up()
-    write(tree, layout, ids[0], "create table a (id bigint);", "drop table a;\n")
-    with pytest.raises(MigrationEdited, match="was changed after it was applied"):
-        migrator(store, tree).pending()
-    assert [migration.id for migration in migrator(store, tree).bless()] == [ids[0]]
-    assert migrator(store, tree).pending() == []
-
-
-def test_one_that_comes_late_and_one_that_is_gone_are_refused(layout: str, tree: Path, store: Store) -> None:
-    ids = LAYOUTS[layout][1]
-    kept = {file: file.read_text() for dialect in DIALECTS for file in (tree / dialect).glob(f"{ids[1]}*")}
-    for file in kept:
-        file.unlink()
-    migrator(store, tree).up()
-    for file, text in kept.items():
-        file.write_text(text)
-    with pytest.raises(MigrationOutOfOrder, match=f"{ids[1]}.* is pending, yet {ids[2]}, which is newer"):
-        migrator(store, tree).up()
-    for file in [file for dialect in DIALECTS for id in ids[1:] for file in (tree / dialect).glob(f"{id}*")]:
-        file.unlink()
-    with pytest.raises(MigrationUnknown, match=ids[2]):
-        migrator(store, tree).up()
-
-
 @pytest.mark.parametrize("layout", ["up and down", "plain"], indirect=True)
-def test_a_transaction_around_the_whole_file_becomes_the_runners(layout: str, tree: Path, store: Store) -> None:
-    ids = LAYOUTS[layout][1]
-    write(tree, layout, ids[1], "begin;\ncreate table b (id integer);\ncommit;\n", "begin;\ndrop table b;\ncommit;\n")
-    assert len(migrator(store, tree).up()) == 3
+def test_a_transaction_around_the_whole_file_becomes_the_runners(tree: Tree, store: Store) -> None:
+    tree.write("b", "begin;\ncreate table b (id integer);\ncommit;\n", "begin;\ndrop table b;\ncommit;\n")
+    assert tree.letters(tree.migrator(store).up()) == "abc"
     assert tables(store) == ["a", "b", "c"]
+    if tree.names.down is not None:
+        assert tree.letters(tree.migrator(store).down(2)) == "cb"
+        assert tables(store) == ["a"]
 
 
 @pytest.mark.parametrize("layout", ["up and down", "plain"], indirect=True)
-def test_several_transactions_in_a_file_are_refused_before_anything_is_done(
-    layout: str, tree: Path, store: Store
-) -> None:
-    ids = LAYOUTS[layout][1]
-    write(
-        tree,
-        layout,
-        ids[0],
-        "begin;\ncreate table a (id int);\ncommit;\nbegin;\ninsert into a values (1);\ncommit;",
-        "x",
-    )
+def test_a_file_with_a_transaction_of_its_own_that_fails_leaves_nothing(tree: Tree, store: Store) -> None:
+    tree.write("b", "begin;\ncreate table b (id integer);\ninsert into nowhere values (1);\ncommit;\n")
+    with pytest.raises(MigrationFailed, match=r":3: .*nowhere.*the database is as it was before"):
+        tree.migrator(store).up()
+    assert (tables(store), tree.states(store)) == (["a"], ["applied", "pending", "pending"])
+
+
+@pytest.mark.parametrize("layout", ["up and down", "plain"], indirect=True)
+def test_several_transactions_in_a_file_are_refused_before_anything_is_done(tree: Tree, store: Store) -> None:
+    tree.write("a", "begin;\ncreate table a (id int);\ncommit;\nbegin;\ninsert into a values (1);\ncommit;")
     with pytest.raises(MigrationTreeError, match=r":3: 'commit' inside of a migration: the runner begins and commits"):
-        migrator(store, tree).up()
+        tree.migrator(store).up()
     assert tables(store) == []
 
 
-def test_a_new_migration_has_the_layout_of_the_others(layout: str, tree: Path) -> None:
-    _, ids, up, down = LAYOUTS[layout]
-    made = new_migration(tree, "add_notes", NOW)
-    id = {"own": "20260131090507_add_notes", "up and down": "11_add_notes"}.get(layout, "0011_add_notes")
-    names = [f"{id}{up}", *([f"{id}{down}"] if down else [])]
-    assert [path.relative_to(tree).as_posix() for path in made] == [f"{d}/{name}" for d in DIALECTS for name in names]
-    assert MigrationTree.read(tree, "postgres").ids == [*ids, id] if layout != "own" else True
+@pytest.mark.parametrize("layout", ["up and down", "plain"], indirect=True)
+def test_a_word_in_a_comment_takes_no_transaction_from_a_migration(tree: Tree, store: Store) -> None:
+    tree.write("b", "-- not concurrently: it is small\ncreate table b (id integer);\ninsert into nowhere values (1);\n")
+    with pytest.raises(MigrationFailed, match="the database is as it was before"):
+        tree.migrator(store).up()
+    assert (tables(store), tree.states(store)) == (["a"], ["applied", "pending", "pending"])
+
+
+def test_a_new_migration_has_the_layout_of_the_others(tree: Tree) -> None:
+    made = new_migration(tree.folder, "add_notes", NOW)
+    id = {"own": "20260131090507_add_notes", "up and down": "11_add_notes"}.get(tree.layout, "0011_add_notes")
+    names = [f"{id}{suffix}" for suffix in (tree.names.up, tree.names.down) if suffix]
+    shown = [path.relative_to(tree.folder).as_posix() for path in made]
+    assert shown == [f"{dialect}/{name}" for dialect in DIALECTS for name in names]
+    if tree.layout != "own":  # its rules refuse files that are still empty
+        assert MigrationTree.read(tree.folder, "postgres").ids == [*tree.ids("abc"), id]

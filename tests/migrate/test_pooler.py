@@ -15,7 +15,7 @@ from diglot.stores.url import parse_url
 from tests.databases import POSTGRES, Databases
 from tests.migrate.dump import tables
 from tests.migrate.test_processes import all_start_at_once, killed_in_the_middle
-from tests.migrate.trees import A, B, C, migrator, write, write_abc
+from tests.migrate.trees import A, B, C, Tree, migrator, write, write_abc
 from tests.pgbouncer import PgBouncer
 
 pytestmark = pytest.mark.postgres
@@ -97,14 +97,14 @@ def test_processes_that_start_at_once_all_succeed(url: str) -> None:
     all_start_at_once(url)
 
 
-def test_a_process_killed_in_a_migration_leaves_nothing_of_it(url: str, direct_url: str, tmp_path: Path) -> None:
+def test_a_process_killed_in_a_migration_leaves_nothing_of_it(url: str, direct_url: str, tree: Tree) -> None:
     with psycopg.connect(direct_url, autocommit=True) as watcher:
         sleeping = "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
 
         def in_the_middle() -> bool:
             return watcher.execute(sleeping).fetchone() is not None
 
-        killed_in_the_middle(url, tmp_path / "tree", in_the_middle, "own", slow=600)
+        killed_in_the_middle(url, tree, in_the_middle, slow=600)
 
 
 def test_one_without_a_transaction_is_refused_with_what_to_do(store: Store, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.migrate.child import start
 from tests.migrate.dump import indexes, tables
 from tests.migrate.rows import packaged
 from tests.migrate.test_processes import tell, wait
-from tests.migrate.trees import NOW, A, B, migrator, write
+from tests.migrate.trees import NOW, A, B, Tree, migrator, write
 from tests.postgres_server import PostgresServer
 
 CONCURRENTLY = """-- transactional: false
@@ -66,24 +66,39 @@ def test_an_index_is_made_concurrently_and_dropped(store: Store, tmp_path: Path)
 
 
 def test_killed_before_its_mark_a_migration_without_transaction_runs_again(
-    store: Store, postgres_url: str, tmp_path: Path
+    store: Store, postgres_url: str, tree: Tree
 ) -> None:
-    concurrently(tmp_path, CONCURRENTLY + "select pg_sleep((select coalesce(max(id), 0) from a));\n")
-    migrator(store, tmp_path).up(target=A)
+    tree.write("b", CONCURRENTLY + "select pg_sleep((select coalesce(max(id), 0) from a));\n")
+    killed_before_its_mark(store, postgres_url, tree)
+
+
+@pytest.mark.parametrize("layout", ["up and down", "plain"], indirect=True)
+def test_killed_before_its_mark_one_that_does_not_declare_it_runs_again(
+    store: Store, postgres_url: str, tree: Tree
+) -> None:
+    text = CONCURRENTLY.removeprefix("-- transactional: false\n")
+    tree.write("b", text + "select pg_sleep((select coalesce(max(id), 0) from a));\n")
+    killed_before_its_mark(store, postgres_url, tree)
+
+
+def killed_before_its_mark(store: Store, url: str, tree: Tree) -> None:
+    # The tree is written for both dialects, and SQLite's would be refused; only PostgreSQL's is read here.
+    tree.migrator(store).up(target=tree.id("a"))
     store.count(Statement("test.pace", "insert into a values (600)", writes=True))
-    process = start(postgres_url, tmp_path)
+    process = start(url, tree.folder)
     try:
         tell(process)
         assert wait(lambda: sleeps(store) or process.poll() is not None)
         os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
     finally:
         process.kill()
         process.communicate()
     assert "ix_a_id" in indexes(store)
-    assert migrator(store, tmp_path).status()[1].state == "pending"
+    assert tree.states(store) == ["applied", "pending", "pending"]
     store.count(Statement("test.pace", "delete from a", writes=True))
-    assert [migration.id for migration in migrator(store, tmp_path).up()] == [B]
+    assert tree.letters(tree.migrator(store).up()) == "bc"
+    assert "ix_a_id" in indexes(store)
 
 
 def sleeps(store: Store) -> bool:

@@ -20,7 +20,7 @@ from diglot.stores.sqlite.library import library
 from diglot.stores.url import parse_url
 from tests.migrate.child import start
 from tests.migrate.dump import tables
-from tests.migrate.trees import SUFFIXES, A, B, C, as_layout, migrator, write, write_abc
+from tests.migrate.trees import Tree
 
 PROCESSES = 6
 SLOW = {
@@ -49,8 +49,18 @@ def test_processes_that_start_at_once_all_succeed_on_postgres(postgres_url: str)
     all_start_at_once(postgres_url)
 
 
-def all_start_at_once(url: str) -> None:
-    processes = [start(url) for _ in range(PROCESSES)]
+@pytest.mark.sqlite
+def test_processes_that_start_at_once_all_succeed_on_sqlite_in_each_layout(sqlite_url: str, tree: Tree) -> None:
+    all_start_at_once(sqlite_url, tree)
+
+
+def test_processes_that_start_at_once_all_succeed_on_postgres_in_each_layout(postgres_url: str, tree: Tree) -> None:
+    all_start_at_once(postgres_url, tree)
+
+
+def all_start_at_once(url: str, tree: Tree | None = None) -> None:
+    """They apply this tree, or the packaged one."""
+    processes = [start(url, tree.folder if tree else None) for _ in range(PROCESSES)]
     try:
         for process in processes:
             assert process.stdout is not None
@@ -67,8 +77,10 @@ def all_start_at_once(url: str) -> None:
             process.kill()
             process.communicate()
     with open_store(parse_url(url)) as store:
-        assert applied == TREES.migration_tree(store.dialect).ids, "each was applied once"
-        assert tables(store) == ["api_keys", "task_states", "users", "workflow_states"]
+        ids = tree.ids("abc") if tree else TREES.migration_tree(store.dialect).ids
+        assert applied == ids, "each was applied once"
+        state_store = ["api_keys", "task_states", "users", "workflow_states"]
+        assert tables(store) == (["a", "b", "c"] if tree else state_store)
         logged = store.rows(Statement("test.log", "select operation from _yoyo_log"))
         assert logged == [("apply",)] * len(applied)
 
@@ -77,9 +89,8 @@ def all_start_at_once(url: str) -> None:
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("layout", SUFFIXES)
 def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_sqlite(
-    sqlite_url: str, tmp_path: Path, layout: str
+    sqlite_url: str, tmp_path: Path, tree: Tree
 ) -> None:
     def in_the_middle() -> bool:
         other = library().connect(tmp_path / "app.db", timeout=0, isolation_level=None)
@@ -91,13 +102,10 @@ def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_sqlite(
             other.close()
         return False
 
-    killed_in_the_middle(sqlite_url, tmp_path / "tree", in_the_middle, layout, slow=10**12)
+    killed_in_the_middle(sqlite_url, tree, in_the_middle, slow=10**12)
 
 
-@pytest.mark.parametrize("layout", SUFFIXES)
-def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(
-    postgres_url: str, tmp_path: Path, layout: str
-) -> None:
+def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(postgres_url: str, tree: Tree) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as watcher:
 
         def in_the_middle() -> bool:
@@ -106,22 +114,18 @@ def test_a_process_killed_in_a_migration_leaves_nothing_of_it_on_postgres(
             )
             return found.fetchone() is not None
 
-        killed_in_the_middle(postgres_url, tmp_path / "tree", in_the_middle, layout, slow=600)
+        killed_in_the_middle(postgres_url, tree, in_the_middle, slow=600)
 
 
-def killed_in_the_middle(url: str, folder: Path, in_the_middle: Callable[[], bool], layout: str, *, slow: int) -> None:
-    write_abc(folder)
+def killed_in_the_middle(url: str, tree: Tree, in_the_middle: Callable[[], bool], *, slow: int) -> None:
     with open_store(parse_url(url)) as store:
-        write(
-            folder,
-            A,
-            up="create table a (id integer); create table pace (amount bigint); create table sink (i integer);",
+        tree.write(
+            "a", "create table a (id integer); create table pace (amount bigint); create table sink (i integer);"
         )
-        write(folder, B, up=f"create table b (id integer);\n{SLOW[store.dialect]}")
-        as_layout(folder, layout)
-        migrator(store, folder).up(target=A)
+        tree.write("b", f"create table b (id integer);\n{SLOW[store.dialect]}")
+        tree.migrator(store).up(target=tree.id("a"))
         pace(store, slow)
-    process = start(url, folder)
+    process = start(url, tree.folder)
     try:
         tell(process)
         assert wait(lambda: in_the_middle() or process.poll() is not None)
@@ -131,9 +135,10 @@ def killed_in_the_middle(url: str, folder: Path, in_the_middle: Callable[[], boo
         process.kill()
         process.communicate()
     with open_store(parse_url(url)) as store:
-        assert [status.state for status in migrator(store, folder).status()] == ["applied", "pending", "pending"]
+        assert tree.states(store) == ["applied", "pending", "pending"]
+        assert tables(store) == ["a", "pace", "sink"]
         pace(store, 0)
-        assert [migration.id for migration in migrator(store, folder).up()] == [B, C]
+        assert tree.letters(tree.migrator(store).up()) == "bc"
         assert tables(store) == ["a", "b", "c", "pace", "sink"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from diglot.errors import ForeignKeyViolation, LockTimeout, MigrationFailed
+from diglot.errors import ForeignKeyViolation, LockTimeout, MigrationFailed, MigrationTreeError
 from diglot.stores import open_store
 from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.library import library
 from diglot.stores.url import parse_url
 from tests.migrate.dump import dump, tables
-from tests.migrate.trees import A, B, C, migrator, write, write_abc
+from tests.migrate.trees import A, B, C, Tree, migrator, write, write_abc
 
 pytestmark = pytest.mark.sqlite
 
@@ -45,26 +46,39 @@ def store(path: Path) -> Iterator[Store]:
         yield opened
 
 
-def test_a_table_is_rebuilt_and_what_refers_to_it_stays(store: Store, tmp_path: Path) -> None:
-    write(tmp_path, A, up=PARENT_AND_CHILD)
-    write(tmp_path, B, up=REBUILD)
-    migrator(store, tmp_path).up()
-    assert store.rows(Statement("test.child", "select parent_id from child")) == [(1,)]
+@pytest.fixture(params=["file", "memory"])
+def either(request: pytest.FixtureRequest, path: Path) -> Iterator[Store]:
+    """A database in a file, and one in memory."""
+    with open_store(parse_url(f"sqlite:///{path}" if request.param == "file" else "sqlite://:memory:")) as opened:
+        yield opened
+
+
+def test_a_table_is_rebuilt_and_what_refers_to_it_stays(either: Store, tree: Tree) -> None:
+    tree.write("a", PARENT_AND_CHILD)
+    tree.write("b", REBUILD)
+    tree.migrator(either).up()
+    assert either.rows(Statement("test.child", "select parent_id from child")) == [(1,)]
     with pytest.raises(ForeignKeyViolation):
-        store.count(Statement("test.orphan", "insert into child values (2)", writes=True))
+        either.count(Statement("test.orphan", "insert into child values (2)", writes=True))
 
 
-def test_a_migration_that_would_leave_orphans_is_undone(store: Store, tmp_path: Path) -> None:
-    write(tmp_path, A, up=PARENT_AND_CHILD)
-    write(tmp_path, B, up=REBUILD.replace("select id from parent", "select id from parent where id > 1"))
-    migrator(store, tmp_path).up(target=A)
-    before = dump(store)
-    with pytest.raises(
-        MigrationFailed, match=rf"{B}\.sql: it would leave rows .* \(child → parent\); the database is as"
-    ):
-        migrator(store, tmp_path).up()
-    assert dump(store) == before
-    assert [status.state for status in migrator(store, tmp_path).status()] == ["applied", "pending"]
+def test_a_migration_that_would_leave_orphans_is_undone(either: Store, tree: Tree) -> None:
+    tree.write("a", PARENT_AND_CHILD)
+    tree.write("b", REBUILD.replace("select id from parent", "select id from parent where id > 1"))
+    tree.migrator(either).up(target=tree.id("a"))
+    before = dump(either)
+    message = rf"{re.escape(tree.file('b'))}: it would leave rows .* \(child → parent\); the database is as"
+    with pytest.raises(MigrationFailed, match=message):
+        tree.migrator(either).up()
+    assert dump(either) == before
+    assert tree.states(either) == ["applied", "pending", "pending"]
+
+
+def test_one_that_asks_for_no_transaction_is_refused_before_anything_is_done(either: Store, tree: Tree) -> None:
+    tree.write("b", "-- transactional: false\ncreate table b (id integer);\n")
+    with pytest.raises(MigrationTreeError, match="on SQLite every migration is a transaction"):
+        tree.migrator(either).up()
+    assert tables(either) == []
 
 
 def test_a_file_that_another_program_holds_ends_in_a_lock_timeout(path: Path, tmp_path: Path) -> None:

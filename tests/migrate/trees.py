@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from diglot.migrate import MigrationTree, Migrator
+from diglot.migrate import Migration, MigrationTree, Migrator
+from diglot.migrate.layouts import Layout, Plain, Timestamped, UpDown, Yoyo
 from diglot.stores.session import DIALECTS, Store
 
 NOW = datetime(2026, 1, 31, 9, 5, 7, 123, tzinfo=UTC)
@@ -28,25 +30,76 @@ def write_abc(folder: Path) -> Path:
     return folder
 
 
-SUFFIXES = {"own": (".sql", ".rollback.sql"), "up and down": (".up.sql", ".down.sql"), "plain": (".sql", None)}
-"""What follows the id in the names of the files, by layout."""
-
-
-def as_layout(folder: Path, layout: str) -> Path:
-    """The same migrations with the names that another layout gives them; plain files have no down migrations."""
-    up, down = SUFFIXES[layout]
-    for file in [file for dialect in DIALECTS for file in (folder / dialect).glob("*.sql")]:
-        id = file.name.partition(".")[0]
-        suffix = down if file.name.endswith((".rollback.sql", ".down.sql")) else up
-        file.unlink() if suffix is None else file.rename(file.with_name(f"{id}{suffix}"))
-    return folder
-
-
-def remove(folder: Path, id: str) -> None:
-    for dialect in DIALECTS:
-        (folder / dialect / f"{id}.sql").unlink()
-        (folder / dialect / f"{id}.rollback.sql").unlink()
-
-
 def migrator(store: Store, folder: Path, timeout: float = 10.0) -> Migrator:
     return Migrator(store, MigrationTree.read(folder, store.dialect), timeout=timeout, clock=lambda: NOW)
+
+
+# --- the same tree in each layout ---------------------------------------------------------------------------
+
+
+class Names(NamedTuple):
+    """How a layout's files are named: what precedes each letter in an id, and what follows the id."""
+
+    kind: type[Layout]
+    prefixes: dict[str, str]
+    up: str
+    down: str | None
+
+
+def _prefixes(pattern: str, numbers: tuple[str, ...]) -> dict[str, str]:
+    return {letter: pattern.format(number) for letter, number in zip("abzcd", numbers, strict=True)}
+
+
+LAYOUTS: dict[str, Names] = {
+    "own": Names(Timestamped, _prefixes("202601{}000000_", ("01", "02", "03", "10", "11")), ".sql", ".rollback.sql"),
+    "yoyo": Names(Yoyo, _prefixes("00{}.", ("01", "02", "03", "10", "11")), ".sql", ".rollback.sql"),
+    "up and down": Names(UpDown, _prefixes("{}_", ("1", "2", "3", "10", "11")), ".up.sql", ".down.sql"),
+    "plain": Names(Plain, _prefixes("00{}_", ("01", "02", "03", "10", "11")), ".sql", None),
+}
+"""z is between b and c."""
+WITH_DOWN = [name for name, names in LAYOUTS.items() if names.down is not None]
+
+
+class Tree:
+    """Migrations that make the tables a, b and c, in one layout; each is known by its letter."""
+
+    def __init__(self, folder: Path, layout: str, letters: str = "abc") -> None:
+        self.folder, self.layout, self.names = folder, layout, LAYOUTS[layout]
+        for letter in letters:
+            self.write(letter)
+
+    def id(self, letter: str) -> str:
+        return self.names.prefixes[letter] + letter
+
+    def ids(self, letters: str) -> list[str]:
+        return [self.id(letter) for letter in letters]
+
+    def file(self, letter: str, *, down: bool = False) -> str:
+        """The name of its file."""
+        suffix = self.names.down if down else self.names.up
+        assert suffix is not None, "plain files have no down migrations"
+        return self.id(letter) + suffix
+
+    def write(self, letter: str, up: str = "", down: str = "") -> None:
+        """As the function ``write``; the down migration where the layout has one."""
+        for dialect in DIALECTS:
+            own = self.folder / dialect
+            own.mkdir(parents=True, exist_ok=True)
+            (own / self.file(letter)).write_text(up or f"create table {letter} (id integer not null);\n")
+            if self.names.down is not None:
+                (own / self.file(letter, down=True)).write_text(down or f"drop table {letter};\n")
+
+    def remove(self, letter: str) -> None:
+        for dialect in DIALECTS:
+            for file in (self.folder / dialect).glob(f"{self.id(letter)}.*"):
+                file.unlink()
+
+    def migrator(self, store: Store, timeout: float = 10.0) -> Migrator:
+        return migrator(store, self.folder, timeout)
+
+    def states(self, store: Store) -> list[str]:
+        return [status.state for status in self.migrator(store).status()]
+
+    def letters(self, migrations: list[Migration]) -> str:
+        """``abc``: which these are, in their order."""
+        return "".join(migration.id[-1] for migration in migrations)
