@@ -70,6 +70,7 @@ def running(db: Database) -> Iterator[str]:
     with listener(settings) as bound:
         app = create_app(measured, settings, metrics)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        bound.listen(server.config.backlog)  # before the address is known: the thread may start later
         thread = threading.Thread(target=server.run, args=([bound],))
         thread.start()
         try:
