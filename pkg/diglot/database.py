@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, TypeVar, cast
@@ -189,6 +189,9 @@ class Database(Base):
 
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
         return self.store.together(calls)
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        return self.store.stream(statement, values, size=size)
 
     def transaction(self) -> AbstractContextManager[Session]:
         """A transaction: commits at the end of the block, rolls back on any exception; a failed COMMIT raises."""

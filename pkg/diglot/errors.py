@@ -192,6 +192,17 @@ class TransactionError(DatabaseError):
     """this can't be done in, or outside, a transaction"""
 
 
+# --- operations --------------------------------------------------------------------------------------------
+
+
+class CopyRefused(DiglotError):
+    """this can't be copied; nothing was changed"""
+
+
+class DigestMismatch(DiglotError):
+    """what arrived is not what was sent; nothing was changed"""
+
+
 # --- values ------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from diglot.migrate.tree import Migration
 from diglot.schema.columns import has_column
+from diglot.sql.identifiers import quoted
 from diglot.sql.statements import SqlStatement, read_names
 from diglot.stores.session import Session, Statement
 
@@ -58,11 +59,7 @@ _NO_COLUMN = (("constraint",), ("not",), ("default",), ("expression",), ("identi
 
 def _anything_in(table: str, column: str | None) -> Statement:
     # The names come from a migration file, were found in the catalogue and are quoted.
-    source = f"from {_quoted(table)} as t"
-    where = f" where t.{_quoted(column)} is not null" if column else ""
+    source = f"from {quoted(table)} as t"
+    where = f" where t.{quoted(column)} is not null" if column else ""
     text = f"/* diglot:migrate.data_loss */ select 1 {source}{where} limit 1"
     return Statement("migrate.data_loss", text)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

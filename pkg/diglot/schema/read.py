@@ -9,7 +9,7 @@ import msgspec
 
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from diglot.schema.model import Schema
-from diglot.stores.session import Store
+from diglot.stores.session import Session, Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.stores.url import MEMORY, parse_url
 
@@ -31,6 +31,20 @@ def read_schema(source: Store | str, schema: str | None = None) -> Schema:
         raise
     except DatabaseError as error:
         raise DatabaseUnavailable(f"the schema can't be read: {error}") from error
+
+
+def read_within(session: Session, location: str) -> Schema:
+    """The schema as a session's transaction or snapshot sees it: on PostgreSQL the connection's first one."""
+    if session.dialect == "sqlite":
+        from diglot.schema.sqlite.reader import read_rows
+
+        return read_rows(session.rows, location)
+    from diglot.schema.postgres.reader import read_session
+
+    found = read_session(session, location)
+    if found is None:
+        raise ConfigurationError(f"the connection to {location} has no schema of its own: name one with ?schema=…")
+    return found
 
 
 def _of_store(store: Store, schema: str | None) -> Schema:

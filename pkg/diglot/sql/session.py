@@ -6,7 +6,7 @@ of them on one connection and commits at its end. Both are sessions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, LiteralString, Protocol
 
@@ -66,6 +66,11 @@ class Session(Protocol):
 
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
         """Several reads in one consistent snapshot (and one round trip on PostgreSQL); the rows of each."""
+        ...
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        """The rows of a read in lists of ``size`` rows at most, of one consistent state; the memory that it needs does
+        not grow with the answer. Read it to its end, or close the iterator: until then it holds a connection."""
         ...
 
     def transaction(self) -> AbstractContextManager[Session]:

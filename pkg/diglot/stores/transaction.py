@@ -8,8 +8,8 @@ block that ends normally all the same raises, with nothing stored. A session bel
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from threading import get_ident
 from types import TracebackType
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
@@ -76,6 +76,9 @@ class Unit(ABC):
 
     @abstractmethod
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]: ...
+
+    @abstractmethod
+    def stream(self, statement: Statement, values: Values, size: int) -> Generator[list[Row], None, None]: ...
 
     @abstractmethod
     def _commit(self) -> None: ...
@@ -189,6 +192,14 @@ class UnitSession(ABC, Generic[U]):
         for statement, _ in calls:
             unit = self._ready(statement)
         return unit.together(calls)
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        if statement.writes:
+            raise TransactionError("it writes, and only what a read answers can be streamed", query=statement.query)
+        with closing(self._ready(statement).stream(statement, values, size)) as batches:
+            for batch in batches:
+                yield batch
+                self._ready(statement)
 
     def transaction(self) -> Savepoint[U]:
         unit = self._usable(None)

@@ -50,6 +50,12 @@ class MeasuredSession:
             return self._session.together(calls)
         return self._measured(calls[0][0], lambda: self._session.together(calls))
 
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        """Each list of rows counts as a query."""
+        batches = self._session.stream(statement, values, size=size)
+        while batch := self._measured(statement, lambda: next(batches, None)):
+            yield batch
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         outermost = not self._session.in_transaction

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import get_ident
 from typing import Any, Self, TypeVar
@@ -110,6 +110,11 @@ class PostgresStore:
         if len(calls) == 1:
             return [self.rows(*calls[0])]
         return self._run(calls[0][0], calls, _together)
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        self._outside(statement.query)
+        with Snapshot(self) as unit:
+            yield from unit.stream(statement, values, size=size)
 
     # --- units of work -------------------------------------------------------------------------------------
 

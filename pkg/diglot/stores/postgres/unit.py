@@ -6,8 +6,10 @@ BEGIN and SAVEPOINT are sent with the first statement after them; a transaction 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
+
+import msgspec
 
 from diglot.errors import DatabaseReadOnly, OutcomeUnknown, TransactionError
 from diglot.stores.postgres import statements
@@ -27,7 +29,7 @@ SNAPSHOT = "begin isolation level repeatable read read only"
 class PostgresUnit(Unit):
     """``lost``: the connection is gone, and with it the transaction."""
 
-    __slots__ = ("before", "calls", "link", "pid", "stale", "wrote")
+    __slots__ = ("before", "calls", "link", "pid", "stale", "streams", "wrote")
     dialect = "postgres"
 
     def __init__(self, link: Link, calls: Calls, *, read_only: bool) -> None:
@@ -40,6 +42,7 @@ class PostgresUnit(Unit):
         self.stale = False
         """A prepared statement no longer fits the schema."""
         self.wrote = False
+        self.streams = 0
 
     @property
     def here(self) -> bool:
@@ -68,6 +71,23 @@ class PostgresUnit(Unit):
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
         writes = any(statement.writes for statement, _ in calls)
         return self._run(calls[0][0].query, _together, calls, (), writes=writes)
+
+    def stream(self, statement: Statement, values: Values, size: int) -> Generator[list[Row], None, None]:
+        self.streams += 1
+        name = f"diglot_stream_{self.streams}"
+        declare = msgspec.structs.replace(
+            statement, text=f"declare {name} no scroll cursor without hold for {statement.text}"
+        )
+        fetch = msgspec.structs.replace(statement, text=f"fetch forward {size} from {name}")
+        self.count(declare, values)
+        try:
+            while batch := self.rows(fetch, ()):
+                yield batch
+                if len(batch) < size:
+                    break
+        finally:
+            if self.failed is None and not self.lost:
+                self.count(msgspec.structs.replace(statement, text=f"close {name}"), ())
 
     def _run(self, query: str | None, run: Run[T], statement: Any, values: Any, *, writes: bool) -> T:
         self._refuse_fork_and_close(query)

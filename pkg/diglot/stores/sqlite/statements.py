@@ -10,16 +10,31 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from diglot.sql.statements import split
 from diglot.stores.session import Row, Statement, Values
 from diglot.stores.sqlite.connection import Link
 from diglot.stores.sqlite.errors import EndsTransaction
 
+if TYPE_CHECKING:
+    import sqlite3
+
 
 def rows(link: Link, statement: Statement, values: Values) -> list[Row]:
     link.watch.deadline = 0.0
     return link.connection.execute(statement.text, values).fetchall()
+
+
+def cursor(link: Link, statement: Statement, values: Values) -> sqlite3.Cursor:
+    """What a stream reads with ``fetch``: the one answer that is not read at once."""
+    link.watch.deadline = 0.0
+    return link.connection.execute(statement.text, values)
+
+
+def fetch(link: Link, open_cursor: sqlite3.Cursor, size: int) -> list[Row]:
+    link.watch.deadline = 0.0
+    return open_cursor.fetchmany(size)
 
 
 def columns(link: Link, statement: Statement, values: Values) -> tuple[list[str], list[Row]]:

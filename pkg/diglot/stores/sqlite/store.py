@@ -113,6 +113,11 @@ class SQLiteStore:
         with Snapshot(self) as unit:
             return unit.together(calls)
 
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        self._outside(statement.query)
+        with Snapshot(self) as unit:
+            yield from unit.stream(statement, values, size=size)
+
     # --- units of work -------------------------------------------------------------------------------------
 
     def transaction(self) -> Transaction[SQLiteUnit] | Savepoint[SQLiteUnit]:

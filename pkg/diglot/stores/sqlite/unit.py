@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 from diglot.errors import DatabaseError, QueryResultError
@@ -50,6 +51,11 @@ class SQLiteUnit(Unit):
 
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
         return [self._run(statements.rows, statement, values) for statement, values in calls]
+
+    def stream(self, statement: Statement, values: Values, size: int) -> Generator[list[Row], None, None]:
+        with closing(self._run(statements.cursor, statement, values)) as cursor:
+            while batch := self._run(lambda link, _, size: statements.fetch(link, cursor, size), statement, size):
+                yield batch
 
     def command(self, text: str) -> None:
         """BEGIN, COMMIT and the like; a failure is one of ours and ends the unit."""

@@ -1,0 +1,165 @@
+"""What a table holds, as a number of rows and a hash that are the same on both engines for the same rows.
+
+Each row is a JSON array of its values in their forms (forms.py), in the order of the columns' names; its hash is
+BLAKE2b of 16 bytes. The table's hash is the sum of them modulo 2^128: the order of the rows does not matter, and a row
+that is there twice counts twice. It shows mistakes and damage; it is no protection against somebody who forges rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from importlib import import_module
+from typing import Any, Protocol
+
+import msgspec
+
+from diglot.errors import InvalidValue
+from diglot.ops.forms import Form, form_of
+from diglot.ops.progress import Report, Step, silent
+from diglot.schema.model import Column, Schema, Table
+from diglot.sql.identifiers import quoted
+from diglot.stores.session import Dialect, Row, Statement, Values
+
+BATCH = 1000
+Convert = Callable[[Any], Any]
+_SIZE = 16
+_encode = msgspec.json.Encoder().encode
+
+
+class Streams(Protocol):
+    """What rows are read from: a session, or a load before it is committed."""
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]: ...
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A column of one side, and the form of its values. Generated columns are no fields: others decide them."""
+
+    column: Column
+    form: Form
+
+
+class TableFields(msgspec.Struct, frozen=True):
+    """A table of one side: ``fields`` in the order of their names."""
+
+    table: Table
+    fields: tuple[Field, ...]
+    dialect: Dialect
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+
+class Content(msgspec.Struct, frozen=True):
+    """``hash``: 32 hexadecimal digits."""
+
+    rows: int
+    hash: str
+
+
+class Digest:
+    """The content of the rows that were added."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sum = 0
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Rows of values in their forms."""
+        self.rows += len(rows)
+        self._sum += sum(int.from_bytes(blake2b(_encode(row), digest_size=_SIZE).digest(), "little") for row in rows)
+
+    def content(self) -> Content:
+        return Content(self.rows, f"{self._sum % 2 ** (8 * _SIZE):0{2 * _SIZE}x}")
+
+
+def fields_of(table: Table, dialect: Dialect, other: Table | None = None) -> TableFields:
+    """The fields of a table of one side. ``other`` is the same table on the other engine, if there is one: what is in
+    PostgreSQL decides what a SQLite column means."""
+    others = {column.name.lower(): column for column in (other.columns if other is not None else ())}
+    found = []
+    for column in sorted(table.columns, key=lambda column: column.name.lower()):
+        if column.generated is None:
+            postgres = column if dialect == "postgres" else others.get(column.name.lower())
+            found.append(Field(column, form_of(postgres)))
+    return TableFields(table, tuple(found), dialect)
+
+
+def all_fields(schema: Schema) -> list[TableFields]:
+    """Those of every table that holds rows, by itself."""
+    return [fields_of(table, schema.dialect) for table in schema.tables if holds_rows(table)]
+
+
+def holds_rows(table: Table) -> bool:
+    """Neither a virtual table of SQLite nor a foreign one of PostgreSQL."""
+    return not {"virtual", "foreign"} & set(table.options)
+
+
+def read_rows(session: Streams, table: TableFields, size: int = BATCH) -> Iterator[list[Row]]:
+    """All rows, each value in its form; in constant memory. InvalidValue for a value that has none."""
+    values = _values(table.dialect)
+    columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
+    finish = converters(table, values.finisher)
+    text = f"/* diglot:ops.read_rows */ select {columns} from {quoted(table.name)}"
+    for rows in session.stream(Statement("ops.read_rows", text), size=size):
+        yield convert(rows, finish, table)
+
+
+def read_content(session: Streams, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:
+    """The content of each table, by its name, as the session's snapshot sees it."""
+    found = {}
+    for table in tables:
+        digest = Digest()
+        for rows in read_rows(session, table):
+            digest.add(rows)
+            report(Step(f"{table.name}: checking", digest.rows, None))
+        found[table.name] = digest.content()
+    return found
+
+
+def converters(table: TableFields, of: Callable[[Table, Column, Form], Convert | None]) -> list[tuple[int, Convert]]:
+    """The places of the fields whose values have to be converted, with their converters."""
+    found = ((place, of(table.table, field.column, field.form)) for place, field in enumerate(table.fields))
+    return [(place, function) for place, function in found if function is not None]
+
+
+def convert(rows: list[Row], places: Sequence[tuple[int, Convert]], table: TableFields) -> list[Row]:
+    """The rows with the values of these places converted. InvalidValue for the first that can't be, with its row."""
+    if not places or not rows:
+        return rows
+    columns: list[Any] = list(zip(*rows, strict=True))
+    for place, function in places:
+        try:
+            columns[place] = [None if value is None else function(value) for value in columns[place]]
+        except (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError):
+            raise _invalid(rows, place, function, table) from None
+    return list(zip(*columns, strict=True))
+
+
+def key_of(table: TableFields, row: Row) -> str:
+    """Which row it is, for people: its primary key, or all of it where there is none."""
+    key = table.table.primary_key
+    names = key.columns if key is not None else [field.column.name for field in table.fields]
+    places = {field.column.name: place for place, field in enumerate(table.fields)}
+    return ", ".join(f"{name}={row[places[name]]!r}"[:200] for name in names if name in places)
+
+
+def _invalid(rows: list[Row], place: int, function: Convert, table: TableFields) -> InvalidValue:
+    for row in rows:
+        value = row[place]
+        try:
+            if value is not None:
+                function(value)
+        except (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError) as error:
+            field = table.fields[place]
+            return InvalidValue(
+                f"{table.name}.{field.column.name}",
+                f"{str(value)[:80]!r} is no {field.form} ({key_of(table, row)}): {error}",
+            )
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _values(dialect: Dialect) -> Any:
+    return import_module(f"diglot.ops.{dialect}.values")

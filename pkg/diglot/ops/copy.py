@@ -1,0 +1,247 @@
+"""Copies the rows of one database into another, PostgreSQL or SQLite, and proves that they arrived.
+
+diglot.ops.copy(project, source, target)
+
+The source is read in one snapshot, so it may change meanwhile. The target is filled in one transaction, which is
+committed only when each table has the same content as in the snapshot (content.py): an interrupted copy leaves the
+target as it was, and the next one starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from diglot.errors import CopyRefused, DigestMismatch
+from diglot.ops.content import Content, Digest, TableFields, fields_of, holds_rows, read_content, read_rows
+from diglot.ops.loading import Load, loading
+from diglot.ops.order import parents_first
+from diglot.ops.progress import Report, Step, silent
+from diglot.ops.settings import patient
+from diglot.ops.statements import statement
+from diglot.schema.model import Column, Schema, Table
+from diglot.schema.read import read_schema, read_within
+from diglot.sql.identifiers import quoted
+from diglot.stores import open_store
+from diglot.stores.session import Row, Session, Statement, Store
+from diglot.stores.settings import PostgresSettings, SQLiteSettings
+
+if TYPE_CHECKING:
+    from diglot.project import Project
+
+Settings = SQLiteSettings | PostgresSettings
+LARGE = 10_000
+"""Rows of a copy from which on indexes are made at the end, not with each row."""
+
+
+class TableCopied(msgspec.Struct, frozen=True):
+    """``hash`` is that of the table's content, the same on both sides."""
+
+    name: str
+    rows: int
+    hash: str
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """What a copy did. ``left_out``: tables of the source that were not copied."""
+
+    source: str
+    target: str
+    tables: list[TableCopied]
+    left_out: list[str] = []
+    migrated: list[str] = []
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A table on both sides, with the same fields in the same order."""
+
+    source: TableFields
+    target: TableFields
+
+
+def copy(
+    project: Project | None,
+    source: Settings,
+    target: Settings,
+    *,
+    replace: bool = False,
+    leave_out: Sequence[str] = (),
+    timeout: float = 60.0,
+    report: Report = silent,
+) -> Copied:
+    """Copy every row of ``source`` into ``target``, which must have no rows unless ``replace``.
+
+    A target without a schema gets that of the project's migrations. ``leave_out``: tables of the source that are not
+    copied. ``timeout``: seconds to wait until nobody else migrates or loads the target.
+
+    CopyRefused where the schemas do not fit or the target has rows, InvalidValue or ConstraintViolation for a row
+    that the target does not take, DigestMismatch where a table is not the same afterwards; the target is unchanged.
+    """
+    with open_store(patient(source)) as reading, open_store(patient(target, create=True)) as writing:
+        if reading.location == writing.location:
+            raise CopyRefused(f"source and target are the same database: {reading.location}")
+        migrated = same_version(project, reading, writing, timeout)
+        with reading.snapshot() as snapshot:
+            pairs, left_out = match(read_within(snapshot, reading.location), read_schema(writing), leave_out)
+            with loading(writing, timeout) as load:
+                _refuse_rows(load, pairs, replace, writing)
+                sent = _load(snapshot, pairs, load, report)
+                _compare(sent, read_content(load, [pair.target for pair in pairs], report))
+    tables = [TableCopied(name, content.rows, content.hash) for name, content in sent.items()]
+    return Copied(reading.location, writing.location, tables, left_out, migrated)
+
+
+def match(source: Schema, target: Schema, leave_out: Sequence[str] = ()) -> tuple[list[Pair], list[str]]:
+    """The tables of both sides, parents before children, and the names of those that are left out.
+
+    CopyRefused for a table or a column that only one side has.
+    """
+    theirs = {table.name.lower(): table for table in target.tables}
+    unknown = [name for name in leave_out if name not in {table.name for table in source.tables}]
+    if unknown:
+        raise CopyRefused(f"there is no table {unknown[0]} in {source.location}")
+    pairs, left_out = [], []
+    for table in parents_first(source.tables):
+        if table.name in leave_out:
+            left_out.append(table.name)
+            continue
+        if not holds_rows(table):
+            raise CopyRefused(f"{table.name} is a {_special(table)} table, whose rows are elsewhere: leave it out")
+        other = theirs.get(table.name.lower())
+        if other is None or not holds_rows(other):
+            raise CopyRefused(
+                f"{target.location} has no table {table.name}: apply the same migrations, or leave the table out"
+            )
+        pairs.append(_pair(source, table, target, other))
+    return pairs, left_out
+
+
+def _special(table: Table) -> str:
+    return next(option for option in table.options if option in ("virtual", "foreign"))
+
+
+def _pair(source: Schema, table: Table, target: Schema, other: Table) -> Pair:
+    # A form is PostgreSQL's type; without PostgreSQL, values are as they are stored.
+    pair = Pair(
+        fields_of(table, source.dialect, other if target.dialect == "postgres" else None),
+        fields_of(other, target.dialect, table if source.dialect == "postgres" else None),
+    )
+    names = [{field.column.name.lower() for field in side.fields} for side in (pair.source, pair.target)]
+    for here, there, location in ((0, 1, target.location), (1, 0, source.location)):
+        missing = sorted(names[here] - names[there])
+        if missing:
+            raise CopyRefused(f"{table.name}.{missing[0]} is not in {location}: the schemas have drifted apart")
+    return pair
+
+
+# --- details -----------------------------------------------------------------------------------------------
+
+
+def same_version(project: Project | None, source: Store, target: Store, timeout: float) -> list[str]:
+    """Bring the target to the migrations that the source has; the ids of those that were applied.
+
+    CopyRefused where one has what the other has not, MigrationError where one does not fit the project.
+    """
+    if project is None or project.migrations is None:
+        return []
+    from diglot.database import utc_now
+    from diglot.migrate.runner import Migrator
+
+    migrators = [
+        Migrator(store, project.migration_tree(store.dialect), timeout=timeout, clock=utc_now)
+        for store in (source, target)
+    ]
+    applied: list[list[str]] = []
+    for store, migrator in zip((source, target), migrators, strict=True):
+        statuses = migrator.status()
+        wrong = next((one for one in statuses if one.state in ("edited", "unknown")), None)
+        if wrong is not None:
+            raise CopyRefused(
+                f"{store.location}: the migration {wrong.id} is {wrong.state}: see 'diglot migrate status'"
+            )
+        applied.append([one.id for one in statuses if one.state == "applied"])
+    if not applied[0]:
+        raise CopyRefused(f"{source.location} has no migrations of this project: is it the right database?")
+    newer = [id for id in applied[1] if id not in applied[0]]
+    if newer:
+        raise CopyRefused(
+            f"{target.location} has the migration {newer[0]}, which {source.location} has not: migrate the source first"
+        )
+    if len(applied[0]) == len(applied[1]):
+        return []
+    return [migration.id for migration in migrators[1].up(target=applied[0][-1])]
+
+
+def _refuse_rows(load: Load, pairs: Sequence[Pair], replace: bool, target: Store) -> None:
+    if replace:
+        return
+    found = [name for name, some in load.counts([pair.target for pair in pairs]).items() if some]
+    if found:
+        raise CopyRefused(
+            f"{target.location} has rows in {', '.join(found)}: "
+            "copy into an empty database, or replace them with --replace"
+        )
+
+
+def _load(snapshot: Session, pairs: Sequence[Pair], load: Load, report: Report) -> dict[str, Content]:
+    totals = {pair.target.name: _count(snapshot, pair.source) for pair in pairs}
+    load.prepare([pair.target for pair in pairs], large=sum(totals.values()) >= LARGE)
+    sent = {}
+    for pair in pairs:
+        digest = Digest()
+        load.load(pair.target, _sent(snapshot, pair, digest, totals[pair.target.name], report))
+        sent[pair.target.name] = digest.content()
+    report(Step("making indexes and checking foreign keys", 0, None))
+    load.finish(last_numbers(snapshot, pairs))
+    return sent
+
+
+def _sent(snapshot: Session, pair: Pair, digest: Digest, total: int, report: Report) -> Iterator[list[Row]]:
+    for rows in read_rows(snapshot, pair.source):
+        digest.add(rows)
+        yield rows
+        report(Step(f"{pair.source.name}: copying", digest.rows, total))
+
+
+def _count(session: Session, table: TableFields) -> int:
+    text = f"/* diglot:ops.count_rows */ select count(*) from {quoted(table.name)}"
+    found: int = session.rows(Statement("ops.count_rows", text))[0][0]
+    return found
+
+
+def last_numbers(snapshot: Session, pairs: Sequence[Pair]) -> dict[tuple[str, str], int]:
+    """The last number that was given in each numbered column of the target, by its table and column."""
+    found = {}
+    for pair in pairs:
+        for ours, theirs in zip(pair.source.fields, pair.target.fields, strict=True):
+            if theirs.column.identity:
+                last = _last_number(snapshot, pair.source, ours.column)
+                if last is not None:
+                    found[pair.target.name, theirs.column.name] = last
+    return found
+
+
+def _last_number(snapshot: Session, table: TableFields, column: Column) -> int | None:
+    """That of the sequence, which may be ahead of the rows: a number is not given twice."""
+    text = f"/* diglot:ops.greatest */ select max({quoted(column.name)}) from {quoted(table.name)}"
+    numbers = [snapshot.rows(Statement("ops.greatest", text))[0][0]]
+    if column.identity in ("always", "by default", "autoincrement"):
+        rows = snapshot.rows(statement(table.dialect, "last_number"), (table.name, column.name))
+        numbers += [row[0] for row in rows]
+    return max((number for number in numbers if number is not None), default=None)
+
+
+def _compare(sent: dict[str, Content], arrived: dict[str, Content]) -> None:
+    for name, content in sent.items():
+        found = arrived[name]
+        if found != content:
+            raise DigestMismatch(
+                f"{name} is not the same on the other side: {content.rows:,} rows with the hash {content.hash} became "
+                f"{found.rows:,} with {found.hash}; nothing was copied"
+            )

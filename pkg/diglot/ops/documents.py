@@ -1,0 +1,105 @@
+"""JSON documents in one spelling, whichever engine they come from.
+
+jsonb sorts keys, expands exponents (1e16 becomes 10000000000000000) and has no negative zero; SQLite keeps the text as
+it was written. Keys are sorted here, numbers are written as jsonb keeps them, and each as short as it can be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+_EXACT = 2**53
+# What a double does not keep, or the engines spell differently: long numbers, exponents, negative zeros. Most
+# documents have none of them, and searching bytes for a fixed text takes a tenth of what a pattern takes.
+_CLASSES = bytes.maketrans(b"123456789.E", b"0000000000e")
+_LONG = b"0" * 16
+_long_numbers = re.compile(r"[\d.]{16,}").findall
+_EXPONENT = re.compile(r"\d[eE][+-]?\d").search
+_NEGATIVE_ZERO = re.compile(r"-0(?![.\d]*[1-9])").search
+
+
+def canonical(text: str) -> str:
+    """The document in its one spelling, for comparing. ValueError where it is no JSON."""
+    if _is_unusual(text):
+        return _encode(_numbers(_load(text), _as_jsonb)).decode()
+    return _encode(_decode(text)).decode()
+
+
+def as_written(text: str) -> str:
+    """What to store in SQLite for a canonical text: integers that jsonb made of floats are floats again."""
+    if _is_unusual(text):
+        return _encode(_numbers(_load(text), _floats_again)).decode()
+    return text
+
+
+def _is_unusual(text: str) -> bool:
+    data = text.encode()
+    classes = data.translate(_CLASSES)
+    if _LONG in classes and any(_is_long(number) for number in _long_numbers(text)):
+        return True
+    if b"0e" in classes and _EXPONENT(text) is not None:
+        return True
+    return b"-0" in data and _NEGATIVE_ZERO(text) is not None
+
+
+def _is_long(number: str) -> bool:
+    """More digits than a double keeps for certain: 15 in an integer, 17 in all."""
+    return "." not in number or len(number.replace(".", "").lstrip("0")) > 17
+
+
+class _Number(str):
+    """A number as its text."""
+
+    __slots__ = ()
+
+
+def _load(text: str) -> Any:
+    return json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _numbers(value: Any, convert: Callable[[str], Any]) -> Any:
+    if type(value) is _Number:
+        return convert(value)
+    if type(value) is dict:
+        return {key: _numbers(item, convert) for key, item in value.items()}
+    if type(value) is list:
+        return [_numbers(item, convert) for item in value]
+    return value
+
+
+def _as_jsonb(text: str) -> Any:
+    plain = format(Decimal(text), "f") if "e" in text.lower() else text
+    if "." not in plain:
+        return _integer(plain)
+    digits = plain.rstrip("0").rstrip(".")
+    number = float(plain) or 0.0
+    if Decimal(repr(number)) == Decimal(plain):
+        return number
+    return msgspec.Raw(digits.encode())
+
+
+def _floats_again(text: str) -> Any:
+    if "." in text or abs(int(text)) < _EXACT:
+        return _as_jsonb(text)
+    try:
+        number = float(text)
+    except OverflowError:
+        return _integer(text)
+    return number if Decimal(repr(number)) == Decimal(text) else _integer(text)
+
+
+def _integer(text: str) -> Any:
+    plain = str(int(text)) if len(text) < 4000 else text
+    return msgspec.Raw(plain.encode())

@@ -1,0 +1,50 @@
+"""Filling the tables of a database in one transaction: all of it is there at the end, or nothing has changed.
+
+Meanwhile nobody else writes: the migration lock is held, so that no migration and no second load runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Protocol
+
+from diglot.ops.content import Streams, TableFields
+from diglot.stores.session import Row, Store
+
+
+class Load(Streams, Protocol):
+    """A load that has begun."""
+
+    def counts(self, tables: Sequence[TableFields]) -> dict[str, int]:
+        """How many rows each table has, by its name; 1 stands for any number."""
+        ...
+
+    def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
+        """Empty the tables. ``large``: also put indexes aside until ``finish``, which is faster for many rows.
+
+        Foreign keys are put aside too, so that the tables can be loaded in any order, and so are triggers.
+        """
+        ...
+
+    def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
+        """Write rows of values in their forms; their number. ConstraintViolation, InvalidValue."""
+        ...
+
+    def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
+        """Bring everything back that ``prepare`` put aside; foreign keys are checked.
+
+        ``last_numbers``: the last number that was given in a numbered column, by table and column.
+        """
+        ...
+
+
+def loading(store: Store, timeout: float) -> AbstractContextManager[Load]:
+    """A load: committed at the end of its block, rolled back on any exception.
+
+    LockTimeout after ``timeout`` seconds.
+    """
+    begin = import_module(f"diglot.ops.{store.dialect}.loading").loading
+    found: AbstractContextManager[Load] = begin(store, timeout)
+    return found

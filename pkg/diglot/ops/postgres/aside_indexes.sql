@@ -1,0 +1,21 @@
+-- What drops each index of some tables that is an index and nothing else, and what makes it again as it was. An index
+-- that is a constraint, that a table is clustered or replicated by, or that has a comment or a place of its own stays.
+-- Parameter: names, the tables' names in the current schema.
+select
+    format('drop index %I.%I', n.nspname, i.relname),
+    pg_get_indexdef(i.oid)
+from pg_catalog.pg_index as x
+join pg_catalog.pg_class as i on i.oid = x.indexrelid
+join pg_catalog.pg_class as t on t.oid = x.indrelid
+join pg_catalog.pg_namespace as n on n.oid = i.relnamespace
+where t.relnamespace = cast(current_schema() as regnamespace)
+    and t.relname = any(cast(:names as text[]))
+    and t.relkind = 'r'
+    and i.reltablespace = 0
+    and x.indisvalid
+    and not x.indisclustered
+    and not x.indisreplident
+    and obj_description(i.oid, 'pg_class') is null
+    -- A foreign key may rely on a unique index that is no constraint.
+    and not exists (select from pg_catalog.pg_constraint as c where c.conindid = i.oid)
+order by i.relname;

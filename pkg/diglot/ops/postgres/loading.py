@@ -1,0 +1,97 @@
+"""A load on PostgreSQL: COPY, with foreign keys, triggers and (for many rows) indexes put aside in the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.copy import QueuedLibpqWriter
+
+from diglot.ops.content import TableFields, convert, converters
+from diglot.ops.postgres.values import loader
+from diglot.ops.statements import statement
+from diglot.sql.identifiers import listed, quoted
+from diglot.stores.postgres.errors import translate
+from diglot.stores.session import Row, Statement, Store, Values
+
+_SORTING = "128MB"
+"""What the server may use for the keys of an index."""
+
+
+@contextmanager
+def loading(store: Store, timeout: float) -> Iterator[PostgresLoad]:
+    """See ``ops.loading.loading``."""
+    with store.migration_connection(timeout) as connection:
+        try:
+            with connection.transaction():
+                yield PostgresLoad(connection)
+        except psycopg.Error as error:
+            raise translate(error, "ops.load") from error
+
+
+class PostgresLoad:
+    """See ``ops.loading.Load`` for what each method promises."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._tables: list[int] = []
+        self._later: list[str] = []
+        """What brings back what was put aside, in order."""
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        # A name per statement: two streams may be open at once.
+        with psycopg.ServerCursor(self._connection, f"diglot_load_{id(statement)}") as cursor:
+            cursor.execute(statement.text)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
+    def counts(self, tables: Sequence[TableFields]) -> dict[str, int]:
+        found = {}
+        for table in tables:
+            text = f"/* diglot:ops.any_row */ select exists (select from {quoted(table.name)})"
+            found[table.name] = int(self._rows(text)[0][0])
+        return found
+
+    def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
+        names = listed(table.name for table in tables)
+        self._run(f"set local maintenance_work_mem = '{_SORTING}'")
+        self._run(f"lock table {names} in access exclusive mode")
+        oids = [table.name for table in tables]
+        drop, restore = [], []
+        for kind in ("foreign_keys", "triggers", *(["indexes"] if large else [])):
+            for dropping, restoring in self._rows(statement("postgres", f"aside_{kind}").text, (oids,)):
+                drop.append(dropping)
+                restore.append(restoring)
+        for text in drop:
+            self._run(text)
+        # Indexes come back before the foreign keys that need them.
+        self._later = list(reversed(restore))
+        self._run(f"truncate {names}")
+
+    def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
+        columns = listed(field.column.name for field in table.fields)
+        places = converters(table, loader)
+        count = 0
+        text = f"/* diglot:ops.load */ copy {quoted(table.name)} ({columns}) from stdin"
+        with self._connection.cursor() as cursor, cursor.copy(text, writer=QueuedLibpqWriter(cursor)) as copy:
+            for rows in batches:
+                for row in convert(rows, places, table):
+                    copy.write_row(row)
+                count += len(rows)
+        return count
+
+    def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
+        for text in self._later:
+            self._run(text)
+        for (table, column), last in last_numbers.items():
+            self._rows(statement("postgres", "set_last_number").text, (table, column, last))
+
+    def _run(self, text: str) -> None:
+        self._connection.execute(text.encode())
+
+    def _rows(self, text: str, values: Values = ()) -> list[Row]:
+        with psycopg.RawCursor(self._connection) as cursor:
+            cursor.execute(text.encode(), values)
+            return cursor.fetchall()

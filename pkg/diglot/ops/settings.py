@@ -1,0 +1,19 @@
+"""Settings for work that takes long: no statement of it ends for the time that it takes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from diglot.stores.settings import PostgresSettings, SQLiteSettings
+
+A_DAY = 24 * 3600.0
+"""Seconds: longer than any of these operations."""
+
+
+def patient(settings: SQLiteSettings | PostgresSettings, *, create: bool = False) -> SQLiteSettings | PostgresSettings:
+    """The settings without limits on time, except that for locks. ``create``: a SQLite file may be made."""
+    if isinstance(settings, SQLiteSettings):
+        return msgspec.structs.replace(settings, statement_timeout=A_DAY, create=create)
+    return msgspec.structs.replace(
+        settings, statement_timeout=A_DAY, idle_in_transaction_timeout=A_DAY, deadline=A_DAY + 60
+    )

@@ -1,0 +1,5 @@
+-- The last number that was given in a table with AUTOINCREMENT.
+-- Parameters: table_name, column_name (not needed: a table has only one).
+select seq
+from sqlite_sequence
+where name = :table_name and :column_name is not null;

@@ -1,0 +1,112 @@
+"""A load on SQLite: the writer's one transaction, with foreign keys off and checked at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from diglot.errors import ForeignKeyViolation
+from diglot.ops.content import TableFields, convert, converters
+from diglot.ops.sqlite.values import loader
+from diglot.ops.statements import statement
+from diglot.sql.identifiers import listed, quoted
+from diglot.stores.session import Row, Statement, Store, Values
+from diglot.stores.sqlite.connection import read_pragma, set_pragma
+from diglot.stores.sqlite.errors import translate
+from diglot.stores.sqlite.library import library
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_CACHE = -64 * 1024
+"""KiB of pages that a load keeps."""
+_TEMPORARY_FILES = 1
+"""For temp_store: what sorts the keys of a large index does it on disk, not in memory."""
+
+
+@contextmanager
+def loading(store: Store, timeout: float) -> Iterator[SQLiteLoad]:
+    """See ``ops.loading.loading``."""
+    with store.migration_connection(timeout) as connection:
+        before = {name: read_pragma(connection, name) for name in ("cache_size", "temp_store")}
+        try:
+            set_pragma(connection, "cache_size", _CACHE)
+            set_pragma(connection, "temp_store", _TEMPORARY_FILES)
+            connection.execute("begin immediate")
+            yield SQLiteLoad(connection)
+            connection.execute("commit")
+        except library().Error as error:
+            raise translate(error, "ops.load", writing=True) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            for name, value in before.items():
+                set_pragma(connection, name, value)
+
+
+class SQLiteLoad:
+    """See ``ops.loading.Load`` for what each method promises."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._tables: Sequence[TableFields] = ()
+        self._later: dict[str, list[str]] = {"index": [], "trigger": []}
+        """What makes again what was put aside, by its kind."""
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+        with closing(self._connection.execute(statement.text)) as cursor:
+            while rows := cursor.fetchmany(size):
+                yield rows
+
+    def counts(self, tables: Sequence[TableFields]) -> dict[str, int]:
+        found = {}
+        for table in tables:
+            text = f"/* diglot:ops.any_row */ select exists (select 1 from {quoted(table.name)})"
+            found[table.name] = self._connection.execute(text).fetchone()[0]
+        return found
+
+    def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
+        self._tables = tables
+        for table in tables:
+            aside = self._connection.execute(statement("sqlite", "aside").text, (table.name,)).fetchall()
+            for kind, name, sql in aside:
+                if kind == "trigger" or large:
+                    self._connection.execute(f"drop {kind} {quoted(name)}")
+                    self._later[kind].append(sql)
+        for table in tables:
+            self._connection.execute(f"/* diglot:ops.empty */ delete from {quoted(table.name)}")
+
+    def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
+        columns = listed(field.column.name for field in table.fields)
+        marks = ", ".join("?" * len(table.fields))
+        text = f"/* diglot:ops.load */ insert into {quoted(table.name)} ({columns}) values ({marks})"
+        places = converters(table, loader)
+        count = 0
+        for rows in batches:
+            self._connection.executemany(text, convert(rows, places, table))
+            count += len(rows)
+        return count
+
+    def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
+        for sql in (*self._later["index"], *self._later["trigger"]):
+            self._connection.execute(sql)
+        for (table, _), last in last_numbers.items():
+            self._set_last_number(table, last)
+        broken = self._connection.execute("pragma foreign_key_check").fetchone()
+        if broken is not None:
+            raise ForeignKeyViolation(f"{broken[0]}: row {broken[1]} refers to a row of {broken[2]} that is not there")
+
+    def _set_last_number(self, table: str, last: int) -> None:
+        """Only a table with AUTOINCREMENT remembers it; the others go on after their greatest number."""
+        if self._connection.execute("select 1 from sqlite_schema where name = 'sqlite_sequence'").fetchone() is None:
+            return
+        changed = self._connection.execute(
+            "update sqlite_sequence set seq = max(seq, ?) where name = ?", (last, table)
+        ).rowcount
+        if not changed and self._is_numbered(table):
+            self._connection.execute("insert into sqlite_sequence (name, seq) values (?, ?)", (table, last))
+
+    def _is_numbered(self, table: str) -> bool:
+        fields = next((each for each in self._tables if each.name == table), None)
+        return fields is not None and any(column.identity == "autoincrement" for column in fields.table.columns)

@@ -1,0 +1,113 @@
+"""How SQLite's values come into their forms, and how they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from diglot.ops.documents import as_written, canonical
+from diglot.ops.forms import Form
+from diglot.ops.numbers import plain_digits, real
+from diglot.schema.model import Column, Table
+from diglot.sql.identifiers import quoted
+from diglot.sql.timestamps import WIDTH, timestamp_text
+
+
+def expression(column: Column, _form: Form) -> str:
+    """What reads the column: SQLite has no types that hide something."""
+    return quoted(column.name)
+
+
+def _instant(value: Any) -> str:
+    """Text without an offset is UTC, as SQLite's own functions write it."""
+    if len(value) == WIDTH and value[10] == "T" and value[26] == "Z":
+        return str(value)
+    return timestamp_text(_utc(value))
+
+
+def _timestamp(value: Any) -> str:
+    return timestamp_text(_utc(value))[:-1]
+
+
+def _utc(value: Any) -> datetime:
+    found = datetime.fromisoformat(value)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _boolean(value: Any) -> int:
+    if value in (0, 1):
+        return int(value)
+    raise ValueError("use 0 or 1")
+
+
+def _uuid(value: Any) -> str:
+    return str(UUID(bytes=value) if isinstance(value, bytes) else UUID(value))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"it is stored as {type(value).__name__}")
+
+
+def _document(value: Any) -> str:
+    return canonical(value.decode() if isinstance(value, bytes) else value)
+
+
+def finisher(table: Table, _column: Column, form: Form) -> Callable[[Any], Any] | None:
+    """What makes the value in its form of what the driver gives; None where it is that already."""
+    if form in ("text", "integer") and "strict" in table.options:
+        return None  # SQLite has seen to it
+    return _FINISH.get(form)
+
+
+_FINISH: dict[Form, Callable[[Any], Any]] = {
+    "text": _text,
+    "integer": _integer,
+    "boolean": _boolean,
+    "real": real,
+    "numeric": plain_digits,
+    "instant": _instant,
+    "timestamp": _timestamp,
+    "json": _document,
+    "array": _document,
+    "uuid": _uuid,
+}
+
+
+def loader(_table: Table, column: Column, form: Form) -> Callable[[Any], Any] | None:
+    """From the value in its form to what is stored in this column; None where it is that already."""
+    match form:
+        case "json":
+            return as_written
+        case "uuid" if column.type == "blob":
+            return lambda value: UUID(value).bytes
+        case "instant" | "timestamp" if _like_current_timestamp(column):
+            return _current_timestamp
+        case "instant":
+            return _checked_instant
+        case _:
+            return None
+
+
+def _like_current_timestamp(column: Column) -> bool:
+    default = (column.default or "").lower()
+    return "current_timestamp" in default or "datetime(" in default
+
+
+def _current_timestamp(value: str) -> str:
+    """As CURRENT_TIMESTAMP writes it, with a fraction only where there is one."""
+    text = _checked_instant(value).removesuffix("Z").replace("T", " ")
+    return text.removesuffix(".000000")
+
+
+def _checked_instant(value: str) -> str:
+    if len(value) not in (WIDTH, WIDTH - 1):
+        raise ValueError("SQLite keeps the years 1 to 9999")
+    return value
