@@ -199,6 +199,18 @@ class CopyRefused(DiglotError):
     """this can't be copied; nothing was changed"""
 
 
+class RowRefused(DiglotError):
+    """a row has a value that the other database does not take; nothing was changed
+
+    ``problem``: what is wrong with the value; ``row``: which row it is.
+    """
+
+    def __init__(self, problem: str, row: str) -> None:
+        super().__init__(f"{problem} ({row})")
+        self.problem = problem
+        self.row = row
+
+
 class DigestMismatch(DiglotError):
     """what arrived is not what was sent; nothing was changed"""
 

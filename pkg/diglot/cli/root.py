@@ -128,6 +128,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "check": "diglot.cli.check:check",
         "drift": "diglot.cli.drift:drift",
         "catalogue": "diglot.cli.catalogue:catalogue",
+        "copy": "diglot.cli.copy:copy",
         "completion": "diglot.cli.completion:completion",
     },
     more={

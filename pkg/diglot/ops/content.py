@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from diglot.errors import InvalidValue
+from diglot.errors import RowRefused
 from diglot.ops.forms import Form, form_of
 from diglot.ops.progress import Report, Step, silent
 from diglot.schema.model import Column, Schema, Table
@@ -23,6 +23,9 @@ from diglot.stores.session import Dialect, Row, Statement, Values
 
 BATCH = 1000
 Convert = Callable[[Any], Any]
+Bad = Callable[[Row, str], None]
+"""Gets a row that can't be taken, and the reason."""
+_NO_VALUE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
 _SIZE = 16
 _encode = msgspec.json.Encoder().encode
 
@@ -97,14 +100,17 @@ def holds_rows(table: Table) -> bool:
     return not {"virtual", "foreign"} & set(table.options)
 
 
-def read_rows(session: Streams, table: TableFields, size: int = BATCH) -> Iterator[list[Row]]:
-    """All rows, each value in its form; in constant memory. InvalidValue for a value that has none."""
-    values = _values(table.dialect)
+def read_rows(session: Streams, table: TableFields, bad: Bad | None = None) -> Iterator[list[Row]]:
+    """All rows, each value in its form; in constant memory.
+
+    A row with a value that has none is left out and given to ``bad``; without it that is an RowRefused.
+    """
+    values = values_of(table.dialect)
     columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
     finish = converters(table, values.finisher)
     text = f"/* diglot:ops.read_rows */ select {columns} from {quoted(table.name)}"
-    for rows in session.stream(Statement("ops.read_rows", text), size=size):
-        yield convert(rows, finish, table)
+    for rows in session.stream(Statement("ops.read_rows", text), size=BATCH):
+        yield convert(rows, finish, table, bad)
 
 
 def read_content(session: Streams, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:
@@ -125,17 +131,31 @@ def converters(table: TableFields, of: Callable[[Table, Column, Form], Convert |
     return [(place, function) for place, function in found if function is not None]
 
 
-def convert(rows: list[Row], places: Sequence[tuple[int, Convert]], table: TableFields) -> list[Row]:
-    """The rows with the values of these places converted. InvalidValue for the first that can't be, with its row."""
+def convert(
+    rows: list[Row], places: Sequence[tuple[int, Convert]], table: TableFields, bad: Bad | None = None
+) -> list[Row]:
+    """The rows with the values of these places converted; ``bad`` as in ``read_rows``."""
     if not places or not rows:
         return rows
     columns: list[Any] = list(zip(*rows, strict=True))
     for place, function in places:
         try:
             columns[place] = [None if value is None else function(value) for value in columns[place]]
-        except (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError):
-            raise _invalid(rows, place, function, table) from None
+        except _NO_VALUE:
+            if bad is None:
+                raise _refused(rows, place, function, table) from None
+            return _convertible(rows, places, table, bad)
     return list(zip(*columns, strict=True))
+
+
+def _convertible(rows: list[Row], places: Sequence[tuple[int, Convert]], table: TableFields, bad: Bad) -> list[Row]:
+    found = []
+    for row in rows:
+        try:
+            found += convert([row], places, table)
+        except RowRefused as error:
+            bad(row, error.problem)
+    return found
 
 
 def key_of(table: TableFields, row: Row) -> str:
@@ -146,20 +166,19 @@ def key_of(table: TableFields, row: Row) -> str:
     return ", ".join(f"{name}={row[places[name]]!r}"[:200] for name in names if name in places)
 
 
-def _invalid(rows: list[Row], place: int, function: Convert, table: TableFields) -> InvalidValue:
+def _refused(rows: list[Row], place: int, function: Convert, table: TableFields) -> RowRefused:
     for row in rows:
         value = row[place]
         try:
             if value is not None:
                 function(value)
-        except (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError) as error:
+        except _NO_VALUE as error:
             field = table.fields[place]
-            return InvalidValue(
-                f"{table.name}.{field.column.name}",
-                f"{str(value)[:80]!r} is no {field.form} ({key_of(table, row)}): {error}",
-            )
+            problem = f"{str(value)[:80]!r} can't be taken as {field.form}: {error}"
+            return RowRefused(f"{table.name}.{field.column.name}: {problem}", key_of(table, row))
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def _values(dialect: Dialect) -> Any:
+def values_of(dialect: Dialect) -> Any:
+    """The module of the engine's values: ``expression``, ``finisher`` and ``loader``."""
     return import_module(f"diglot.ops.{dialect}.values")

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from diglot.errors import CopyRefused, DigestMismatch
-from diglot.ops.content import Content, Digest, TableFields, fields_of, holds_rows, read_content, read_rows
+from diglot.ops.content import Content, Digest, TableFields, read_content, read_rows
+from diglot.ops.fitting import Misfit, misfits
 from diglot.ops.loading import Load, loading
-from diglot.ops.order import parents_first
+from diglot.ops.pairs import Pair, match
 from diglot.ops.progress import Report, Step, silent
 from diglot.ops.settings import patient
 from diglot.ops.statements import statement
-from diglot.schema.model import Column, Schema, Table
+from diglot.schema.model import Column
 from diglot.schema.read import read_schema, read_within
 from diglot.sql.identifiers import quoted
 from diglot.stores import open_store
@@ -58,13 +59,6 @@ class Copied(msgspec.Struct, frozen=True):
         return sum(table.rows for table in self.tables)
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """A table on both sides, with the same fields in the same order."""
-
-    source: TableFields
-    target: TableFields
-
-
 def copy(
     project: Project | None,
     source: Settings,
@@ -80,7 +74,7 @@ def copy(
     A target without a schema gets that of the project's migrations. ``leave_out``: tables of the source that are not
     copied. ``timeout``: seconds to wait until nobody else migrates or loads the target.
 
-    CopyRefused where the schemas do not fit or the target has rows, InvalidValue or ConstraintViolation for a row
+    CopyRefused where the schemas do not fit or the target has rows, RowRefused or ConstraintViolation for a row
     that the target does not take, DigestMismatch where a table is not the same afterwards; the target is unchanged.
     """
     with open_store(patient(source)) as reading, open_store(patient(target, create=True)) as writing:
@@ -97,56 +91,34 @@ def copy(
     return Copied(reading.location, writing.location, tables, left_out, migrated)
 
 
-def match(source: Schema, target: Schema, leave_out: Sequence[str] = ()) -> tuple[list[Pair], list[str]]:
-    """The tables of both sides, parents before children, and the names of those that are left out.
+def try_copy(
+    project: Project | None,
+    source: Settings,
+    target: Settings,
+    *,
+    leave_out: Sequence[str] = (),
+    report: Report = silent,
+) -> Iterator[Misfit]:
+    """Every row of ``source`` that ``target`` would not take. Neither is changed; the target must have its schema.
 
-    CopyRefused for a table or a column that only one side has.
+    CopyRefused as for ``copy``, but for rows that the target has.
     """
-    theirs = {table.name.lower(): table for table in target.tables}
-    unknown = [name for name in leave_out if name not in {table.name for table in source.tables}]
-    if unknown:
-        raise CopyRefused(f"there is no table {unknown[0]} in {source.location}")
-    pairs, left_out = [], []
-    for table in parents_first(source.tables):
-        if table.name in leave_out:
-            left_out.append(table.name)
-            continue
-        if not holds_rows(table):
-            raise CopyRefused(f"{table.name} is a {_special(table)} table, whose rows are elsewhere: leave it out")
-        other = theirs.get(table.name.lower())
-        if other is None or not holds_rows(other):
-            raise CopyRefused(
-                f"{target.location} has no table {table.name}: apply the same migrations, or leave the table out"
-            )
-        pairs.append(_pair(source, table, target, other))
-    return pairs, left_out
-
-
-def _special(table: Table) -> str:
-    return next(option for option in table.options if option in ("virtual", "foreign"))
-
-
-def _pair(source: Schema, table: Table, target: Schema, other: Table) -> Pair:
-    # A form is PostgreSQL's type; without PostgreSQL, values are as they are stored.
-    pair = Pair(
-        fields_of(table, source.dialect, other if target.dialect == "postgres" else None),
-        fields_of(other, target.dialect, table if source.dialect == "postgres" else None),
-    )
-    names = [{field.column.name.lower() for field in side.fields} for side in (pair.source, pair.target)]
-    for here, there, location in ((0, 1, target.location), (1, 0, source.location)):
-        missing = sorted(names[here] - names[there])
-        if missing:
-            raise CopyRefused(f"{table.name}.{missing[0]} is not in {location}: the schemas have drifted apart")
-    return pair
+    with open_store(patient(source)) as reading, open_store(patient(target)) as writing:
+        same_version(project, reading, writing, timeout=0.0, migrate=False)
+        with reading.snapshot() as snapshot:
+            pairs, _ = match(read_within(snapshot, reading.location), read_schema(writing), leave_out)
+            yield from misfits(snapshot, pairs, writing, report)
 
 
 # --- details -----------------------------------------------------------------------------------------------
 
 
-def same_version(project: Project | None, source: Store, target: Store, timeout: float) -> list[str]:
+def same_version(
+    project: Project | None, source: Store, target: Store, timeout: float, *, migrate: bool = True
+) -> list[str]:
     """Bring the target to the migrations that the source has; the ids of those that were applied.
 
-    CopyRefused where one has what the other has not, MigrationError where one does not fit the project.
+    CopyRefused where one has what the other has not, or where the target lacks some and ``migrate`` is false.
     """
     if project is None or project.migrations is None:
         return []
@@ -175,6 +147,9 @@ def same_version(project: Project | None, source: Store, target: Store, timeout:
         )
     if len(applied[0]) == len(applied[1]):
         return []
+    if not migrate:
+        lacking = next(id for id in applied[0] if id not in applied[1])
+        raise CopyRefused(f"{target.location} lacks the migration {lacking}: run 'diglot migrate up' on it first")
     return [migration.id for migration in migrators[1].up(target=applied[0][-1])]
 
 

@@ -29,7 +29,7 @@ class Load(Streams, Protocol):
         ...
 
     def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
-        """Write rows of values in their forms; their number. ConstraintViolation, InvalidValue."""
+        """Write rows of values in their forms; their number. ConstraintViolation, RowRefused."""
         ...
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:

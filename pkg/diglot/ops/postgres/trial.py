@@ -1,0 +1,79 @@
+"""Temporary tables like those of the target, in a transaction that is rolled back, to try rows on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from diglot.ops.content import TableFields
+from diglot.sql.identifiers import listed, quoted
+from diglot.stores.postgres.errors import translate
+from diglot.stores.session import Row, Store
+
+_LOCK_TIMEOUT = 60.0
+
+
+@contextmanager
+def trial(store: Store, tables: Sequence[TableFields]) -> Iterator[PostgresTrial]:
+    """See ``fitting.trial``."""
+    with store.migration_connection(_LOCK_TIMEOUT) as connection:
+        try:
+            with connection.transaction(force_rollback=True):
+                for table in tables:
+                    name = quoted(table.name)
+                    text = f"create temporary table {name} (like {name} including all) on commit drop"
+                    connection.execute(text.encode())
+                yield PostgresTrial(connection)
+        except psycopg.Error as error:
+            raise translate(error, "ops.trial") from error
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, psycopg.Error):
+        return str(error)
+    column = _COLUMN.search(error.diag.context or "")
+    return f"{translate(error, None)}{f' (column {column[1]})' if column else ''}"
+
+
+_COLUMN = re.compile(r"^COPY .*, column ([^:]+):", re.MULTILINE)
+
+
+class PostgresTrial:
+    """See ``fitting.Trial``."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def refused(self, table: TableFields, rows: list[Row]) -> Iterator[tuple[int, str]]:
+        yield from self._refused(table, rows, 0)
+
+    def _refused(self, table: TableFields, rows: list[Row], first: int) -> Iterator[tuple[int, str]]:
+        """Halves what COPY refuses, until it is one row."""
+        reason = self._try(table, rows)
+        if reason is None:
+            return
+        if len(rows) == 1:
+            yield first, reason
+            return
+        middle = len(rows) // 2
+        yield from self._refused(table, rows[:middle], first)
+        yield from self._refused(table, rows[middle:], first + middle)
+
+    def _try(self, table: TableFields, rows: list[Row]) -> str | None:
+        columns = listed(field.column.name for field in table.fields)
+        text = f"copy pg_temp.{quoted(table.name)} ({columns}) from stdin"
+        try:
+            with (
+                self._connection.transaction(),
+                self._connection.cursor() as cursor,
+                cursor.copy(text.encode()) as copy,
+            ):
+                for row in rows:
+                    copy.write_row(row)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, UnicodeError) as error:
+            return _reason(error)
+        return None

@@ -1,0 +1,4 @@
+-- Rows of a table whose foreign keys refer to nothing.
+-- Parameter: table_name.
+select "rowid", "parent"
+from pragma_foreign_key_check(:table_name);

@@ -1,0 +1,6 @@
+-- The statements that make a table and its indexes.
+-- Parameter: table_name.
+select sql
+from sqlite_schema
+where lower(tbl_name) = lower(:table_name) and type in ('table', 'index') and sql is not null
+order by type desc;
