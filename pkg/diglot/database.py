@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from diglot.errors import ConfigurationError, NotMigrated, SerializationFailure
 from diglot.stores import open_store
-from diglot.stores.session import Dialect, Health, Row, Session, Statement, Store, Values
+from diglot.stores.session import Batches, Dialect, Health, Row, Session, Statement, Store, Values
 
 if TYPE_CHECKING:
     from diglot.migrate.runner import Migrator
@@ -190,7 +190,7 @@ class Database(Base):
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
         return self.store.together(calls)
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         return self.store.stream(statement, values, size=size)
 
     def transaction(self) -> AbstractContextManager[Session]:

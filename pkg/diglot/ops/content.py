@@ -7,7 +7,8 @@ that is there twice counts twice. It shows mistakes and damage; it is no protect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from importlib import import_module
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from diglot.ops.forms import Form, form_of
 from diglot.ops.progress import Report, Step, silent
 from diglot.schema.model import Column, Schema, Table
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Dialect, Row, Statement, Values
+from diglot.stores.session import Batches, Dialect, Row, Statement, Values
 
 BATCH = 1000
 Convert = Callable[[Any], Any]
@@ -33,7 +34,7 @@ _encode = msgspec.json.Encoder().encode
 class Streams(Protocol):
     """What rows are read from: a session, or a load before it is committed."""
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]: ...
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches: ...
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ def holds_rows(table: Table) -> bool:
     return not {"virtual", "foreign"} & set(table.options)
 
 
-def read_rows(session: Streams, table: TableFields, bad: Bad | None = None) -> Iterator[list[Row]]:
+def read_rows(session: Streams, table: TableFields, bad: Bad | None = None) -> Batches:
     """All rows, each value in its form; in constant memory.
 
     A row with a value that has none is left out and given to ``bad``; without it that is an RowRefused.
@@ -109,8 +110,9 @@ def read_rows(session: Streams, table: TableFields, bad: Bad | None = None) -> I
     columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
     finish = converters(table, values.finisher)
     text = f"/* diglot:ops.read_rows */ select {columns} from {quoted(table.name)}"
-    for rows in session.stream(Statement("ops.read_rows", text), size=BATCH):
-        yield convert(rows, finish, table, bad)
+    with closing(session.stream(Statement("ops.read_rows", text), size=BATCH)) as batches:
+        for rows in batches:
+            yield convert(rows, finish, table, bad)
 
 
 def read_content(session: Streams, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:

@@ -10,6 +10,7 @@ target as it was, and the next one starts again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +27,7 @@ from diglot.schema.model import Column
 from diglot.schema.read import read_schema, read_within
 from diglot.sql.identifiers import quoted
 from diglot.stores import open_store
-from diglot.stores.session import Row, Session, Statement, Store
+from diglot.stores.session import Batches, Session, Statement, Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 if TYPE_CHECKING:
@@ -67,12 +68,14 @@ def copy(
     replace: bool = False,
     leave_out: Sequence[str] = (),
     timeout: float = 60.0,
+    large: int = LARGE,
     report: Report = silent,
 ) -> Copied:
     """Copy every row of ``source`` into ``target``, which must have no rows unless ``replace``.
 
     A target without a schema gets that of the project's migrations. ``leave_out``: tables of the source that are not
-    copied. ``timeout``: seconds to wait until nobody else migrates or loads the target.
+    copied. ``timeout``: seconds to wait until nobody else migrates or loads the target. ``large``: rows from which on
+    indexes are made at the end.
 
     CopyRefused where the schemas do not fit or the target has rows, RowRefused or ConstraintViolation for a row
     that the target does not take, DigestMismatch where a table is not the same afterwards; the target is unchanged.
@@ -85,7 +88,7 @@ def copy(
             pairs, left_out = match(read_within(snapshot, reading.location), read_schema(writing), leave_out)
             with loading(writing, timeout) as load:
                 _refuse_rows(load, pairs, replace, writing)
-                sent = _load(snapshot, pairs, load, report)
+                sent = _load(snapshot, pairs, load, large, report)
                 _compare(sent, read_content(load, [pair.target for pair in pairs], report))
     tables = [TableCopied(name, content.rows, content.hash) for name, content in sent.items()]
     return Copied(reading.location, writing.location, tables, left_out, migrated)
@@ -164,24 +167,26 @@ def _refuse_rows(load: Load, pairs: Sequence[Pair], replace: bool, target: Store
         )
 
 
-def _load(snapshot: Session, pairs: Sequence[Pair], load: Load, report: Report) -> dict[str, Content]:
+def _load(snapshot: Session, pairs: Sequence[Pair], load: Load, large: int, report: Report) -> dict[str, Content]:
     totals = {pair.target.name: _count(snapshot, pair.source) for pair in pairs}
-    load.prepare([pair.target for pair in pairs], large=sum(totals.values()) >= LARGE)
+    load.prepare([pair.target for pair in pairs], large=sum(totals.values()) >= large)
     sent = {}
     for pair in pairs:
         digest = Digest()
-        load.load(pair.target, _sent(snapshot, pair, digest, totals[pair.target.name], report))
+        with closing(_sent(snapshot, pair, digest, totals[pair.target.name], report)) as batches:
+            load.load(pair.target, batches)
         sent[pair.target.name] = digest.content()
     report(Step("making indexes and checking foreign keys", 0, None))
     load.finish(last_numbers(snapshot, pairs))
     return sent
 
 
-def _sent(snapshot: Session, pair: Pair, digest: Digest, total: int, report: Report) -> Iterator[list[Row]]:
-    for rows in read_rows(snapshot, pair.source):
-        digest.add(rows)
-        yield rows
-        report(Step(f"{pair.source.name}: copying", digest.rows, total))
+def _sent(snapshot: Session, pair: Pair, digest: Digest, total: int, report: Report) -> Batches:
+    with closing(read_rows(snapshot, pair.source)) as batches:
+        for rows in batches:
+            digest.add(rows)
+            yield rows
+            report(Step(f"{pair.source.name}: copying", digest.rows, total))
 
 
 def _count(session: Session, table: TableFields) -> int:

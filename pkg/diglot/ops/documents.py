@@ -91,13 +91,16 @@ def _as_jsonb(text: str) -> Any:
 
 
 def _floats_again(text: str) -> Any:
-    if "." in text or abs(int(text)) < _EXACT:
+    if not text.lstrip("-").isdigit() or abs(int(text)) < _EXACT:
         return _as_jsonb(text)
     try:
         number = float(text)
     except OverflowError:
         return _integer(text)
-    return number if Decimal(repr(number)) == Decimal(text) else _integer(text)
+    if Decimal(repr(number)) != Decimal(text):
+        return _integer(text)
+    # With an exponent it is a float to every reader, and jsonb makes the same integer of it again.
+    return number if "e" in repr(number) else msgspec.Raw(f"{text}e0".encode())
 
 
 def _integer(text: str) -> Any:

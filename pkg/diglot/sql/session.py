@@ -6,7 +6,7 @@ of them on one connection and commits at its end. Both are sessions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, LiteralString, Protocol
 
@@ -16,6 +16,8 @@ Dialect = Literal["postgres", "sqlite"]
 DIALECTS: tuple[Dialect, Dialect] = ("postgres", "sqlite")
 Row = tuple[Any, ...]
 Values = Sequence[Any]
+Batches = Generator[list[Row], None, None]
+"""The rows of a stream, in lists."""
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ class Session(Protocol):
         """Several reads in one consistent snapshot (and one round trip on PostgreSQL); the rows of each."""
         ...
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         """The rows of a read in lists of ``size`` rows at most, of one consistent state; the memory that it needs does
         not grow with the answer. Read it to its end, or close the iterator: until then it holds a connection."""
         ...

@@ -8,14 +8,14 @@ block that ends normally all the same raises, with nothing stored. A session bel
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from threading import get_ident
 from types import TracebackType
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from diglot.errors import TransactionError
-from diglot.stores.session import Dialect, Row, Statement, Values
+from diglot.stores.session import Batches, Dialect, Row, Statement, Values
 
 ENDED = "the transaction has ended"
 ENDED_BY_STATEMENT = "a statement ended the transaction: leave COMMIT and ROLLBACK to the block"
@@ -78,7 +78,7 @@ class Unit(ABC):
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]: ...
 
     @abstractmethod
-    def stream(self, statement: Statement, values: Values, size: int) -> Generator[list[Row], None, None]: ...
+    def stream(self, statement: Statement, values: Values, size: int) -> Batches: ...
 
     @abstractmethod
     def _commit(self) -> None: ...
@@ -193,7 +193,7 @@ class UnitSession(ABC, Generic[U]):
             unit = self._ready(statement)
         return unit.together(calls)
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         if statement.writes:
             raise TransactionError("it writes, and only what a read answers can be streamed", query=statement.query)
         with closing(self._ready(statement).stream(statement, values, size)) as batches:

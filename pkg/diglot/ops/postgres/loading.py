@@ -14,7 +14,7 @@ from diglot.ops.postgres.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
 from diglot.stores.postgres.errors import translate
-from diglot.stores.session import Row, Statement, Store, Values
+from diglot.stores.session import Batches, Row, Statement, Store, Values
 
 _SORTING = "128MB"
 """What the server may use for the keys of an index."""
@@ -40,7 +40,7 @@ class PostgresLoad:
         self._later: list[str] = []
         """What brings back what was put aside, in order."""
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         # A name per statement: two streams may be open at once.
         with psycopg.ServerCursor(self._connection, f"diglot_load_{id(statement)}") as cursor:
             cursor.execute(statement.text)

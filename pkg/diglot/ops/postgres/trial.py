@@ -32,11 +32,18 @@ def trial(store: Store, tables: Sequence[TableFields]) -> Iterator[PostgresTrial
             raise translate(error, "ops.trial") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, table: TableFields, row: Row) -> str:
     if not isinstance(error, psycopg.Error):
         return str(error)
-    column = _COLUMN.search(error.diag.context or "")
-    return f"{translate(error, None)}{f' (column {column[1]})' if column else ''}"
+    found = _COLUMN.search(error.diag.context or "")
+    column = found[1] if found else _with_nul(table, row)
+    return f"{translate(error, None)}{f' (column {column})' if column else ''}"
+
+
+def _with_nul(table: TableFields, row: Row) -> str | None:
+    """The column whose text has a NUL character, which PostgreSQL finds before it looks at columns."""
+    found = (field.column.name for field, value in zip(table.fields, row, strict=True) if "\0" in str(value))
+    return next(found, None)
 
 
 _COLUMN = re.compile(r"^COPY .*, column ([^:]+):", re.MULTILINE)
@@ -75,5 +82,5 @@ class PostgresTrial:
                 for row in rows:
                     copy.write_row(row)
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, UnicodeError) as error:
-            return _reason(error)
+            return _reason(error, table, rows[-1])
         return None

@@ -86,6 +86,8 @@ def loader(_table: Table, column: Column, form: Form) -> Callable[[Any], Any] | 
     match form:
         case "json":
             return as_written
+        case "real":
+            return _stored_real
         case "uuid" if column.type == "blob":
             return lambda value: UUID(value).bytes
         case "instant" | "timestamp" if _like_current_timestamp(column):
@@ -94,6 +96,13 @@ def loader(_table: Table, column: Column, form: Form) -> Callable[[Any], Any] | 
             return _checked_instant
         case _:
             return None
+
+
+def _stored_real(value: Any) -> float:
+    number = float(value)
+    if number != number:
+        raise ValueError("SQLite would store NULL")
+    return number
 
 
 def _like_current_timestamp(column: Column) -> bool:

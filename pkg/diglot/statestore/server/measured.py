@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from diglot.errors import DatabaseError
 from diglot.statestore.server.metrics import Metrics
-from diglot.stores.session import Dialect, Health, Row, Session, Statement, Store, Values
+from diglot.stores.session import Batches, Dialect, Health, Row, Session, Statement, Store, Values
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class MeasuredSession:
             return self._session.together(calls)
         return self._measured(calls[0][0], lambda: self._session.together(calls))
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         """Each list of rows counts as a query."""
         batches = self._session.stream(statement, values, size=size)
         while batch := self._measured(statement, lambda: next(batches, None)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import get_ident
 from typing import Any, Self, TypeVar
@@ -24,7 +24,7 @@ from diglot.stores.postgres.connection import INFINITE, Link, location
 from diglot.stores.postgres.migration import migration_connection
 from diglot.stores.postgres.statements import After, Before, Run
 from diglot.stores.postgres.unit import SNAPSHOT, PostgresUnit
-from diglot.stores.session import Dialect, Health, Row, Statement, Values
+from diglot.stores.session import Batches, Dialect, Health, Row, Statement, Values
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.transaction import ENDED, Savepoint, Snapshot, Transaction
 
@@ -111,7 +111,7 @@ class PostgresStore:
             return [self.rows(*calls[0])]
         return self._run(calls[0][0], calls, _together)
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         self._outside(statement.query)
         with Snapshot(self) as unit:
             yield from unit.stream(statement, values, size=size)

@@ -6,7 +6,7 @@ BEGIN and SAVEPOINT are sent with the first statement after them; a transaction 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.errors import is_read_only, is_stale_plan
 from diglot.stores.postgres.statements import After, Before, Run, Unreadable, origin
-from diglot.stores.session import Row, Statement, Values
+from diglot.stores.session import Batches, Row, Statement, Values
 from diglot.stores.transaction import FORKED, Mark, Unit
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class PostgresUnit(Unit):
         writes = any(statement.writes for statement, _ in calls)
         return self._run(calls[0][0].query, _together, calls, (), writes=writes)
 
-    def stream(self, statement: Statement, values: Values, size: int) -> Generator[list[Row], None, None]:
+    def stream(self, statement: Statement, values: Values, size: int) -> Batches:
         self.streams += 1
         name = f"diglot_stream_{self.streams}"
         declare = msgspec.structs.replace(

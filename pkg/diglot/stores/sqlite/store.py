@@ -15,7 +15,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from diglot.errors import DatabaseError, TransactionError
-from diglot.stores.session import Dialect, Health, Row, Statement, Values
+from diglot.stores.session import Batches, Dialect, Health, Row, Statement, Values
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import fork, health, statements
 from diglot.stores.sqlite.connection import Link
@@ -113,7 +113,7 @@ class SQLiteStore:
         with Snapshot(self) as unit:
             return unit.together(calls)
 
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Iterator[list[Row]]:
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         self._outside(statement.query)
         with Snapshot(self) as unit:
             yield from unit.stream(statement, values, size=size)

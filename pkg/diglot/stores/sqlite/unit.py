@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
 
 from diglot.errors import DatabaseError, QueryResultError
-from diglot.stores.session import Row, Statement, Values
+from diglot.stores.session import Batches, Row, Statement, Values
 from diglot.stores.sqlite import statements
 from diglot.stores.sqlite.connection import Link
 from diglot.stores.transaction import Mark, Unit
@@ -52,7 +52,7 @@ class SQLiteUnit(Unit):
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
         return [self._run(statements.rows, statement, values) for statement, values in calls]
 
-    def stream(self, statement: Statement, values: Values, size: int) -> Generator[list[Row], None, None]:
+    def stream(self, statement: Statement, values: Values, size: int) -> Batches:
         with closing(self._run(statements.cursor, statement, values)) as cursor:
             while batch := self._run(lambda link, _, size: statements.fetch(link, cursor, size), statement, size):
                 yield batch
