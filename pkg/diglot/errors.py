@@ -205,9 +205,9 @@ class RowRefused(DiglotError):
     ``problem``: what is wrong with the value; ``row``: which row it is.
     """
 
-    def __init__(self, problem: str, row: str) -> None:
-        super().__init__(f"{problem} ({row})")
-        self.problem = problem
+    def __init__(self, problem: str | None = None, row: str = "") -> None:
+        super().__init__(f"{problem} ({row})" if row else problem)
+        self.problem = str(self) if problem is None else problem
         self.row = row
 
 
