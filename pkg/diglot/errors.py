@@ -199,6 +199,18 @@ class CopyRefused(DiglotError):
     """this can't be copied; nothing was changed"""
 
 
+class BackupDamaged(DiglotError):
+    """the backup is damaged, or it is none; nothing was changed"""
+
+
+class BackupFailed(DiglotError):
+    """the backup could not be made; nothing is left of it"""
+
+
+class RestoreFailed(DiglotError):
+    """the backup could not be restored; nothing was changed"""
+
+
 class RowRefused(DiglotError):
     """a row has a value that the other database does not take; nothing was changed
 

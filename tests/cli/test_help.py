@@ -22,7 +22,7 @@ COMMANDS = {path: command for path, command, _ in commands()}
 LEAVES = [path for path, command in COMMANDS.items() if not isinstance(command, LazyGroup)]
 
 PROMISED = """
-quickstart init start completion generate check drift catalogue copy
+quickstart init start completion generate check drift catalogue copy restore
 config show
 migrate up|down|status|new|bless
 user create|list|show|update|delete
@@ -30,6 +30,7 @@ key issue|list|revoke|rotate
 auth check
 workflow replay|list|show|delete
 query list|show
+backup create|verify
 """
 
 

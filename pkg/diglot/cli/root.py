@@ -128,6 +128,8 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "check": "diglot.cli.check:check",
         "drift": "diglot.cli.drift:drift",
         "catalogue": "diglot.cli.catalogue:catalogue",
+        "backup": "diglot.cli.backup:group",
+        "restore": "diglot.cli.backup:restore",
         "copy": "diglot.cli.copy:copy",
         "completion": "diglot.cli.completion:completion",
     },

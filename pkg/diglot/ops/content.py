@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from hashlib import blake2b
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -20,7 +20,7 @@ from diglot.ops.forms import Form, form_of
 from diglot.ops.progress import Report, Step, silent
 from diglot.schema.model import Column, Schema, Table
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Batches, Dialect, Row, Statement, Values
+from diglot.stores.session import Batches, Dialect, Reads, Row, Statement
 
 BATCH = 1000
 Convert = Callable[[Any], Any]
@@ -29,12 +29,6 @@ Bad = Callable[[Row, str], None]
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
 _SIZE = 16
 _encode = msgspec.json.Encoder().encode
-
-
-class Streams(Protocol):
-    """What rows are read from: a session, or a load before it is committed."""
-
-    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches: ...
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -101,7 +95,7 @@ def holds_rows(table: Table) -> bool:
     return not {"virtual", "foreign"} & set(table.options)
 
 
-def read_rows(session: Streams, table: TableFields, bad: Bad | None = None) -> Batches:
+def read_rows(session: Reads, table: TableFields, bad: Bad | None = None) -> Batches:
     """All rows, each value in its form; in constant memory.
 
     A row with a value that has none is left out and given to ``bad``; without it that is an RowRefused.
@@ -115,7 +109,7 @@ def read_rows(session: Streams, table: TableFields, bad: Bad | None = None) -> B
             yield convert(rows, finish, table, bad)
 
 
-def read_content(session: Streams, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:
+def read_content(session: Reads, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:
     """The content of each table, by its name, as the session's snapshot sees it."""
     found = {}
     for table in tables:

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Protocol
 
-from diglot.ops.content import Streams, TableFields
-from diglot.stores.session import Row, Store
+from diglot.ops.content import TableFields
+from diglot.stores.session import Reads, Row, Store
 
 
-class Load(Streams, Protocol):
+class Load(Reads, Protocol):
     """A load that has begun."""
 
     def counts(self, tables: Sequence[TableFields]) -> dict[str, int]:

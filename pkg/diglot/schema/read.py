@@ -9,7 +9,7 @@ import msgspec
 
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from diglot.schema.model import Schema
-from diglot.stores.session import Session, Store
+from diglot.stores.session import Reads, Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.stores.url import MEMORY, parse_url
 
@@ -33,7 +33,7 @@ def read_schema(source: Store | str, schema: str | None = None) -> Schema:
         raise DatabaseUnavailable(f"the schema can't be read: {error}") from error
 
 
-def read_within(session: Session, location: str) -> Schema:
+def read_within(session: Reads, location: str) -> Schema:
     """The schema as a session's transaction or snapshot sees it: on PostgreSQL the connection's first one."""
     if session.dialect == "sqlite":
         from diglot.schema.sqlite.reader import read_rows

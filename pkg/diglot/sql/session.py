@@ -35,6 +35,17 @@ class Statement(msgspec.Struct, frozen=True):
     idempotent: bool = False
 
 
+class Reads(Protocol):
+    """What only reads: the part of a session that looks at a database."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]: ...
+
+    def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches: ...
+
+
 class Session(Protocol):
     """Runs statements. Values are positional, in the order of the placeholders, already encoded for the driver."""
 

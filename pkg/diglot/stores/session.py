@@ -8,9 +8,21 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from diglot.sql.session import DIALECTS, Batches, Dialect, Row, Session, Statement, Values
+from diglot.sql.session import DIALECTS, Batches, Dialect, Reads, Row, Session, Statement, Values
 
-__all__ = ["DIALECTS", "Batches", "Check", "Dialect", "Health", "Row", "Session", "Statement", "Store", "Values"]
+__all__ = [
+    "DIALECTS",
+    "Batches",
+    "Check",
+    "Dialect",
+    "Health",
+    "Reads",
+    "Row",
+    "Session",
+    "Statement",
+    "Store",
+    "Values",
+]
 
 
 class Check(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from diglot.ops.postgres.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
 from diglot.stores.postgres.errors import translate
-from diglot.stores.session import Batches, Row, Statement, Store, Values
+from diglot.stores.session import Batches, Dialect, Row, Statement, Store, Values
 
 _SORTING = "128MB"
 """What the server may use for the keys of an index."""
@@ -40,6 +40,15 @@ class PostgresLoad:
         self._later: list[str] = []
         """What brings back what was put aside, in order."""
 
+    @property
+    def dialect(self) -> Dialect:
+        return "postgres"
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
+        with psycopg.RawCursor(self._connection) as cursor:
+            cursor.execute(statement.text, values)
+            return cursor.fetchall() if cursor.description else []
+
     def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         # A name per statement: two streams may be open at once.
         with psycopg.ServerCursor(self._connection, f"diglot_load_{id(statement)}") as cursor:
@@ -51,7 +60,7 @@ class PostgresLoad:
         found = {}
         for table in tables:
             text = f"/* diglot:ops.any_row */ select exists (select from {quoted(table.name)})"
-            found[table.name] = int(self._rows(text)[0][0])
+            found[table.name] = int(self.rows(Statement("ops.any_row", text))[0][0])
         return found
 
     def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
@@ -61,7 +70,7 @@ class PostgresLoad:
         oids = [table.name for table in tables]
         drop, restore = [], []
         for kind in ("foreign_keys", "triggers", *(["indexes"] if large else [])):
-            for dropping, restoring in self._rows(statement("postgres", f"aside_{kind}").text, (oids,)):
+            for dropping, restoring in self.rows(statement("postgres", f"aside_{kind}"), (oids,)):
                 drop.append(dropping)
                 restore.append(restoring)
         for text in drop:
@@ -86,12 +95,7 @@ class PostgresLoad:
         for text in self._later:
             self._run(text)
         for (table, column), last in last_numbers.items():
-            self._rows(statement("postgres", "set_last_number").text, (table, column, last))
+            self.rows(statement("postgres", "set_last_number"), (table, column, last))
 
     def _run(self, text: str) -> None:
         self._connection.execute(text.encode())
-
-    def _rows(self, text: str, values: Values = ()) -> list[Row]:
-        with psycopg.RawCursor(self._connection) as cursor:
-            cursor.execute(text.encode(), values)
-            return cursor.fetchall()

@@ -11,7 +11,7 @@ from diglot.ops.content import TableFields, convert, converters
 from diglot.ops.sqlite.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
-from diglot.stores.session import Batches, Row, Statement, Store, Values
+from diglot.stores.session import Batches, Dialect, Row, Statement, Store, Values
 from diglot.stores.sqlite.connection import read_pragma, set_pragma
 from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
@@ -53,6 +53,13 @@ class SQLiteLoad:
         self._tables: Sequence[TableFields] = ()
         self._later: dict[str, list[str]] = {"index": [], "trigger": []}
         """What makes again what was put aside, by its kind."""
+
+    @property
+    def dialect(self) -> Dialect:
+        return "sqlite"
+
+    def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
+        return self._connection.execute(statement.text, values).fetchall()
 
     def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         with closing(self._connection.execute(statement.text)) as cursor:

@@ -13,7 +13,7 @@ from diglot.errors import ConfigurationError
 from diglot.schema.bookkeeping import is_bookkeeping
 from diglot.schema.model import Check, Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
 from diglot.schema.statements import statement
-from diglot.stores.session import Row, Session, Store
+from diglot.stores.session import Reads, Row, Store
 
 
 def read_postgres(store: Store, schema: str | None = None) -> Schema:
@@ -29,7 +29,7 @@ def read_postgres(store: Store, schema: str | None = None) -> Schema:
     return found
 
 
-def read_session(session: Session, location: str, schema: str | None = None) -> Schema | None:
+def read_session(session: Reads, location: str, schema: str | None = None) -> Schema | None:
     """As ``read_postgres``, as the session's transaction sees it; None where there is no such schema."""
     found = session.rows(statement("postgres", "schema"), (schema,))
     if not found:
@@ -43,7 +43,7 @@ def read_session(session: Session, location: str, schema: str | None = None) -> 
 class _Reader:
     """Rows of the catalog, gathered by the table's oid."""
 
-    def __init__(self, session: Session, schema: int) -> None:
+    def __init__(self, session: Reads, schema: int) -> None:
         self._domains = {row[0]: row[1:] for row in session.rows(statement("postgres", "domains"))}
         self._domain_checks = _by_first(session.rows(statement("postgres", "domain_checks")))
         self._labels = {oid: tuple(labels) for oid, labels in session.rows(statement("postgres", "enum_labels"))}

@@ -1,0 +1,136 @@
+"""``diglot backup`` and ``diglot restore``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+from diglot.cli.confirm import confirm, yes_option
+from diglot.cli.progress import progress_bar
+from diglot.cli.root import LazyGroup
+from diglot.text_file import shown
+
+if TYPE_CHECKING:
+    from diglot.ops.manifest import Manifest
+
+
+class BackupGroup(LazyGroup):
+    """``diglot backup PATH`` is ``diglot backup create PATH``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.list_commands(ctx), "--help"):
+            args = ["create", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="PATH is a folder: add a backup whose name has the time, and keep the newest N good ones.",
+)
+@pass_app
+def create(app: App, path: Path, keep: int | None) -> None:
+    """Back the database up into the new file PATH, while others use it. 'create' may be left out.
+
+    The backup is checked and holds what was in each table. SQLite: the file is a database that sqlite3 opens.
+    PostgreSQL: the connection's schema, as an archive of pg_dump that pg_restore reads; roles and rights are not in it.
+
+    \b
+    Example:
+      diglot backup app.backup
+      diglot backup --keep 7 /var/backups/diglot
+    """
+    from diglot.database import utc_now
+    from diglot.ops.backup import backup, backup_to_folder
+
+    app.refuse_memory()
+    settings = app.configuration.database
+    with progress_bar(app) as report:
+        if keep is None:
+            made = backup(settings, path, utc_now(), report)
+        else:
+            made = backup_to_folder(settings, path, utc_now(), keep=keep, report=report)
+    for old in made.removed:
+        note(f"removed {shown(old)}")
+    app.out.line(
+        f"{shown(made.path)}: {_told(made.manifest)}",
+        {"path": str(made.path), "removed": [str(old) for old in made.removed], "manifest": made.manifest},
+    )
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--postgres-url",
+    metavar="URL",
+    help="The server for a scratch database, for a backup of PostgreSQL. By default an embedded one.",
+)
+@pass_app
+def verify(app: App, path: Path, postgres_url: str | None) -> None:
+    """Restore a backup into a scratch database and compare every table with what the backup says.
+
+    \b
+    Example:
+      diglot backup verify app.backup
+    """
+    from diglot.ops.restore import verify_backup
+
+    with progress_bar(app) as report:
+        manifest = verify_backup(path, postgres_url=postgres_url, report=report)
+    app.out.line(f"{shown(path)}: good: {_told(manifest)}", {"path": str(path), "manifest": manifest})
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Take the place of the database that is there, which is kept.")
+@yes_option
+@pass_app
+def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
+    """Restore a backup, after every table in it was compared with what the backup says.
+
+    With --replace the old database is kept: a SQLite file under another name beside the new one, a schema of PostgreSQL
+    under another name in the same database. Stop what uses a SQLite file first.
+
+    \b
+    Example:
+      diglot restore app.backup --replace
+    """
+    from diglot.ops.restore import restore as restore_backup
+
+    app.refuse_memory()
+    if replace and not yes:
+        confirm(
+            ["what was written after the backup was made (the old database is kept aside)"],
+            doing="restoring",
+            question="Restore?",
+            undone="nothing was restored",
+        )
+    with progress_bar(app) as report:
+        done = restore_backup(app.project, path, app.configuration.database, replace=replace, report=report)
+    if done.kept is not None:
+        note(f"the old database is kept as {done.kept}: remove it when you no longer need it")
+    app.out.line(f"restored {_told(done.manifest)}", {"kept": done.kept, "manifest": done.manifest})
+
+
+def _told(manifest: Manifest) -> str:
+    size = f"{manifest.size / 1e6:,.1f} MB"
+    return (
+        f"{manifest.rows:,} rows in {len(manifest.tables)} tables, {size}, {manifest.engine}, "
+        f"made {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+group = BackupGroup(
+    name="backup",
+    help=(
+        "Back the database up, and prove that a backup can be restored.\n\n"
+        "'diglot backup PATH' is 'diglot backup create PATH'.\n\n\b\nExample:\n  diglot backup app.backup"
+    ),
+    lazy={"create": "diglot.cli.backup:create", "verify": "diglot.cli.backup:verify"},
+)

