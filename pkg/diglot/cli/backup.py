@@ -43,7 +43,7 @@ def create(app: App, path: Path, keep: int | None) -> None:
 
     \b
     Example:
-      diglot backup app.backup
+      diglot backup create app.backup
       diglot backup --keep 7 /var/backups/diglot
     """
     from diglot.database import utc_now
