@@ -211,6 +211,10 @@ class RestoreFailed(DiglotError):
     """the backup could not be restored; nothing was changed"""
 
 
+class ExportDamaged(DiglotError):
+    """the file is not a whole export; nothing was changed"""
+
+
 class RowRefused(DiglotError):
     """a row has a value that the other database does not take; nothing was changed
 

@@ -111,6 +111,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     file: Path | None = None
     check: CheckSettings = CheckSettings()
     database: DatabaseSection = DatabaseSection()
+    roots: Mapping[str, tuple[str, str]] = {}
+    """What ``diglot export`` can be asked for by its key: the table and its column, by the name of the option."""
 
     @classmethod
     def find(cls, file: Path | str | None = None) -> Project:

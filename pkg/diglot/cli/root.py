@@ -130,6 +130,8 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         "catalogue": "diglot.cli.catalogue:catalogue",
         "backup": "diglot.cli.backup:group",
         "restore": "diglot.cli.backup:restore",
+        "export": "diglot.cli.export:export",
+        "import": "diglot.cli.export:import_",
         "copy": "diglot.cli.copy:copy",
         "completion": "diglot.cli.completion:completion",
     },

@@ -95,16 +95,21 @@ def holds_rows(table: Table) -> bool:
     return not {"virtual", "foreign"} & set(table.options)
 
 
-def read_rows(session: Reads, table: TableFields, bad: Bad | None = None) -> Batches:
+def read_rows(
+    session: Reads, table: TableFields, bad: Bad | None = None, where: tuple[str, str] | None = None
+) -> Batches:
     """All rows, each value in its form; in constant memory.
 
-    A row with a value that has none is left out and given to ``bad``; without it that is an RowRefused.
+    A row with a value that has none is left out and given to ``bad``; without it that is a RowRefused. ``where``: only
+    rows with this text in this column.
     """
     values = values_of(table.dialect)
     columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
     finish = converters(table, values.finisher)
     text = f"/* diglot:ops.read_rows */ select {columns} from {quoted(table.name)}"
-    with closing(session.stream(Statement("ops.read_rows", text), size=BATCH)) as batches:
+    condition, given = values.equals(*where) if where is not None else ("", ())
+    statement = Statement("ops.read_rows", text + condition)
+    with closing(session.stream(statement, given, size=BATCH)) as batches:
         for rows in batches:
             yield convert(rows, finish, table, bad)
 

@@ -21,15 +21,21 @@ class Load(Reads, Protocol):
         """How many rows each table has, by its name; 1 stands for any number."""
         ...
 
-    def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
-        """Empty the tables. ``large``: also put indexes aside until ``finish``, which is faster for many rows.
-
-        Foreign keys are put aside too, so that the tables can be loaded in any order, and so are triggers.
+    def prepare(self, tables: Sequence[TableFields], *, large: bool, empty: bool = True) -> None:
+        """Empty the tables, unless ``empty`` is false, and put their foreign keys and triggers aside until ``finish``,
+        so that they can be filled in any order. ``large``: indexes too, which is faster for many rows.
         """
         ...
 
     def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
         """Write rows of values in their forms; their number. ConstraintViolation, RowRefused."""
+        ...
+
+    def merge(self, table: TableFields, rows: list[Row]) -> int:
+        """Insert rows of values in their forms, or update those that have the primary key; how many were changed.
+
+        All or nothing; the load goes on after a ConstraintViolation, a DatabaseError of a value, or a RowRefused.
+        """
         ...
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:

@@ -31,7 +31,13 @@ def _folder(package: str) -> Path:
     return Path(str(resources.files(f"diglot.statestore.{package}").joinpath("__init__.py"))).parent
 
 
-TREES = StateStore(queries=_folder("sql"), migrations=_folder("migrations"), models=ROWS, generated=_folder("queries"))
+TREES = StateStore(
+    queries=_folder("sql"),
+    migrations=_folder("migrations"),
+    models=ROWS,
+    generated=_folder("queries"),
+    roots={"workflow": ("workflow_states", "workflow_exec_id")},
+)
 """Without the settings of any file."""
 
 

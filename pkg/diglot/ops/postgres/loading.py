@@ -10,6 +10,7 @@ import psycopg
 from psycopg.copy import QueuedLibpqWriter
 
 from diglot.ops.content import TableFields, convert, converters
+from diglot.ops.merging import on_conflict, upsert
 from diglot.ops.postgres.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
@@ -36,7 +37,7 @@ class PostgresLoad:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._tables: list[int] = []
+        self._temporary: dict[str, str] = {}
         self._later: list[str] = []
         """What brings back what was put aside, in order."""
 
@@ -63,7 +64,7 @@ class PostgresLoad:
             found[table.name] = int(self.rows(Statement("ops.any_row", text))[0][0])
         return found
 
-    def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
+    def prepare(self, tables: Sequence[TableFields], *, large: bool, empty: bool = True) -> None:
         names = listed(table.name for table in tables)
         self._run(f"set local maintenance_work_mem = '{_SORTING}'")
         self._run(f"lock table {names} in access exclusive mode")
@@ -77,7 +78,8 @@ class PostgresLoad:
             self._run(text)
         # Indexes come back before the foreign keys that need them.
         self._later = list(reversed(restore))
-        self._run(f"truncate {names}")
+        if empty:
+            self._run(f"truncate {names}")
 
     def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
         columns = listed(field.column.name for field in table.fields)
@@ -90,6 +92,34 @@ class PostgresLoad:
                     copy.write_row(row)
                 count += len(rows)
         return count
+
+    def merge(self, table: TableFields, rows: list[Row]) -> int:
+        columns = listed(field.column.name for field in table.fields)
+        places = converters(table, loader)
+        waiting = self._waiting(table)
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                with cursor.copy(f"/* diglot:ops.merge */ copy {waiting} ({columns}) from stdin") as copy:
+                    for row in convert(rows, places, table):
+                        copy.write_row(row)
+                cursor.execute(f"{upsert(table)} select {columns} from {waiting} {on_conflict(table)}".encode())
+                changed = cursor.rowcount
+                cursor.execute(f"truncate {waiting}".encode())
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise
+            raise translate(error, "ops.merge") from error
+        return changed
+
+    def _waiting(self, table: TableFields) -> str:
+        """A temporary table for rows on their way into this one; it has its columns, and nothing else."""
+        name = f"diglot_waiting_{len(self._temporary)}" if table.name not in self._temporary else ""
+        if name:
+            columns = listed(field.column.name for field in table.fields)
+            text = f"create temporary table {name} on commit drop as select {columns} from {quoted(table.name)} limit 0"
+            self._run(text)
+            self._temporary[table.name] = name
+        return self._temporary[table.name]
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
         for text in self._later:

@@ -43,6 +43,11 @@ def _of_common_years(name: str, type_name: str, written: str) -> str:
     return f"case when {common} then {written} else cast({name} as text) end"
 
 
+def equals(column: str, value: str) -> tuple[str, tuple[str, ...]]:
+    """A condition with its value: the column has this text."""
+    return f" where {quoted(column)} = $1", (value,)
+
+
 def finisher(_table: Table, _column: Column, form: Form) -> Callable[[Any], Any] | None:
     """What makes the value in its form of what the driver gives; None where it is that already."""
     return _FINISH.get(form)

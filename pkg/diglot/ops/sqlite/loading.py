@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from diglot.errors import ForeignKeyViolation
 from diglot.ops.content import TableFields, convert, converters
+from diglot.ops.merging import on_conflict, upsert
 from diglot.ops.sqlite.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
@@ -73,7 +74,7 @@ class SQLiteLoad:
             found[table.name] = self._connection.execute(text).fetchone()[0]
         return found
 
-    def prepare(self, tables: Sequence[TableFields], *, large: bool) -> None:
+    def prepare(self, tables: Sequence[TableFields], *, large: bool, empty: bool = True) -> None:
         self._tables = tables
         for table in tables:
             aside = self._connection.execute(statement("sqlite", "aside").text, (table.name,)).fetchall()
@@ -81,7 +82,7 @@ class SQLiteLoad:
                 if kind == "trigger" or large:
                     self._connection.execute(f"drop {kind} {quoted(name)}")
                     self._later[kind].append(sql)
-        for table in tables:
+        for table in tables if empty else ():
             self._connection.execute(f"/* diglot:ops.empty */ delete from {quoted(table.name)}")
 
     def load(self, table: TableFields, batches: Iterable[list[Row]]) -> int:
@@ -94,6 +95,23 @@ class SQLiteLoad:
             self._connection.executemany(text, convert(rows, places, table))
             count += len(rows)
         return count
+
+    def merge(self, table: TableFields, rows: list[Row]) -> int:
+        marks = ", ".join("?" * len(table.fields))
+        text = f"{upsert(table)} values ({marks}) {on_conflict(table)}"
+        before = self._connection.total_changes
+        self._connection.execute("savepoint diglot_merge")
+        try:
+            self._connection.executemany(text, convert(rows, converters(table, loader), table))
+            self._connection.execute("release diglot_merge")
+        except BaseException as error:
+            if self._connection.in_transaction:  # a full disk may have ended it
+                self._connection.execute("rollback to diglot_merge")
+                self._connection.execute("release diglot_merge")
+            if isinstance(error, library().Error):
+                raise translate(error, "ops.merge", writing=True) from error
+            raise
+        return self._connection.total_changes - before
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
         for sql in (*self._later["index"], *self._later["trigger"]):

@@ -60,6 +60,11 @@ def _document(value: Any) -> str:
     return canonical(value.decode() if isinstance(value, bytes) else value)
 
 
+def equals(column: str, value: str) -> tuple[str, tuple[str, ...]]:
+    """A condition with its value: the column has this text."""
+    return f" where {quoted(column)} = ?", (value,)
+
+
 def finisher(table: Table, _column: Column, form: Form) -> Callable[[Any], Any] | None:
     """What makes the value in its form of what the driver gives; None where it is that already."""
     if form in ("text", "integer") and "strict" in table.options:

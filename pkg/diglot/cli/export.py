@@ -1,0 +1,109 @@
+"""``diglot export`` and ``diglot import``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+from diglot.cli.progress import progress_bar
+from diglot.errors import ConfigurationError
+from diglot.text_file import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from diglot.ops.export import Root, Skipped
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table; more than once.")
+@click.option("--workflow", metavar="ID", help="Only this execution of a workflow, with what belongs to it.")
+@pass_app
+def export(app: App, file: Path, tables: tuple[str, ...], workflow: str | None) -> None:
+    """Write the rows of the database into a new file, one JSON document a line, as they are at one moment.
+
+    FILE is compressed where its name ends in .gz or .zst; '-' is standard output. docs/export-format.md describes the
+    lines.
+
+    \b
+    Example:
+      diglot export app.jsonl.gz
+      diglot export failed.jsonl --workflow 01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0f
+    """
+    from diglot.database import utc_now
+    from diglot.ops.export import export as export_rows
+
+    app.refuse_memory()
+    root = _root(app, "workflow", workflow)
+    with progress_bar(app) as report:
+        done = export_rows(app.configuration.database, file, utc_now(), tables=tables, root=root, report=report)
+    told = f"exported {done.rows:,} rows of {len(done.tables)} tables"
+    if str(file) == "-":
+        note(told)
+    else:
+        app.out.line(f"{shown(file)}: {told}", {"file": str(file), "tables": done.tables})
+
+
+def _root(app: App, name: str, key: str | None) -> Root | None:
+    if key is None:
+        return None
+    if name not in app.project.roots:
+        raise ConfigurationError(f"--{name} is for the state store: this project has no such table")
+    return (*app.project.roots[name], key)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--skip-bad",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Set rows that the database refuses aside in this new file, each with its line and the reason.",
+)
+@pass_app
+def import_(app: App, file: Path, skip_bad: Path | None) -> int:
+    """Store the rows of an export: those that are there already are updated, so it can be done again.
+
+    It is one transaction: after an error, or when it is interrupted, nothing is stored. The database may be of the
+    other engine, and gets the project's migrations first. The exit code is 1 where rows were set aside.
+
+    \b
+    Example:
+      diglot import app.jsonl.gz
+    """
+    from diglot.ops.export import import_file
+
+    app.refuse_memory()
+    with _set_aside(skip_bad) as skip, progress_bar(app) as report:
+        done = import_file(app.project, file, app.configuration.database, skip=skip, report=report)
+    app.out.line(f"imported {done.rows:,} rows: {done.changed:,} changed, {done.skipped:,} set aside", done)
+    return 1 if done.skipped else 0
+
+
+@contextmanager
+def _set_aside(file: Path | None) -> Iterator[Callable[[Skipped], None] | None]:
+    """What gets the rows that are set aside: the file appears when the import is done."""
+    if file is None:
+        yield None
+        return
+    import msgspec
+
+    from diglot.ops.private_files import give_name, temporary_file
+
+    if file.exists():
+        raise ConfigurationError(f"{file} exists already: choose another name, or remove it")
+    with temporary_file(file) as path:
+        with path.open("wb") as aside:
+
+            def skip(row: Any) -> None:
+                aside.write(msgspec.json.encode(row) + b"\n")
+
+            yield skip
+        if path.stat().st_size:
+            give_name(path, file)

@@ -1,0 +1,283 @@
+"""The file of an export: JSON Lines, one row a line, between a header and a footer. docs/export-format.md describes it.
+
+Compressed where its name ends in .gz or .zst. It appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, cast
+
+import msgspec
+
+from diglot._version import __version__
+from diglot.errors import ConfigurationError, ExportDamaged
+from diglot.ops.forms import Form
+from diglot.ops.private_files import give_name, temporary_file
+from diglot.stores.session import Dialect, Row
+
+FORMAT = 1
+STREAM = Path("-")
+"""Standard output, or standard input."""
+_END = b'{"diglot_end":'
+_REPORTED = 1000
+"""Lines between two reports."""
+_LONGEST = 256 * 1024 * 1024
+"""Bytes of a line: more is no line of ours."""
+_encode = msgspec.json.Encoder().encode
+
+
+class ExportedColumn(msgspec.Struct, frozen=True):
+    name: str
+    form: Form
+
+
+class ExportedTable(msgspec.Struct, frozen=True):
+    """A table of the file, in the order in which its rows are there."""
+
+    name: str
+    columns: list[ExportedColumn]
+    rows: int
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line."""
+
+    diglot_export: int = FORMAT
+    diglot: str = __version__
+    created_at: datetime
+    dialect: Dialect
+    engine: str
+    migrations: list[str]
+    tables: list[ExportedTable]
+
+
+class Footer(msgspec.Struct, frozen=True, kw_only=True):
+    """The last line. ``sha256`` is that of all lines before it; ``rows`` are counted by the tables' names."""
+
+    diglot_end: int = FORMAT
+    rows: dict[str, int]
+    sha256: str
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A row: ``number`` is its line in the file."""
+
+    number: int
+    table: str
+    row: dict[str, Any]
+
+
+class Writer:
+    """Writes lines and their checksum."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._rows: dict[str, int] = {}
+
+    def header(self, header: Header) -> None:
+        self._write(_encode(header) + b"\n")
+        self._rows = {table.name: 0 for table in header.tables}
+
+    def rows(self, table: ExportedTable, rows: list[Row]) -> None:
+        names = [column.name for column in table.columns]
+        start = b'{"table":' + _encode(table.name) + b',"row":'
+        lines = [start + _encode(dict(zip(names, map(_written, row), strict=True))) + b"}\n" for row in rows]
+        self._write(b"".join(lines))
+        self._rows[table.name] += len(rows)
+
+    def footer(self) -> None:
+        self._file.write(_encode(Footer(rows=self._rows, sha256=self._digest.hexdigest())) + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+
+
+def _written(value: Any) -> Any:
+    """JSON has neither bytes nor NaN: the one is base64 in an object; the other is text already."""
+    return {"base64": value} if type(value) is bytes else value
+
+
+def _read(value: Any) -> Any:
+    if type(value) is dict:
+        return msgspec.convert(value["base64"], bytes)
+    return value
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Writer]:
+    """A new file, 0600, whole or not there. ConfigurationError where the name is taken."""
+    if path == STREAM:
+        yield Writer(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    if path.exists():
+        raise ConfigurationError(f"{path} exists already: choose another name, or remove it")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"there is no folder {path.parent}")
+    with temporary_file(path) as file:
+        with ExitStack() as stack:
+            raw = stack.enter_context(file.open("wb"))
+            yield Writer(stack.enter_context(_compressed(raw, path)))
+        give_name(file, path)
+
+
+def _compressed(raw: IO[bytes], path: Path) -> Any:
+    if path.suffix == ".gz":
+        return gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3, mtime=0)
+    if path.suffix == ".zst":
+        return _zstd(path).open(raw, "wb")
+    return raw
+
+
+def _zstd(path: Path) -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+
+            return zstd
+        import zstandard
+    except ImportError:
+        raise ConfigurationError(
+            f"{path} needs the package zstandard: pip install 'diglot[zstd]', or choose a name with .gz"
+        ) from None
+    return zstandard
+
+
+class Reader:
+    """The lines of a file, each checked. ``bytes_read`` are those of the file as it is on the disk."""
+
+    def __init__(self, path: Path, file: IO[bytes], raw: IO[bytes]) -> None:
+        self._path = path
+        self._file = file
+        self._raw = raw
+        self._digest = hashlib.sha256()
+        self._number = 0
+        self.header = self._header()
+
+    @property
+    def bytes_read(self) -> int:
+        return self._raw.tell() if self._raw.seekable() else 0
+
+    def lines(self) -> Iterator[Line]:
+        """All rows; ExportDamaged with the line's number at the first thing that is wrong, or at the end."""
+        tables = {table.name: {column.name for column in table.columns} for table in self.header.tables}
+        rows = dict.fromkeys(tables, 0)
+        decode = msgspec.json.Decoder().decode
+        while True:
+            before = self._digest.copy()
+            text = self._next()
+            try:
+                value = decode(text)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise self._wrong(f"it is not JSON: {error}") from None
+            if type(value) is not dict:
+                raise self._wrong("it is no row")
+            if "diglot_end" in value:
+                self._footer(value, rows, before.hexdigest())
+                return
+            columns = tables.get(value.get("table"))  # type: ignore[arg-type]
+            row = value.get("row")
+            if columns is None or type(row) is not dict or row.keys() != columns:
+                raise self._wrong("it is no row of a table that the header names")
+            try:
+                yield Line(self._number, value["table"], {name: _read(item) for name, item in row.items()})
+            except (KeyError, msgspec.MsgspecError):
+                raise self._wrong("a value in it is not of the form of an export") from None
+            rows[value["table"]] += 1
+
+    def is_whole(self, report: Callable[[], None]) -> bool:
+        """Whether the checksum at the end is that of the lines before. ``lines`` takes longer, and names the line."""
+        digest = self._digest
+        try:
+            for number, text in enumerate(iter(self._readline, b""), 2):
+                if text.startswith(_END):
+                    return msgspec.json.decode(text, type=Footer).sha256 == digest.hexdigest() and not self._readline()
+                digest.update(text)
+                if number % _REPORTED == 0:
+                    report()
+        except (ExportDamaged, msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+        return False
+
+    def _header(self) -> Header:
+        text = self._next()
+        try:
+            if msgspec.json.decode(text, type=_Version).diglot_export > FORMAT:
+                raise ExportDamaged(f"{self._path}:1: the form of a newer Diglot: this one reads up to {FORMAT}")
+            return msgspec.json.decode(text, type=Header)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._wrong(f"it is not the header of an export: {error}") from None
+
+    def _footer(self, value: Any, rows: dict[str, int], digest: str) -> None:
+        try:
+            footer = msgspec.convert(value, Footer)
+        except msgspec.MsgspecError as error:
+            raise self._wrong(f"it is not the footer of an export: {error}") from None
+        promised = {table.name: table.rows for table in self.header.tables}
+        if not rows == footer.rows == promised:
+            raise self._wrong("the rows before it are not as many as were written")
+        if footer.sha256 != digest:
+            raise self._wrong("the lines before it are not as they were written: their checksum is another")
+        if self._readline():
+            raise self._wrong("something follows the end of the export")
+
+    def _next(self) -> bytes:
+        text = self._readline()
+        self._number += 1
+        if not text.endswith(b"\n"):
+            what = "the line is too long" if len(text) >= _LONGEST else "the file ends here: it was cut"
+            raise self._wrong(what)
+        self._digest.update(text)
+        return text
+
+    def _readline(self) -> bytes:
+        try:
+            return self._file.readline(_LONGEST)
+        except (EOFError, OSError, ValueError, ArithmeticError) as error:
+            raise self._wrong(f"the compressed data is damaged: {error}") from None
+        except Exception as error:
+            if type(error).__module__.startswith(("zstandard", "zlib", "compression")):
+                raise self._wrong(f"the compressed data is damaged: {error}") from None
+            raise
+
+    def _wrong(self, problem: str) -> ExportDamaged:
+        return ExportDamaged(f"{self._path}:{max(1, self._number)}: {problem}")
+
+
+class _Version(msgspec.Struct):
+    diglot_export: int
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """An export, its header read. ExportDamaged, OSError."""
+    with ExitStack() as stack:
+        if path == STREAM:
+            raw: IO[bytes] = sys.stdin.buffer
+        else:
+            raw = stack.enter_context(path.open("rb"))
+        yield Reader(path, _decompressed(raw, path, stack), raw)
+
+
+def _decompressed(raw: IO[bytes], path: Path, stack: ExitStack) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb")))
+    if path.suffix == ".zst":
+        import io
+
+        return io.BufferedReader(stack.enter_context(_zstd(path).open(raw, "rb")), 1024 * 1024)
+    return raw
+
+
+def size_of(path: Path) -> int | None:
+    """The file's size; None for standard input."""
+    return None if path == STREAM else path.stat().st_size
