@@ -16,11 +16,12 @@ EXTRAS = {
     "catalogue": "check",
     "check": "check",
     "drift": "check",
+    "ops/compression.py": "zstd",
     "schema": "check",
     "statestore/server": "server",
     "statestore/vectors": "vectors",
 }
-"""The folders that an extra is for; all others need nothing but the base."""
+"""The folders and files that an extra is for; all others need nothing but the base."""
 WITHOUT_IMPORT = {
     "httptools": "uvicorn's protocol is made of it",
     "sqlite-utils": "for people at the shell, and for scripts and tests",
@@ -41,7 +42,7 @@ def imports(extra: str, *calls: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in sorted((PROJECT / "pkg" / "diglot").rglob("*.py")):
         place = path.relative_to(PROJECT / "pkg" / "diglot").as_posix()
-        if extra != next((EXTRAS[folder] for folder in EXTRAS if place.startswith(f"{folder}/")), ""):
+        if extra != next((EXTRAS[part] for part in EXTRAS if f"{place}/".startswith(f"{part}/")), ""):
             continue
         for module in _imported(ast.parse(path.read_text()), ("import_module", *calls)):
             if module not in sys.stdlib_module_names and module != "diglot":

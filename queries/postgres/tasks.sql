@@ -1000,3 +1000,50 @@ delete from task_states
 where
     workflow_exec_id = :workflow_exec_id
     and task_exec_id = :task_exec_id;
+
+-- name: changed_since$
+-- param: workflow_exec_id text
+-- param: before timestamp
+-- returns: int
+-- How many task states of an execution changed since a time.
+select count(*) as changed
+from task_states
+where
+    workflow_exec_id = :workflow_exec_id
+    and updated_at >= :before;
+
+-- name: end_tasks!
+-- param: workflow_exec_id text
+-- param: status text
+-- param: now timestamp
+-- End every task state of an execution that has not ended.
+update task_states
+set
+    status = :status,
+    version = version + 1,
+    updated_at = :now
+where
+    workflow_exec_id = :workflow_exec_id
+    and status in ('PENDING', 'RUNNING', 'WAITING', 'PAUSED');
+
+-- name: prune_tasks!
+-- param: workflow_exec_id text
+-- param: before timestamp
+-- param: limit int
+-- differs: a limit that the planner does not know makes it read the index in its order, and never sort
+-- Delete the newest task states of an execution that has ended and did not change since a time: children before their
+-- parents, some at a time.
+delete from task_states
+where
+    workflow_exec_id = :workflow_exec_id
+    and task_exec_id in (
+        select task.task_exec_id
+        from task_states as task
+        inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
+        where
+            task.workflow_exec_id = :workflow_exec_id
+            and workflow.status in ('SUCCESS', 'FAILED', 'TIMED_OUT', 'CANCELED')
+            and workflow.updated_at < :before
+        order by task.created_at desc, task.task_exec_id desc
+        limit (select cast(:limit as bigint) as wanted)
+    );

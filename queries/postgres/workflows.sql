@@ -342,6 +342,81 @@ where
 order by created_at desc, workflow_exec_id desc
 limit (select cast(:limit as bigint) as wanted);
 
+-- name: stale_workflows
+-- param: status text
+-- param: before timestamp
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: limit int
+-- returns: WorkflowSummary
+-- differs: a limit that the planner does not know makes it read the index in its order, and never sort
+-- Executions with this status that neither they nor any of their tasks changed since a time, oldest first.
+select
+    workflow.workflow_exec_id,
+    workflow.workflow_id,
+    workflow.status,
+    workflow.created_at,
+    workflow.updated_at
+from workflow_states as workflow
+where
+    workflow.status = :status
+    and workflow.created_at < :before
+    and workflow.updated_at < :before
+    and not exists (
+        select 1 as changed
+        from task_states as task
+        where
+            task.workflow_exec_id = workflow.workflow_exec_id
+            and task.updated_at >= :before
+    )
+    /* if :after_id */ and (workflow.created_at, workflow.workflow_exec_id) > (:after_created_at, :after_id) /* end */
+order by workflow.created_at, workflow.workflow_exec_id
+limit (select cast(:limit as bigint) as wanted);
+
+-- name: prunable_workflows
+-- param: status text
+-- param: before timestamp
+-- param: keep_last int?
+-- param: after_created_at timestamp?
+-- param: after_id text?
+-- param: most int
+-- param: limit int
+-- returns: Prunable
+-- differs: a limit that the planner does not know makes it read the index in its order, and never sort
+-- Executions with this status that did not change since a time, oldest first, each with the number of its tasks as far
+-- as it matters. One of the newest of its workflow is kept.
+select
+    workflow.workflow_exec_id,
+    workflow.created_at,
+    (
+        select count(*) as tasks
+        from (
+            select 1 as task
+            from task_states as task
+            where task.workflow_exec_id = workflow.workflow_exec_id
+            limit :most
+        ) as counted
+    ) as tasks
+from workflow_states as workflow
+where
+    workflow.status = :status
+    and workflow.created_at < :before
+    and workflow.updated_at < :before
+    /* if :keep_last */ and :keep_last <= (
+        select count(*) as newer
+        from (
+            select 1 as workflow
+            from workflow_states as newer
+            where
+                newer.workflow_id = workflow.workflow_id
+                and (newer.created_at, newer.workflow_exec_id) > (workflow.created_at, workflow.workflow_exec_id)
+            limit (select cast(:keep_last as bigint) as kept)
+        ) as counted
+    ) /* end */
+    /* if :after_id */ and (workflow.created_at, workflow.workflow_exec_id) > (:after_created_at, :after_id) /* end */
+order by workflow.created_at, workflow.workflow_exec_id
+limit (select cast(:limit as bigint) as wanted);
+
 -- name: set_workflow_status^
 -- param: workflow_exec_id text
 -- param: status text
@@ -423,3 +498,13 @@ returning
 -- Delete an execution; its tasks go too.
 delete from workflow_states
 where workflow_exec_id = :workflow_exec_id;
+
+-- name: prune_workflows!
+-- param: ids text[]
+-- param: before timestamp
+-- Delete executions that have ended and did not change since a time; their tasks go too.
+delete from workflow_states
+where
+    workflow_exec_id = any(:ids)
+    and status in ('SUCCESS', 'FAILED', 'TIMED_OUT', 'CANCELED')
+    and updated_at < :before;

@@ -22,13 +22,13 @@ COMMANDS = {path: command for path, command, _ in commands()}
 LEAVES = [path for path, command in COMMANDS.items() if not isinstance(command, LazyGroup)]
 
 PROMISED = """
-quickstart init start completion generate check drift catalogue copy restore export import
+quickstart init start completion generate check drift catalogue copy restore export import prune
 config show
 migrate up|down|status|new|bless
 user create|list|show|update|delete
 key issue|list|revoke|rotate
 auth check
-workflow replay|list|show|delete
+workflow replay|list|show|cancel|stale|delete
 query list|show
 backup create|verify
 """

@@ -145,6 +145,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "auth": "diglot.statestore.cli.groups:auth",
             "start": "diglot.statestore.cli.start:start",
             "workflow": "diglot.statestore.cli.groups:workflow",
+            "prune": "diglot.statestore.cli.prune:prune",
         }
     },
     epilog="Exit codes: 0 done, 1 refused or found something, 2 usage or configuration, 3 database unavailable, "

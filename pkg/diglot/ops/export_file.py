@@ -5,19 +5,19 @@ Compressed where its name ends in .gz or .zst. It appears under its name only wh
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import msgspec
 
 from diglot._version import __version__
 from diglot.errors import ConfigurationError, ExportDamaged
+from diglot.ops.compression import compressed, decompressed, is_damage
 from diglot.ops.forms import Form
 from diglot.ops.private_files import give_name, temporary_file
 from diglot.stores.session import Dialect, Row
@@ -126,30 +126,8 @@ def writing(path: Path) -> Iterator[Writer]:
     with temporary_file(path) as file:
         with ExitStack() as stack:
             raw = stack.enter_context(file.open("wb"))
-            yield Writer(stack.enter_context(_compressed(raw, path)))
+            yield Writer(stack.enter_context(compressed(raw, path)))
         give_name(file, path)
-
-
-def _compressed(raw: IO[bytes], path: Path) -> Any:
-    if path.suffix == ".gz":
-        return gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3, mtime=0)
-    if path.suffix == ".zst":
-        return _zstd(path).open(raw, "wb")
-    return raw
-
-
-def _zstd(path: Path) -> Any:
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-
-            return zstd
-        import zstandard
-    except ImportError:
-        raise ConfigurationError(
-            f"{path} needs the package zstandard: pip install 'diglot[zstd]', or choose a name with .gz"
-        ) from None
-    return zstandard
 
 
 class Reader:
@@ -242,10 +220,8 @@ class Reader:
     def _readline(self) -> bytes:
         try:
             return self._file.readline(_LONGEST)
-        except (EOFError, OSError, ValueError, ArithmeticError) as error:
-            raise self._wrong(f"the compressed data is damaged: {error}") from None
         except Exception as error:
-            if type(error).__module__.startswith(("zstandard", "zlib", "compression")):
+            if is_damage(error):
                 raise self._wrong(f"the compressed data is damaged: {error}") from None
             raise
 
@@ -265,17 +241,7 @@ def reading(path: Path) -> Iterator[Reader]:
             raw: IO[bytes] = sys.stdin.buffer
         else:
             raw = stack.enter_context(path.open("rb"))
-        yield Reader(path, _decompressed(raw, path, stack), raw)
-
-
-def _decompressed(raw: IO[bytes], path: Path, stack: ExitStack) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb")))
-    if path.suffix == ".zst":
-        import io
-
-        return io.BufferedReader(stack.enter_context(_zstd(path).open(raw, "rb")), 1024 * 1024)
-    return raw
+        yield Reader(path, decompressed(raw, path, stack), raw)
 
 
 def size_of(path: Path) -> int | None:

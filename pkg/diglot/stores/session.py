@@ -75,6 +75,14 @@ class Store(Session, Protocol):
         """
         ...
 
+    def shrink(self) -> int | None:
+        """Give free space back to the file system, in small steps; how many bytes.
+
+        None where the engine does so by itself: PostgreSQL's autovacuum keeps it for the next rows. SQLite: 0 for a
+        file that was made without auto_vacuum, which only VACUUM shrinks.
+        """
+        ...
+
     def close(self) -> None:
         """Close every connection; a second call does nothing. Statements after it raise StoreClosed."""
         ...

@@ -67,8 +67,8 @@ def test_the_description_is_openapi_3_1_with_examples(memory: Client) -> None:
     found: dict[str, Any] = memory.http.get("/schema").json()
     assert found["openapi"].startswith("3.1")
     operations = [(path, method) for path, item in found["paths"].items() for method in item if method in METHODS]
-    assert len(operations) == 27
-    assert len({found["paths"][path][method]["operationId"] for path, method in operations}) == 27
+    assert len(operations) == 28
+    assert len({found["paths"][path][method]["operationId"] for path, method in operations}) == 28
     for path, method in operations:
         operation = found["paths"][path][method]
         assert operation["summary"]

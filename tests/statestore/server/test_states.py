@@ -145,6 +145,16 @@ def test_tasks_are_a_list_and_a_tree(user: Client) -> None:
     assert user("POST", "/workflows/w1/complete").json()["status"] == "SUCCESS"
 
 
+def test_cancel_ends_an_execution_with_its_tasks(user: Client) -> None:
+    user.put_workflow()
+    user.put_task("t", status="RUNNING")
+    canceled = user("POST", "/workflows/w1/cancel")
+    assert (canceled.status_code, canceled.json()["status"]) == (200, "CANCELED")
+    assert [task["status"] for task in user("GET", "/workflows/w1/tasks").json()["items"]] == ["CANCELED"]
+    assert user("POST", "/workflows/w1/cancel").headers["etag"] == canceled.headers["etag"]
+    assert problem(user("POST", "/workflows/none/cancel"))[:2] == (404, "not-found")
+
+
 @pytest.mark.parametrize(
     "path",
     ["/workflows/x/tasks", "/workflows/x/tree", "/tasks/x", "/tasks/x/children", "/tasks/x/progress", "/tasks/x/tree"],

@@ -37,5 +37,7 @@ workflow = lazy_group(
     replay="diglot.statestore.cli.replay:replay",
     list="diglot.statestore.cli.workflow:list_workflows",
     show="diglot.statestore.cli.workflow:show",
+    cancel="diglot.statestore.cli.workflow:cancel",
+    stale="diglot.statestore.cli.workflow:stale",
     delete="diglot.statestore.cli.workflow:delete",
 )

@@ -1,8 +1,9 @@
-"""``diglot workflow list|show|delete``: the executions that are recorded."""
+"""``diglot workflow list|show|cancel|stale|delete``: the executions that are recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,8 @@ from diglot.cli.confirm import confirm, yes_option
 from diglot.cli.output import cell, console
 from diglot.statestore.cli.app import StoreApp, note, pass_app
 from diglot.statestore.cli.pages import page_options, print_page
-from diglot.statestore.models import STATUSES, Status, TaskState, WorkflowState
+from diglot.statestore.cli.prune import Age
+from diglot.statestore.models import STATUSES, TERMINAL, Status, TaskState, WorkflowState, WorkflowSummary
 
 if TYPE_CHECKING:
     from diglot.statestore.database import Database
@@ -86,6 +88,77 @@ def delete(app: StoreApp, workflow_exec_id: str, yes: bool) -> None:
             )
         db.workflows.delete(workflow_exec_id)
     app.out.line(f"deleted {workflow_exec_id} and its tasks", {"deleted": workflow_exec_id})
+
+
+@click.command()
+@execution_argument
+@pass_app
+def cancel(app: StoreApp, workflow_exec_id: str) -> int:
+    """End one execution as CANCELED, with those of its tasks that have not ended. Its engine is not told.
+
+    \b
+    Example:
+      diglot workflow cancel 01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0f
+    """
+    with app.open() as db:
+        before = db.workflows.get(workflow_exec_id, with_tasks=False)
+        state = db.workflows.end(workflow_exec_id, "CANCELED")
+    if before.status in TERMINAL:
+        note(f"{workflow_exec_id} has ended already ({state.status}): nothing was changed")
+        return 1
+    app.out.line(f"canceled {workflow_exec_id} (it was {before.status})", state)
+    return 0
+
+
+@click.command()
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Nothing of them changed for so long: 1h.")
+@click.option(
+    "--status",
+    type=click.Choice(["RUNNING", "PENDING", "WAITING", "PAUSED"], case_sensitive=False),
+    default="RUNNING",
+    show_default=True,
+    help="Only those with this status.",
+)
+@click.option(
+    "--end",
+    "ending",
+    type=click.Choice(["CANCELED", "TIMED_OUT", "FAILED"], case_sensitive=False),
+    help="End them with this status.",
+)
+@pass_app
+def stale(app: StoreApp, older_than: timedelta, status: Status, ending: Status | None) -> None:
+    """List executions that are not finished and that nobody has written for long, nor any of their tasks; or end them.
+
+    One that is written again before its turn comes is left alone.
+
+    \b
+    Example:
+      diglot workflow stale --older-than 1h
+      diglot workflow stale --older-than 1h --end TIMED_OUT
+    """
+    from diglot.database import utc_now
+
+    before = utc_now() - older_than
+    with app.open() as db:
+        found: list[WorkflowSummary] = []
+        after: str | None = None
+        while True:
+            page = db.workflows.stale(before, status, limit=PAGE, after=after)
+            found += page.items
+            after = page.next
+            if after is None:
+                break
+        ended = []
+        for run in found if ending is not None else ():
+            state = db.workflows.end(run.workflow_exec_id, ending or "CANCELED", stale_since=before)
+            if state.status == ending:
+                ended.append(run.workflow_exec_id)
+    rows = [[run.workflow_exec_id, run.workflow_id, run.status, run.created_at, run.updated_at] for run in found]
+    app.out.table(["ID", "WORKFLOW", "STATUS", "CREATED", "UPDATED"], rows, {"items": found, "ended": ended})
+    if not found:
+        note("no stale executions")
+    elif ending is not None:
+        note(f"ended {len(ended):,} of {len(found):,} as {ending}")
 
 
 def _all_tasks(db: Database, workflow_exec_id: str) -> list[TaskState]:

@@ -280,6 +280,29 @@ class DeleteTasksParameters(TypedDict):
     task_exec_id: str
 
 
+class ChangedSinceParameters(TypedDict):
+    """Parameters of ``changed_since``."""
+
+    workflow_exec_id: str
+    before: datetime
+
+
+class EndTasksParameters(TypedDict):
+    """Parameters of ``end_tasks``."""
+
+    workflow_exec_id: str
+    status: str
+    now: datetime
+
+
+class PruneTasksParameters(TypedDict):
+    """Parameters of ``prune_tasks``."""
+
+    workflow_exec_id: str
+    before: datetime
+    limit: int
+
+
 class TasksQueries(Protocol):
     """The queries of tasks.sql."""
 
@@ -509,3 +532,30 @@ class TasksQueries(Protocol):
         /,
     ) -> int:
         """Delete task states; their children go too."""
+
+    def changed_since(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[ChangedSinceParameters],
+    ) -> int:
+        """How many task states of an execution changed since a time."""
+
+    def end_tasks(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[EndTasksParameters],
+    ) -> int:
+        """End every task state of an execution that has not ended."""
+
+    def prune_tasks(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[PruneTasksParameters],
+    ) -> int:
+        """Delete the newest task states of an execution that has ended and did not
+        change since a time: children before their
+        parents, some at a time.
+        """

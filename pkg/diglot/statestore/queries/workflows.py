@@ -9,7 +9,7 @@ from typing import Protocol, TypedDict, Unpack
 
 from diglot.sql.encoding import Json, ListOf
 from diglot.statestore.models import WorkflowState, WorkflowSummary
-from diglot.statestore.repositories.rows import RowSize, Stored
+from diglot.statestore.repositories.rows import Prunable, RowSize, Stored
 from diglot.stores.session import Session
 
 
@@ -128,6 +128,28 @@ class SummarizeWorkflowsParameters(TypedDict):
     limit: int
 
 
+class StaleWorkflowsParameters(TypedDict):
+    """Parameters of ``stale_workflows``."""
+
+    status: str
+    before: datetime
+    after_created_at: datetime | None
+    after_id: str | None
+    limit: int
+
+
+class PrunableWorkflowsParameters(TypedDict):
+    """Parameters of ``prunable_workflows``."""
+
+    status: str
+    before: datetime
+    keep_last: int | None
+    after_created_at: datetime | None
+    after_id: str | None
+    most: int
+    limit: int
+
+
 class SetWorkflowStatusParameters(TypedDict):
     """Parameters of ``set_workflow_status``."""
 
@@ -158,6 +180,13 @@ class DeleteWorkflowParameters(TypedDict):
     """Parameters of ``delete_workflow``."""
 
     workflow_exec_id: str
+
+
+class PruneWorkflowsParameters(TypedDict):
+    """Parameters of ``prune_workflows``."""
+
+    ids: ListOf[str]
+    before: datetime
 
 
 class WorkflowsQueries(Protocol):
@@ -261,6 +290,27 @@ class WorkflowsQueries(Protocol):
     ) -> list[WorkflowSummary]:
         """One page of executions, newest first, without what they hold."""
 
+    def stale_workflows(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[StaleWorkflowsParameters],
+    ) -> list[WorkflowSummary]:
+        """Executions with this status that neither they nor any of their tasks
+        changed since a time, oldest first.
+        """
+
+    def prunable_workflows(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[PrunableWorkflowsParameters],
+    ) -> list[Prunable]:
+        """Executions with this status that did not change since a time, oldest
+        first, each with the number of its tasks as far
+        as it matters. One of the newest of its workflow is kept.
+        """
+
     def set_workflow_status(
         self,
         session: Session,
@@ -294,3 +344,13 @@ class WorkflowsQueries(Protocol):
         **parameters: Unpack[DeleteWorkflowParameters],
     ) -> int:
         """Delete an execution; its tasks go too."""
+
+    def prune_workflows(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[PruneWorkflowsParameters],
+    ) -> int:
+        """Delete executions that have ended and did not change since a time; their
+        tasks go too.
+        """

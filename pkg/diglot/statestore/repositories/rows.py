@@ -39,6 +39,14 @@ class TaskOutput(msgspec.Struct, frozen=True):
     output: JsonObject | None
 
 
+class Prunable(msgspec.Struct, frozen=True):
+    """An execution that can be deleted, with the number of its tasks."""
+
+    workflow_exec_id: str
+    created_at: datetime
+    tasks: int
+
+
 class TaskStatus(msgspec.Struct, frozen=True):
     task_id: str
     status: str

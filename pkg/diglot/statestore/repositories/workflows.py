@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from diglot.errors import InvalidValue
 from diglot.sql.together import call, together
 from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.statestore.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState, WorkflowSummary
@@ -14,6 +15,7 @@ from diglot.statestore.repositories.base import Context, always, page_parameters
 from diglot.statestore.repositories.completion import Outcome, Transform, default_output, final_status, transformed
 from diglot.statestore.repositories.deep import cut_all
 from diglot.statestore.repositories.paging import DEFAULT_LIMIT, fitting, page, part, position
+from diglot.statestore.repositories.pruning import ENDED, Pruned, prune
 from diglot.statestore.repositories.rows import Stored, TaskStatus
 from diglot.statestore.repositories.usage import merge_usage
 from diglot.statestore.repositories.validation import check_id, check_optional_id, check_status, workflow_parameters
@@ -30,6 +32,7 @@ class WorkflowRepository:
 
     def __init__(self, context: Context) -> None:
         self._session = context.session
+        self._queries = context.queries
         self._workflows = context.queries.workflows
         self._tasks = context.queries.tasks
         self._clock = context.clock
@@ -95,6 +98,37 @@ class WorkflowRepository:
             found = self._workflows.delete_workflow(self._session, workflow_exec_id=exec_id)
         if not found:
             raise WorkflowNotFound(exec_id)
+
+    def prune(
+        self,
+        before: datetime,
+        *,
+        statuses: Iterable[Status] = ENDED,
+        keep_last: int | None = None,
+        dry_run: bool = False,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> Pruned:
+        """Delete the executions that have ended and did not change since ``before``, in many small steps.
+
+        ``statuses``: only those with one of these. ``keep_last``: keep so many of the newest of each workflow.
+        ``progress`` gets the number of those that are gone. It can be interrupted and repeated. InvalidValue for a
+        status that is not terminal.
+        """
+        wanted = list(statuses)
+        running = [status for status in wanted if check_status(status) not in TERMINAL]
+        if running:
+            raise InvalidValue("statuses", f"{running[0]} is not the end of an execution: use {', '.join(ENDED)}")
+        if keep_last is not None and keep_last < 0:
+            raise InvalidValue("keep_last", "0 or more")
+        return prune(
+            self._session,
+            self._queries,
+            before,
+            statuses=wanted,
+            keep_last=keep_last or None,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
     # --- read ---
 
@@ -222,6 +256,47 @@ class WorkflowRepository:
             after_id=id,
         )
         return page(found, limit, lambda state: (state.created_at, state.workflow_exec_id))
+
+    # --- end ---
+
+    def stale(
+        self, before: datetime, status: Status = "RUNNING", limit: int = DEFAULT_LIMIT, after: str | None = None
+    ) -> Page[WorkflowSummary]:
+        """One page of the executions with this status that neither they nor their tasks changed since ``before``,
+        oldest first: whoever ran them is likely to be gone."""
+        limit, ask = page_parameters(limit)
+        created_at, id = position(after)
+        found = self._workflows.stale_workflows(
+            self._session,
+            status=check_status(status),
+            before=before,
+            after_created_at=created_at,
+            after_id=id,
+            limit=ask,
+        )
+        return page(found, limit, lambda state: (state.created_at, state.workflow_exec_id))
+
+    def end(self, exec_id: str, status: Status = "CANCELED", *, stale_since: datetime | None = None) -> WorkflowState:
+        """End an execution, and its tasks that have not ended, with this status, in one transaction.
+
+        One that has ended comes back unchanged; so does one that has changed since ``stale_since``, or a task of which
+        has. InvalidValue for a status that is not terminal; WorkflowNotFound.
+        """
+        check_id(exec_id, "workflow_exec_id")
+        if check_status(status) not in TERMINAL:
+            raise InvalidValue("status", f"{status} is not the end of an execution: use {', '.join(ENDED)}")
+        with self._session.transaction() as tx:
+            state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
+            if state.status in TERMINAL or (stale_since is not None and not self._is_stale(tx, state, stale_since)):
+                return state
+            now = self._clock()
+            self._tasks.end_tasks(tx, workflow_exec_id=exec_id, status=status, now=now)
+            ended = self._workflows.set_workflow_status(tx, workflow_exec_id=exec_id, status=status, now=now)
+            return _found(ended, exec_id)
+
+    def _is_stale(self, tx: Session, state: WorkflowState, before: datetime) -> bool:
+        changed = self._tasks.changed_since(tx, workflow_exec_id=state.workflow_exec_id, before=before)
+        return bool(state.updated_at and state.updated_at < before and not changed)
 
     # --- complete ---
 

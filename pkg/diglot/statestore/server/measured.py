@@ -115,6 +115,9 @@ class MeasuredStore(MeasuredSession):
     def migration_connection(self, timeout: float) -> AbstractContextManager[Any]:
         return self._store.migration_connection(timeout)
 
+    def shrink(self) -> int | None:
+        return self._store.shrink()
+
     def close(self) -> None:
         self._store.close()
 

@@ -161,6 +161,9 @@ class PostgresStore:
         self._session()
         return self._calls.pool.statistics() | {"database_statements_repeated_total": float(self._calls.repeated)}
 
+    def shrink(self) -> None:
+        """Autovacuum's affair."""
+
     def close(self) -> None:
         """This thread's open transaction is rolled back; those of other threads get StoreClosed and roll back."""
         session = self._session()

@@ -158,6 +158,7 @@ def read_pragma(connection: sqlite3.Connection, name: str) -> Any:
 
 def use_wal(connection: sqlite3.Connection) -> None:
     """Switch the file to the write-ahead log; needs the file for itself, so only inside the gate."""
+    connection.execute("pragma auto_vacuum = incremental")  # takes effect in a file that is empty yet
     row = connection.execute("pragma journal_mode = wal").fetchone()
     if row[0] != "wal":
         raise DatabaseUnavailable(f"SQLite could not switch the database to its write-ahead log: it is in {row[0]!r}")

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Literal, NamedTuple, NoReturn
 
 from diglot.errors import TransactionError
-from diglot.stores.sqlite.connection import Link, set_pragma, watch_over
+from diglot.stores.sqlite.connection import Link, read_pragma, set_pragma, watch_over
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.memory import MemoryConnections
@@ -20,6 +20,8 @@ Connections = FileConnections | MemoryConnections
 
 CHECKPOINT_WAITS = 100
 """Milliseconds that a checkpoint waits for readers; nobody can write meanwhile."""
+SHRINK_PAGES = 1000
+"""Pages of one step: others wait for it."""
 OPTIMIZE_TAKES = 1.0
 """Seconds, at most."""
 
@@ -47,6 +49,22 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
     finally:
         connections.release(me)
     return Checkpoint(row[0] == 0 and row[1] == row[2], row[1], row[2])
+
+
+def shrink(connections: Connections, me: int) -> int:
+    """Cut some free pages off the end of the file; how many bytes these were, 0 when there are none."""
+    try:
+        link = connections.acquire(me, connections.settings.lock_timeout)
+        try:
+            connection = link.connection
+            before = read_pragma(connection, "page_count")
+            connection.execute(f"pragma incremental_vacuum({SHRINK_PAGES})").fetchall()
+            freed = before - read_pragma(connection, "page_count")
+            return int(freed) * int(read_pragma(connection, "page_size"))
+        except library().Error as error:
+            raise link.failure(error, None) from error
+    finally:
+        connections.release(me)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from diglot.stores.sqlite import fork, health, statements
 from diglot.stores.sqlite.connection import Link
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
-from diglot.stores.sqlite.maintenance import Checkpoint, Migrating, checkpoint, migrating, optimize
+from diglot.stores.sqlite.maintenance import Checkpoint, Migrating, checkpoint, migrating, optimize, shrink
 from diglot.stores.sqlite.memory import MemoryConnections
 from diglot.stores.sqlite.path import MEMORY, Identity
 from diglot.stores.sqlite.unit import SQLiteUnit
@@ -144,6 +144,14 @@ class SQLiteStore:
         """Move the log into the database file, and empty it (TRUNCATE), as far as no reader still needs it."""
         self._outside(None)
         return checkpoint(self.connections, get_ident(), mode)
+
+    def shrink(self) -> int:
+        """Between two steps others may write."""
+        self._outside(None)
+        freed = 0
+        while step := shrink(self.connections, get_ident()):
+            freed += step
+        return freed
 
     # --- what it is and how it is --------------------------------------------------------------------------
 

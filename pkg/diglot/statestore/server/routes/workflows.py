@@ -169,6 +169,16 @@ def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Respons
     return versioned(database.workflows.complete(exec_id))
 
 
+@post("/workflows/{exec_id:str}/cancel", summary="Cancel an execution", tags=["Workflows"], status_code=200,
+      responses=responses(404), sync_to_thread=True)  # fmt: skip
+def cancel_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[WorkflowState]:
+    """CANCELED, with those of its tasks that have not ended; its engine is not told.
+
+    One that has ended already comes back unchanged.
+    """
+    return versioned(database.workflows.end(exec_id, "CANCELED"))
+
+
 @post("/workflows/{exec_id:str}/usage", summary="Add token usage", tags=["Workflows"], dto=Body[UsageAdded],
       return_dto=None, status_code=200, responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
 def add_workflow_usage(
@@ -201,5 +211,6 @@ HANDLERS = [
     list_tasks,
     workflow_tree,
     complete_workflow,
+    cancel_workflow,
     add_workflow_usage,
 ]

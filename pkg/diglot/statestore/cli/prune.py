@@ -1,0 +1,113 @@
+"""``diglot prune``: old executions go."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from diglot.cli.confirm import confirm, yes_option
+from diglot.cli.progress import progress_bar
+from diglot.statestore.cli.app import StoreApp, note, pass_app
+
+if TYPE_CHECKING:
+    from diglot.statestore.models import Status
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Age(click.ParamType[timedelta]):
+    """``30d``, ``12h``, ``45m``."""
+
+    name = "age"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,6})([smhdw])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is not an age: use a number with s, m, h, d or w, such as 30d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+@click.command()
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Those that did not change for so long.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["SUCCESS", "FAILED", "TIMED_OUT", "CANCELED"], case_sensitive=False),
+    help="Only those with this status; more than once. By default all that have ended.",
+)
+@click.option(
+    "--keep-last", type=click.IntRange(min=0), metavar="N", help="Keep the newest N executions of each workflow."
+)
+@click.option("--dry-run", is_flag=True, help="Only count what would go.")
+@yes_option
+@pass_app
+def prune(
+    app: StoreApp,
+    older_than: timedelta,
+    statuses: tuple[Status, ...],
+    keep_last: int | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Delete executions that ended long ago, with their tasks, in steps so small that others hardly wait.
+
+    It can be interrupted: what is gone stays gone, and the next time it goes on. A SQLite file shrinks afterwards.
+
+    \b
+    Example:
+      diglot prune --older-than 30d --keep-last 10 --dry-run
+    """
+    from diglot.database import utc_now
+    from diglot.ops.progress import Step
+    from diglot.statestore.repositories.pruning import ENDED
+
+    before = utc_now() - older_than
+    chosen = statuses or ENDED
+    with app.open() as db:
+        planned = db.workflows.prune(before, statuses=chosen, keep_last=keep_last, dry_run=True)
+        if dry_run:
+            app.out.line(
+                f"would delete {planned.workflows:,} executions",
+                {"deleted": 0, "would_delete": planned.workflows, "dry_run": True},
+            )
+            return
+        if planned.workflows and not yes:
+            confirm(
+                [f"{planned.workflows:,} executions that did not change since {before:%Y-%m-%d %H:%M} UTC"],
+                doing="pruning",
+                question="Delete them?",
+                undone="nothing was deleted",
+            )
+        gone = 0
+        with progress_bar(app) as report:
+
+            def progress(done: int) -> None:
+                nonlocal gone
+                gone = done
+                report(Step("deleting executions", done, planned.workflows))
+
+            try:
+                done = db.workflows.prune(before, statuses=chosen, keep_last=keep_last, progress=progress)
+            except KeyboardInterrupt:
+                note(f"interrupted: {gone:,} executions were deleted; run it again to go on")
+                raise
+            report(Step("shrinking the file", 0, None))
+            freed = db.store.shrink()
+    app.out.line(
+        f"deleted {done.workflows:,} executions{_freed(freed, done.workflows)}",
+        {"deleted": done.workflows, "would_delete": None, "dry_run": False, "freed_bytes": freed},
+    )
+
+
+def _freed(freed: int | None, deleted: int) -> str:
+    if freed is None:
+        return "; autovacuum makes their space free for new rows" if deleted else ""
+    if freed:
+        return f"; the file is {freed / 1e6:,.1f} MB smaller"
+    return "; the file keeps its size: 'diglot optimize --vacuum' shrinks it" if deleted else ""
