@@ -111,6 +111,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     file: Path | None = None
     check: CheckSettings = CheckSettings()
     database: DatabaseSection = DatabaseSection()
+    moments: Mapping[str, tuple[str, str]] = {}
+    """What ``diglot stats`` shows the oldest and the newest of: the table and its column, by what it is called."""
     roots: Mapping[str, tuple[str, str]] = {}
     """What ``diglot export`` can be asked for by its key: the table and its column, by the name of the option."""
 

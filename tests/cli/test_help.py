@@ -22,7 +22,7 @@ COMMANDS = {path: command for path, command, _ in commands()}
 LEAVES = [path for path, command in COMMANDS.items() if not isinstance(command, LazyGroup)]
 
 PROMISED = """
-quickstart init start completion generate check drift catalogue copy restore export import prune
+quickstart init start completion generate check drift catalogue copy restore export import prune stats doctor optimize
 config show
 migrate up|down|status|new|bless
 user create|list|show|update|delete

@@ -31,6 +31,11 @@ def temporary_file(beside: Path) -> Iterator[Path]:
                 path.with_name(path.name + suffix).unlink()
 
 
+def leftovers(path: Path) -> list[Path]:
+    """What killed work has left in the folder of this file."""
+    return sorted(path.parent.glob(f"{_MARK}*"))
+
+
 def give_name(path: Path, name: Path) -> None:
     """Let a whole file appear under its name, on the disk too. ConfigurationError where there is one already."""
     sync(path)

@@ -36,6 +36,7 @@ TREES = StateStore(
     migrations=_folder("migrations"),
     models=ROWS,
     generated=_folder("queries"),
+    moments={"execution": ("workflow_states", "created_at")},
     roots={"workflow": ("workflow_states", "workflow_exec_id")},
 )
 """Without the settings of any file."""

@@ -61,7 +61,7 @@ def health(
     if isinstance(connections, FileConnections):
         path = connections.path
         checks += [
-            _timed("private", lambda: _private(path)),
+            _timed("private", lambda: private(path)),
             _timed("disk_space", lambda: _disk_space(path, little_space)),
         ]
     return Health(all(check.ok for check in checks), checks)
@@ -139,7 +139,8 @@ def _asked(reading: Reading, text: str, expected: object, seconds: float = 0.0) 
     return found == expected, found
 
 
-def _private(path: Path) -> Finding:
+def private(path: Path) -> Finding:
+    """Whether nobody else may read the file, or what SQLite keeps beside it."""
     files = [path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)]
     open_to_others = [
         f"{file.name} is {stat.S_IMODE(file.stat().st_mode):o}"

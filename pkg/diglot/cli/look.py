@@ -1,0 +1,116 @@
+"""``diglot stats``, ``diglot doctor`` and ``diglot optimize``: how a database is, and what can be done for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diglot.cli.app import App, note, pass_app
+from diglot.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from diglot.ops.stats import Stats
+
+
+@click.command()
+@pass_app
+def stats(app: App) -> None:
+    """Show rows and bytes of every table and index, and what the engine says of the database. Every row is counted.
+
+    \b
+    Example:
+      diglot stats
+    """
+    from diglot.ops.stats import stats as look
+
+    app.refuse_memory()
+    found = look(app.project, app.configuration.database)
+    app.out.answer(found, lambda: _print(app, found))
+
+
+def _print(app: App, found: Stats) -> None:
+    rows: list[list[Any]] = []
+    for table in found.tables:
+        rows.append([table.name, f"{table.rows:,}", _bytes(table.bytes), ""])
+        for index in table.indexes:
+            unused = index.scans == 0 and not index.unique
+            uses = "" if index.scans is None else "never used" if unused else f"{index.scans:,}"
+            rows.append([f"  {index.name}", "", _bytes(index.bytes), uses])
+    app.out.table(["TABLE, INDEX", "ROWS", "BYTES", "USES"], rows, None)
+    click.echo()
+    for name, value in found.figures.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {_figure('', one)}" for key, one in value.items())
+        click.echo(f"{name.replace('_', ' '):<14}  {_figure(name, value)}")
+    for name, (oldest, newest) in found.moments.items():
+        click.echo(f"{f'oldest {name}':<14}  {_figure('', oldest)}")
+        click.echo(f"{f'newest {name}':<14}  {_figure('', newest)}")
+
+
+def _figure(name: str, value: Any) -> str:
+    if name.endswith("bytes"):
+        return _bytes(value)
+    if value is None:
+        return "never" if not name else "unknown"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _bytes(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Read all of the database; on PostgreSQL with amcheck.")
+@click.option(
+    "--postgres-url",
+    metavar="URL",
+    help="A server for the scratch database that a PostgreSQL schema is compared with. By default an embedded one.",
+)
+@pass_app
+def doctor(app: App, deep: bool, postgres_url: str | None) -> int:
+    """Look the database over without changing anything; say what is wrong and how to put it right.
+
+    The exit code is 1 where something is wrong. What could not be looked at is 'unknown', with the reason.
+
+    \b
+    Example:
+      diglot doctor
+    """
+    from diglot.ops.doctor import doctor as look
+
+    app.refuse_memory()
+    found = look(app.project, app.configuration.database, deep=deep, postgres_url=postgres_url)
+    rows = [[each.check, each.state, each.detail, each.fix] for each in found.findings]
+    data = {"database": found.database, "ok": found.ok, "findings": found.findings}
+    app.out.table(["CHECK", "STATE", "DETAIL", "WHAT TO DO"], rows, data, wrapped=["DETAIL", "WHAT TO DO"])
+    wrong = sum(each.state == "wrong" for each in found.findings)
+    unknown = sum(each.state == "unknown" for each in found.findings)
+    if wrong:
+        note(f"{wrong} of {len(rows)} checks found something wrong")
+    elif unknown:
+        note(f"nothing is wrong as far as can be seen: {unknown} of {len(rows)} checks are unknown")
+    else:
+        note(f"nothing is wrong: {len(rows)} checks")
+    return 1 if wrong else 0
+
+
+@click.command()
+@click.option("--vacuum", is_flag=True, help="Give room back too, by VACUUM.")
+@pass_app
+def optimize(app: App, vacuum: bool) -> None:
+    """Renew the statistics that the planner chooses by; SQLite also empties its log.
+
+    VACUUM of a SQLite file lets nobody write while it runs, and needs as much room again on its disk.
+
+    \b
+    Example:
+      diglot optimize --vacuum
+    """
+    from diglot.ops.optimize import optimize as work
+
+    app.refuse_memory()
+    with progress_bar(app) as report:
+        done = work(app.configuration.database, vacuum=vacuum, report=report)
+    change = f"{done.bytes_before:,} bytes before, {done.bytes_after:,} after"
+    app.out.line(f"{', '.join(done.done)}: {change}", done)

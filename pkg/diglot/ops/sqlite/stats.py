@@ -1,0 +1,34 @@
+"""Sizes in a SQLite file, as far as the library tells them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diglot.errors import DatabaseError
+from diglot.ops.statements import statement
+from diglot.ops.stats import Sizes
+from diglot.stores.session import Store
+from diglot.stores.sqlite.path import MEMORY
+
+_MODES = {0: "none", 1: "full", 2: "incremental"}
+
+
+def sizes(store: Store) -> Sizes:
+    """Bytes of each B-tree, from the virtual table dbstat; a library that was built without it tells none."""
+    pages, free, size, mode = store.rows(statement("sqlite", "pages"))[0]
+    figures = {
+        "file_bytes": pages * size,
+        "free_bytes": free * size,
+        "log_bytes": _size_of_log(store.location),
+        "auto_vacuum": _MODES.get(mode, mode),
+    }
+    try:
+        found: dict[str, int] = dict(store.rows(statement("sqlite", "sizes")))
+    except DatabaseError:
+        return Sizes(None, None, None, figures)
+    return Sizes(found, found, None, figures)
+
+
+def _size_of_log(location: str) -> int:
+    log = Path(f"{location}-wal")
+    return log.stat().st_size if location != MEMORY and log.exists() else 0

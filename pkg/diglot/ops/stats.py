@@ -1,0 +1,106 @@
+"""What takes up room in a database: rows and bytes of its tables and indexes, and what the engine can say of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from diglot.ops.content import holds_rows
+from diglot.ops.settings import patient
+from diglot.schema.read import read_within
+from diglot.sql.identifiers import quoted
+from diglot.stores import open_store
+from diglot.stores.session import Reads, Statement
+from diglot.stores.settings import PostgresSettings, SQLiteSettings
+
+if TYPE_CHECKING:
+    from diglot.project import Project
+
+
+class IndexSize(msgspec.Struct, frozen=True):
+    """``scans``: how often it was used since the server's statistics began; None where the engine does not count."""
+
+    name: str
+    bytes: int | None
+    scans: int | None
+    unique: bool
+
+
+class TableSize(msgspec.Struct, frozen=True):
+    """``rows`` are counted. ``bytes``: without indexes; None where the engine does not tell."""
+
+    name: str
+    rows: int
+    bytes: int | None
+    indexes: list[IndexSize]
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """``figures``: what the engine says of itself, by name. ``moments``: the oldest and the newest, by what it is."""
+
+    database: str
+    engine: str
+    tables: list[TableSize]
+    figures: dict[str, Any]
+    moments: dict[str, tuple[Any, Any]]
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Bytes of tables and indexes by name, and uses of indexes; None where it is not known."""
+
+    tables: Mapping[str, int] | None
+    indexes: Mapping[str, int] | None
+    scans: Mapping[str, int] | None
+    figures: dict[str, Any]
+
+
+def stats(project: Project | None, settings: SQLiteSettings | PostgresSettings) -> Stats:
+    """Count every table and look at sizes, in one snapshot. DatabaseUnavailable."""
+    looking = patient(settings)
+    if isinstance(looking, SQLiteSettings):
+        looking = msgspec.structs.replace(looking, read_only=True)
+    with open_store(looking) as store:
+        sizes: Sizes = import_module(f"diglot.ops.{store.dialect}.stats").sizes(store)
+        with store.snapshot() as snapshot:
+            schema = read_within(snapshot, store.location)
+            tables = []
+            for table in schema.tables:
+                indexes = [
+                    IndexSize(name, _of(sizes.indexes, name), _of(sizes.scans, name), unique)
+                    for name, unique in _indexes_of(table)
+                ]
+                rows = _value(snapshot, f"select count(*) from {quoted(table.name)}") if holds_rows(table) else 0
+                tables.append(TableSize(table.name, rows, _of(sizes.tables, table.name), indexes))
+            known = {table.name for table in schema.tables}
+            moments = {
+                name: _ends(snapshot, table, column)
+                for name, (table, column) in (project.moments if project is not None else {}).items()
+                if table in known
+            }
+        return Stats(store.location, store.server_version, tables, sizes.figures, moments)
+
+
+def _indexes_of(table: Any) -> list[tuple[str, bool]]:
+    found = [(index.plan_name or index.name, index.unique) for index in table.indexes]
+    key = table.primary_key
+    if key is not None and (key.plan_name or key.name):
+        found.insert(0, (key.plan_name or key.name, True))
+    return [(name, unique) for name, unique in found if name]
+
+
+def _of(sizes: Mapping[str, int] | None, name: str) -> int | None:
+    return None if sizes is None else sizes.get(name)
+
+
+def _value(session: Reads, text: str) -> int:
+    found: int = session.rows(Statement("ops.stats", f"/* diglot:ops.stats */ {text}"))[0][0]
+    return found
+
+
+def _ends(session: Reads, table: str, column: str) -> tuple[Any, Any]:
+    text = f"/* diglot:ops.stats */ select min({quoted(column)}), max({quoted(column)}) from {quoted(table)}"
+    oldest, newest = session.rows(Statement("ops.stats", text))[0]
+    return oldest, newest
