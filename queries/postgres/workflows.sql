@@ -349,7 +349,6 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowSummary
--- differs: a limit that the planner does not know makes it read the index in its order, and never sort
 -- Executions with this status that neither they nor any of their tasks changed since a time, oldest first.
 select
     workflow.workflow_exec_id,
@@ -371,7 +370,7 @@ where
     )
     /* if :after_id */ and (workflow.created_at, workflow.workflow_exec_id) > (:after_created_at, :after_id) /* end */
 order by workflow.created_at, workflow.workflow_exec_id
-limit (select cast(:limit as bigint) as wanted);
+limit :limit;
 
 -- name: prunable_workflows
 -- param: status text
@@ -382,7 +381,6 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: most int
 -- param: limit int
 -- returns: Prunable
--- differs: a limit that the planner does not know makes it read the index in its order, and never sort
 -- Executions with this status that did not change since a time, oldest first, each with the number of its tasks as far
 -- as it matters. One of the newest of its workflow is kept.
 select
@@ -410,12 +408,12 @@ where
             where
                 newer.workflow_id = workflow.workflow_id
                 and (newer.created_at, newer.workflow_exec_id) > (workflow.created_at, workflow.workflow_exec_id)
-            limit (select cast(:keep_last as bigint) as kept)
+            limit :keep_last
         ) as counted
     ) /* end */
     /* if :after_id */ and (workflow.created_at, workflow.workflow_exec_id) > (:after_created_at, :after_id) /* end */
 order by workflow.created_at, workflow.workflow_exec_id
-limit (select cast(:limit as bigint) as wanted);
+limit :limit;
 
 -- name: set_workflow_status^
 -- param: workflow_exec_id text

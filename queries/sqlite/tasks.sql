@@ -908,24 +908,31 @@ where
     workflow_exec_id = :workflow_exec_id
     and status in ('PENDING', 'RUNNING', 'WAITING', 'PAUSED');
 
+-- name: newest_tasks
+-- param: workflow_exec_id text
+-- param: limit int
+-- returns: text
+-- The ids of the newest task states of an execution, newest first: children are newer than their parents.
+select task_exec_id
+from task_states
+where workflow_exec_id = :workflow_exec_id
+order by created_at desc, task_exec_id desc
+limit :limit;
+
 -- name: prune_tasks!
 -- param: workflow_exec_id text
+-- param: ids text[]
 -- param: before timestamp
--- param: limit int
--- differs: a limit that the planner does not know makes PostgreSQL read the index in its order, and never sort
--- Delete the newest task states of an execution that has ended and did not change since a time: children before their
--- parents, some at a time.
+-- Delete some task states of an execution that has ended and did not change since a time; their children go too.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id
-    and task_exec_id in (
-        select task.task_exec_id
-        from task_states as task
-        inner join workflow_states as workflow on task.workflow_exec_id = workflow.workflow_exec_id
+    and task_exec_id in (select wanted.value from json_each(:ids) as wanted)
+    and exists (
+        select 1 as ended
+        from workflow_states as workflow
         where
-            task.workflow_exec_id = :workflow_exec_id
+            workflow.workflow_exec_id = :workflow_exec_id
             and workflow.status in ('SUCCESS', 'FAILED', 'TIMED_OUT', 'CANCELED')
             and workflow.updated_at < :before
-        order by task.created_at desc, task.task_exec_id desc
-        limit :limit
     );

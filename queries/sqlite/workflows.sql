@@ -348,7 +348,6 @@ limit :limit;
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowSummary
--- differs: a limit that the planner does not know makes PostgreSQL read the index in its order, and never sort
 -- Executions with this status that neither they nor any of their tasks changed since a time, oldest first.
 select
     workflow.workflow_exec_id,
@@ -381,7 +380,6 @@ limit :limit;
 -- param: most int
 -- param: limit int
 -- returns: Prunable
--- differs: a limit that the planner does not know makes PostgreSQL read the index in its order, and never sort
 -- Executions with this status that did not change since a time, oldest first, each with the number of its tasks as far
 -- as it matters. One of the newest of its workflow is kept.
 select
@@ -504,6 +502,6 @@ where workflow_exec_id = :workflow_exec_id;
 -- Delete executions that have ended and did not change since a time; their tasks go too.
 delete from workflow_states
 where
-    workflow_exec_id in (select value from json_each(:ids))
+    workflow_exec_id in (select wanted.value from json_each(:ids) as wanted)
     and status in ('SUCCESS', 'FAILED', 'TIMED_OUT', 'CANCELED')
     and updated_at < :before;

@@ -52,7 +52,8 @@ def matching(pattern):
 
 
 def limits(sql):
-    code = re.sub(r"\blimit (:limit|1|\(select cast\(:limit as bigint\) as wanted\))(?=;|$)", "", tidy(sql))
+    numbers = r":limit|:most|:keep_last|1|\(select cast\(:limit as bigint\) as wanted\)"
+    code = re.sub(rf"\blimit ({numbers})(?=;|$| ?\))", "", tidy(sql))
     return re.findall(r"\blimit .*", code)
 
 

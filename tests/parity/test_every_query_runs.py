@@ -42,6 +42,8 @@ SAMPLES = {
     "after_created_at": AT,
     "after_id": "t0",
     "limit": 10,
+    "most": 10,
+    "keep_last": 1,
     "max_depth": 5,
     "id": "new",
     "user_id": "u1",
@@ -120,9 +122,12 @@ def test_queries_that_count_count_the_rows_changed(filled):
         "api_keys.touch_api_key": 0,
         "tasks.cut_tasks": 1,
         "tasks.delete_tasks": 1,
+        "tasks.end_tasks": 2,
+        "tasks.prune_tasks": 0,
         "tasks.upsert_tasks": 1,
         "users.delete_user": 0,
         "workflows.delete_workflow": 1,
+        "workflows.prune_workflows": 0,
     }
 
 

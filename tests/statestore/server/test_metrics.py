@@ -267,6 +267,8 @@ REMOTE = PostgresSettings(host="db.example.org", dbname="x")
         (SQLiteSettings(path="x"), ServerSettings(), None),
         (SQLiteSettings(path="x"), ServerSettings(auth=False), "authentication is off"),
         (SQLiteSettings(path="x"), ServerSettings(concurrent_workflows=11), "many workflows at once on SQLite"),
+        (SQLiteSettings(path="x"), ServerSettings(host="192.0.2.1"), "SQLite serves a public address"),
+        (REMOTE, ServerSettings(host="192.0.2.1"), None),
         (SQLiteSettings(path="x"), ServerSettings(concurrent_workflows=10), None),
         (REMOTE, ServerSettings(concurrent_workflows=11), None),
         (

@@ -187,7 +187,7 @@ def test_a_damaged_file_is_reported_when_it_is_read(tmp_path: Path) -> None:
         store.script(write("create table t (id integer primary key, name text) strict"))
         store.many(write("insert into t (name) values (?)"), [("x" * 500,)] * 200)
     with path.open("r+b") as file:
-        file.seek(3 * 4096)
+        file.seek(9 * 4096)
         file.write(b"\xff" * 4096 * 8)
     with open_sqlite(SQLiteSettings(path=str(path))) as store:
         with pytest.raises(DatabaseDamaged):

@@ -295,12 +295,19 @@ class EndTasksParameters(TypedDict):
     now: datetime
 
 
+class NewestTasksParameters(TypedDict):
+    """Parameters of ``newest_tasks``."""
+
+    workflow_exec_id: str
+    limit: int
+
+
 class PruneTasksParameters(TypedDict):
     """Parameters of ``prune_tasks``."""
 
     workflow_exec_id: str
+    ids: ListOf[str]
     before: datetime
-    limit: int
 
 
 class TasksQueries(Protocol):
@@ -549,13 +556,22 @@ class TasksQueries(Protocol):
     ) -> int:
         """End every task state of an execution that has not ended."""
 
+    def newest_tasks(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[NewestTasksParameters],
+    ) -> list[str]:
+        """The ids of the newest task states of an execution, newest first: children
+        are newer than their parents.
+        """
+
     def prune_tasks(
         self,
         session: Session,
         /,
         **parameters: Unpack[PruneTasksParameters],
     ) -> int:
-        """Delete the newest task states of an execution that has ended and did not
-        change since a time: children before their
-        parents, some at a time.
+        """Delete some task states of an execution that has ended and did not change
+        since a time; their children go too.
         """

@@ -135,9 +135,11 @@ class _Step:
                 cut_all(tx, tasks, id)
 
     def _delete_tasks(self, one: Prunable) -> int:
-        return self._queries.tasks.prune_tasks(
-            self._session, workflow_exec_id=one.workflow_exec_id, before=self._before, limit=self._rows
-        )
+        tasks, id = self._queries.tasks, one.workflow_exec_id
+        newest = tasks.newest_tasks(self._session, workflow_exec_id=id, limit=self._rows)
+        if not newest:
+            return 0
+        return tasks.prune_tasks(self._session, workflow_exec_id=id, ids=newest, before=self._before)
 
     def _delete_workflows(self, batch: Sequence[Prunable]) -> int:
         ids = [one.workflow_exec_id for one in batch]

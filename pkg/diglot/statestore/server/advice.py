@@ -12,7 +12,7 @@ import structlog
 from diglot.errors import DiglotError
 from diglot.statestore.config import Config
 from diglot.statestore.database import Database
-from diglot.statestore.server.settings import ServerSettings
+from diglot.statestore.server.settings import ServerSettings, is_loopback
 from diglot.stores.postgres.connection import is_near
 from diglot.stores.settings import PostgresSettings
 
@@ -39,7 +39,12 @@ def at_start(config: Config, settings: ServerSettings) -> None:
                 ssl_mode=database.ssl_mode,
                 advice="set ssl_mode = verify-full",
             )
-    elif (settings.concurrent_workflows or 0) > MOST_WORKFLOWS:
+        return
+    if not is_loopback(settings.host):
+        log.warning(
+            "SQLite serves a public address", host=settings.host, advice="docs/choosing.md says when it suffices"
+        )
+    if (settings.concurrent_workflows or 0) > MOST_WORKFLOWS:
         log.warning("many workflows at once on SQLite", expected=settings.concurrent_workflows, advice=_POSTGRES)
 
 
