@@ -41,9 +41,7 @@ def at_start(config: Config, settings: ServerSettings) -> None:
             )
         return
     if not is_loopback(settings.host):
-        log.warning(
-            "SQLite serves a public address", host=settings.host, advice="docs/choosing.md says when it suffices"
-        )
+        log.warning("SQLite serves a public address", host=settings.host, advice="see docs/choosing.md")
     if (settings.concurrent_workflows or 0) > MOST_WORKFLOWS:
         log.warning("many workflows at once on SQLite", expected=settings.concurrent_workflows, advice=_POSTGRES)
 
