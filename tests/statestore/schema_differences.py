@@ -21,8 +21,8 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "schema-differences.md"
 INTRODUCTION = """\
 # How the two schemas of the state store differ
 
-Both trees of migrations make the same tables, columns, keys, checks and indexes: `diglot drift` proves it. This page lists
-what is written in another way, and why a query has another text. It is generated:
+Both trees of migrations make the same tables, columns, keys, checks and indexes: `diglot drift` proves it. This page
+lists what is written in another way, and why a query has another text. It is generated:
 `python -m tests.statestore.schema_differences`.
 
 ## Types of columns
