@@ -387,27 +387,29 @@ select
     workflow.workflow_exec_id,
     workflow.created_at,
     (
-        select count(*) as tasks
+        select count(*) as found
         from (
-            select 1 as task
+            select task.task_exec_id
             from task_states as task
             where task.workflow_exec_id = workflow.workflow_exec_id
+            order by task.created_at, task.task_exec_id
             limit :most
         ) as counted
-    ) as tasks
+    ) as task_count
 from workflow_states as workflow
 where
     workflow.status = :status
     and workflow.created_at < :before
     and workflow.updated_at < :before
     /* if :keep_last */ and :keep_last <= (
-        select count(*) as newer
+        select count(*) as found
         from (
-            select 1 as workflow
+            select newer.workflow_exec_id
             from workflow_states as newer
             where
                 newer.workflow_id = workflow.workflow_id
                 and (newer.created_at, newer.workflow_exec_id) > (workflow.created_at, workflow.workflow_exec_id)
+            order by newer.created_at, newer.workflow_exec_id
             limit :keep_last
         ) as counted
     ) /* end */

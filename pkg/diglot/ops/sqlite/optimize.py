@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diglot.errors import DatabaseFull
 from diglot.ops.progress import Report, Step
@@ -12,6 +15,9 @@ from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.path import MEMORY
 from diglot.stores.sqlite.store import SQLiteStore
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 def size(store: SQLiteStore) -> int:
@@ -31,7 +37,8 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
             if vacuum:
                 report(Step("rewriting the file", 0, None))
                 connection.execute("pragma auto_vacuum = incremental")
-                connection.execute("vacuum")
+                with _may_attach(connection):
+                    connection.execute("vacuum")
                 done.insert(0, "vacuum")
             report(Step("analyzing", 0, None))
             connection.execute("pragma analysis_limit = 0").fetchall()
@@ -43,6 +50,19 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
         store.checkpoint()
         done.append("checkpoint")
     return done
+
+
+@contextmanager
+def _may_attach(connection: sqlite3.Connection) -> Iterator[None]:
+    """VACUUM attaches the database that it writes; a connection of ours may attach none."""
+    if not hasattr(connection, "setlimit"):
+        yield
+        return
+    before = connection.setlimit(library().SQLITE_LIMIT_ATTACHED, 1)
+    try:
+        yield
+    finally:
+        connection.setlimit(library().SQLITE_LIMIT_ATTACHED, before)
 
 
 def _refuse_little_room(store: SQLiteStore) -> None:

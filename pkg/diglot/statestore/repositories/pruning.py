@@ -59,11 +59,11 @@ def prune(
         for found in _candidates(session, queries, status, before, keep_last):
             if dry_run:
                 workflows += len(found)
-                tasks += sum(one.tasks for one in found)
+                tasks += sum(one.task_count for one in found)
                 continue
             for batch in step.batches(found):
                 workflows += step.delete(batch)
-                tasks += sum(one.tasks for one in batch)
+                tasks += sum(one.task_count for one in batch)
                 progress(workflows)
     return Pruned(workflows, tasks)
 
@@ -105,23 +105,23 @@ class _Step:
         batch: list[Prunable] = []
         rows = 0
         for one in found:
-            if batch and rows + one.tasks + 1 > self._rows:
+            if batch and rows + one.task_count + 1 > self._rows:
                 yield batch
                 batch, rows = [], 0
             batch.append(one)
-            rows += one.tasks + 1
+            rows += one.task_count + 1
         if batch:
             yield batch
 
     def delete(self, batch: Sequence[Prunable]) -> int:
         """The number of executions that are gone."""
         for one in batch:
-            if one.tasks >= DEEP:
+            if one.task_count >= DEEP:
                 self._cut_if_deep(one)
-        if batch[0].tasks + 1 > self._rows:
+        if batch[0].task_count + 1 > self._rows:
             while self._timed(self._rows, self._delete_tasks, batch[0]):
                 pass
-        rows = sum(one.tasks + 1 for one in batch)
+        rows = sum(one.task_count + 1 for one in batch)
         return self._timed(min(rows, self._rows), self._delete_workflows, batch)
 
     def _cut_if_deep(self, one: Prunable) -> None:

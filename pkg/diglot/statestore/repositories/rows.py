@@ -44,7 +44,7 @@ class Prunable(msgspec.Struct, frozen=True):
 
     workflow_exec_id: str
     created_at: datetime
-    tasks: int
+    task_count: int
 
 
 class TaskStatus(msgspec.Struct, frozen=True):
