@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 INPUTS := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format bench bench-service bench-outages clean
+.PHONY: help run test lint check format bench bench-transfers bench-service bench-outages clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,10 @@ format: $(VENV)/.installed-lint ## let ruff format the code
 
 bench: $(VENV)/.installed-test ## hand-written driver code, Diglot, SQLAlchemy Core and ORM, side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
+	@test -n '$(ARGS)' || $(BIN)/python -m benchmarks.transfers
+
+bench-transfers: $(VENV)/.installed-test ## copies, backups and exports beside COPY, SQLite's own backup and pg_dump
+	@$(BIN)/python -m benchmarks.transfers $(ARGS)
 
 bench-service: $(VENV)/.installed-test ## load on the service, on both databases, with wrk (apt-get install wrk); 2 minutes
 	@$(BIN)/python -m benchmarks.service $(ARGS)

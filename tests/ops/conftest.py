@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 
 from diglot.project import Project
-from tests.databases import POSTGRES, Databases
+from tests.databases import OLDER, POSTGRES, Databases
 from tests.ops.awkward import awkward_project
 
 NEWEST, OLDEST = POSTGRES[-1], POSTGRES[0]
-PAIRS = [
-    ("sqlite", NEWEST),
-    (NEWEST, "sqlite"),
-    ("sqlite", OLDEST),
-    (OLDEST, "sqlite"),
-    ("sqlite", "sqlite"),
-    (OLDEST, NEWEST),
-]
+PAIRS = [("sqlite", NEWEST), (NEWEST, "sqlite"), ("sqlite", "sqlite"), (OLDEST, NEWEST)]
 
 
 @pytest.fixture
@@ -29,7 +22,9 @@ def project(tmp_path: Path) -> Project:
 
 
 def _marks(pair: tuple[str, str]) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.sqlite if pair == ("sqlite", "sqlite") else pytest.mark.postgres]
+    if pair == ("sqlite", "sqlite"):
+        return [pytest.mark.sqlite]
+    return [pytest.mark.postgres, *([pytest.mark.older] if OLDER in pair else [])]
 
 
 @pytest.fixture(params=[pytest.param(pair, id="-to-".join(pair), marks=_marks(pair)) for pair in dict.fromkeys(PAIRS)])
