@@ -42,7 +42,7 @@ KEYS = {
     "tmpfs": list,
     "volumes": list,
 }
-"""The keys of a service that are used, as the Compose specification has them. One that is mistyped is not among them."""
+"""The keys of a service that are used, as the Compose specification has them; one that is mistyped is not here."""
 HEALTHCHECK = {"test", "interval", "timeout", "retries", "start_period", "disable"}
 
 
@@ -63,9 +63,9 @@ def test_the_image_is_pinned_small_and_not_root() -> None:
     assert all(re.match(r"python:\d+\.\d+\.\d+-slim-\w+( AS \w+)?$", base) for base in bases)
     assert len({base.split()[0] for base in bases}) == 1, "the environment was made for this Python"
     assert arguments("USER") == ["10001:10001"]
-    assert [word for word, _ in instructions()].index("USER") < [word for word, _ in instructions()].index(
-        "HEALTHCHECK"
-    )
+    words = [word for word, _ in instructions()]
+    assert words.index("USER") > words.index("RUN")
+    assert words[-2:] == ["ENTRYPOINT", "CMD"]
     assert not arguments("ADD")
     assert not [rest for rest in arguments("ENV", "ARG") if SECRET.search(rest)]
     assert "/healthz" in arguments("HEALTHCHECK")[0], "ready is not alive: a restart does not bring a database back"
