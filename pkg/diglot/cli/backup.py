@@ -9,6 +9,7 @@ import click
 
 from diglot.cli.app import App, note, pass_app
 from diglot.cli.confirm import confirm, yes_option
+from diglot.cli.metrics_option import metrics_option, publishing
 from diglot.cli.progress import progress_bar
 from diglot.cli.root import LazyGroup
 from diglot.text_file import shown
@@ -34,8 +35,9 @@ class BackupGroup(LazyGroup):
     metavar="N",
     help="PATH is a folder: add a backup whose name has the time, and keep the newest N good ones.",
 )
+@metrics_option
 @pass_app
-def create(app: App, path: Path, keep: int | None) -> None:
+def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) -> None:
     """Back the database up into the new file PATH, while others use it. 'create' may be left out.
 
     The backup is checked and holds what was in each table. SQLite: the file is a database that sqlite3 opens.
@@ -49,13 +51,15 @@ def create(app: App, path: Path, keep: int | None) -> None:
     from diglot.database import utc_now
     from diglot.ops.backup import backup, backup_to_folder
 
-    app.refuse_memory()
-    settings = app.configuration.database
-    with progress_bar(app) as report:
-        if keep is None:
-            made = backup(settings, path, utc_now(), report)
-        else:
-            made = backup_to_folder(settings, path, utc_now(), keep=keep, report=report)
+    with publishing(metrics_file, "backup") as outcome:
+        app.refuse_memory()
+        settings = app.configuration.database
+        with progress_bar(app) as report:
+            if keep is None:
+                made = backup(settings, path, utc_now(), report)
+            else:
+                made = backup_to_folder(settings, path, utc_now(), keep=keep, report=report)
+        outcome.figures.update(size_bytes=made.manifest.size, rows=made.manifest.rows)
     for old in made.removed:
         note(f"removed {shown(old)}")
     app.out.line(

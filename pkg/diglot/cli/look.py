@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from diglot.cli.app import App, note, pass_app
+from diglot.cli.metrics_option import metrics_option, publishing
 from diglot.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -67,8 +70,9 @@ def _bytes(value: int | None) -> str:
     metavar="URL",
     help="A server for the scratch database that a PostgreSQL schema is compared with. By default an embedded one.",
 )
+@metrics_option
 @pass_app
-def doctor(app: App, deep: bool, postgres_url: str | None) -> int:
+def doctor(app: App, deep: bool, postgres_url: str | None, metrics_file: Path | None) -> int:
     """Look the database over without changing anything; say what is wrong and how to put it right.
 
     The exit code is 1 where something is wrong. What could not be looked at is 'unknown', with the reason.
@@ -79,13 +83,16 @@ def doctor(app: App, deep: bool, postgres_url: str | None) -> int:
     """
     from diglot.ops.doctor import doctor as look
 
-    app.refuse_memory()
-    found = look(app.project, app.configuration.database, deep=deep, postgres_url=postgres_url)
+    with publishing(metrics_file, "doctor") as outcome:
+        app.refuse_memory()
+        found = look(app.project, app.configuration.database, deep=deep, postgres_url=postgres_url)
+        states = Counter(each.state for each in found.findings)
+        outcome.ok = found.ok
+        outcome.figures.update(wrong=states["wrong"], warnings=states["warning"], unknown=states["unknown"])
     rows = [[each.check, each.state, each.detail, each.fix] for each in found.findings]
     data = {"database": found.database, "ok": found.ok, "findings": found.findings}
     app.out.table(["CHECK", "STATE", "DETAIL", "WHAT TO DO"], rows, data, wrapped=["DETAIL", "WHAT TO DO"])
-    wrong = sum(each.state == "wrong" for each in found.findings)
-    unknown = sum(each.state == "unknown" for each in found.findings)
+    wrong, unknown = states["wrong"], states["unknown"]
     if wrong:
         note(f"{wrong} of {len(rows)} checks found something wrong")
     elif unknown:

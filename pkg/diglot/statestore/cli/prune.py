@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from diglot.cli.confirm import confirm, yes_option
+from diglot.cli.metrics_option import metrics_option, publishing
 from diglot.cli.progress import progress_bar
 from diglot.statestore.cli.app import StoreApp, note, pass_app
 
@@ -46,6 +48,7 @@ class Age(click.ParamType[timedelta]):
 )
 @click.option("--dry-run", is_flag=True, help="Only count what would go.")
 @yes_option
+@metrics_option
 @pass_app
 def prune(
     app: StoreApp,
@@ -54,6 +57,7 @@ def prune(
     keep_last: int | None,
     dry_run: bool,
     yes: bool,
+    metrics_file: Path | None,
 ) -> None:
     """Delete executions that ended long ago, with their tasks, in steps so small that others hardly wait.
 
@@ -69,7 +73,7 @@ def prune(
 
     before = utc_now() - older_than
     chosen = statuses or ENDED
-    with app.open() as db:
+    with publishing(None if dry_run else metrics_file, "prune") as outcome, app.open() as db:
         planned = db.workflows.prune(before, statuses=chosen, keep_last=keep_last, dry_run=True)
         if dry_run:
             app.out.line(
@@ -99,6 +103,9 @@ def prune(
                 raise
             report(Step("shrinking the file", 0, None))
             freed = db.store.shrink()
+        outcome.figures["deleted"] = done.workflows
+        if freed is not None:
+            outcome.figures["freed_bytes"] = freed
     app.out.line(
         f"deleted {done.workflows:,} executions{_freed(freed, done.workflows)}",
         {"deleted": done.workflows, "would_delete": None, "dry_run": False, "freed_bytes": freed},
