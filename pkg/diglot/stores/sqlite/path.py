@@ -172,9 +172,9 @@ def uri(path: Path) -> str:
 def reading_uri(path: Path) -> str:
     """The same for reading only.
 
-    In WAL mode SQLite needs an index beside the log (``-shm``), which it could not make in a folder that it can't write,
-    and would leave behind in one that it can. Without a log nobody has the file open, so it is read as one that does
-    not change. A file in another mode is read with its locks: it may be in the middle of a write, or of one that failed.
+    In WAL mode SQLite needs an index beside the log (``-shm``), which it could not make in a folder that it can't
+    write, and would leave behind in one that it can. Without a log nobody has the file open, so it is read as one that
+    does not change. A file in another mode is read with its locks: a write may be going on, or have been interrupted.
     DatabaseUnavailable for a log without its index: reading it would make one.
     """
     log, index = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
