@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
+from diglot.errors import ConfigurationError, DatabaseDamaged
 from diglot.ops.doctor import Diagnosis, Limits, doctor
 from diglot.ops.optimize import optimize
 from diglot.ops.stats import stats
+from diglot.ops.still import look_until_still
 from diglot.project import Project
 from diglot.stores.url import parse_url
 from tests.cli.running import diglot
@@ -123,23 +130,109 @@ def test_what_is_no_database_and_what_is_not_there(project: Project, tmp_path: P
     (tmp_path / "text.db").write_text("hello " * 1000)
     for name in ("text.db", "none.db"):
         diagnosis = looked(project, f"sqlite:///{tmp_path}/{name}")
-        assert [(finding.check, finding.state) for finding in diagnosis.findings] == [("reachable", "wrong")]
+        found = states(diagnosis)
+        assert found["reachable"] == "wrong"
+        assert {found[name] for name in ("version", "integrity", "foreign_keys", "drift")} == {"unknown"}
+        assert found["disk_space"] == "ok", "what is around the file is looked at all the same"
     assert not (tmp_path / "none.db").exists()
+    (tmp_path / "none.db-wal").write_bytes(b"of another database")
+    diagnosis = looked(project, f"sqlite:///{tmp_path}/none.db")
+    assert states(diagnosis)["log"] == "wrong"
 
 
 @pytest.mark.sqlite
-def test_rights_leftovers_and_statistics(project: Project, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/db/app.db"
-    fill(url, project)
-    connection = sqlite3.connect(path_of(url), isolation_level=None)
-    for (table,) in connection.execute("select name from sqlite_schema where name like 'sqlite_stat%'").fetchall():
-        connection.execute(f"delete from {table}")
-    connection.close()
-    path_of(url).chmod(0o644)
-    (tmp_path / "db" / ".diglot-app.db.1234").write_text("left")
-    found = not_ok(looked(project, url))
-    assert (found["rights"], found["leftovers"], found["statistics"]) == ("wrong", "warning", "warning")
-    assert path_of(url).stat().st_mode & 0o777 == 0o644, "it only looks"
+def test_rights_and_leftovers(project: Project, sqlite_file: str) -> None:
+    path = path_of(sqlite_file)
+    path.chmod(0o644)
+    left = path.with_name(".diglot-app.db.1234")
+    left.write_text("left")
+    found = looked(project, sqlite_file)
+    assert states(found)["leftovers"] == "ok", "it may be of a backup that is running"
+    fix = next(finding.fix for finding in found.findings if finding.check == "rights")
+    assert fix == f"chmod 600 {path}", "other files with such a name are not meant"
+    day_before = path.stat().st_mtime - 24 * 3600
+    os.utime(left, (day_before, day_before))
+    assert not_ok(looked(project, sqlite_file)) == {"rights": "wrong", "leftovers": "warning"}
+    assert path.stat().st_mode & 0o777 == 0o644, "it only looks"
+    path.chmod(0o600)
+    path.parent.chmod(0o777)
+    assert not_ok(looked(project, sqlite_file))["rights"] == "warning"
+
+
+def with_many_rows(url: str, table: str, first: int, last: int) -> None:
+    if url.startswith("postgres"):
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute(f"create table if not exists {table} (id bigint primary key, x text)".encode())
+            other.execute(f"insert into {table} select n, 'x' from generate_series({first}, {last}) as n".encode())
+            other.execute("select pg_stat_force_next_flush()")
+        return
+    with closing(sqlite3.connect(path_of(url), isolation_level=None)) as other:
+        other.execute(f"create table if not exists {table} (id integer primary key, x text)")
+        other.executemany(f"insert into {table} values (?, 'x')", [(n,) for n in range(first, last + 1)])
+
+
+def statistics_of(url: str) -> str:
+    diagnosis = looked(None, url)
+    return next(f"{each.state}: {each.detail}" for each in diagnosis.findings if each.check == "statistics")
+
+
+def test_statistics_that_are_missing_or_out_of_date(healthy: str) -> None:
+    assert statistics_of(healthy).startswith("ok")
+    with_many_rows(healthy, "many", 1, 2000)
+    assert statistics_of(healthy) == "warning: never analyzed: many"
+    optimize(parse_url(healthy))
+    assert statistics_of(healthy).startswith("ok")
+    with_many_rows(healthy, "many", 2001, 20000)
+    assert statistics_of(healthy).startswith("warning: out of date: many")
+
+
+@pytest.mark.sqlite
+def test_every_broken_reference_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(
+            "create table parents (id integer primary key, name text);"
+            "create table a_children (id integer primary key, name text references parents (name));"
+            "create table b_children (id text primary key, parent_id integer references parents (id)) without rowid;"
+            "insert into a_children values (1, 'x'); insert into b_children values ('b', 7)"
+        )
+    found = {each.check: each for each in doctor(None, parse_url(f"sqlite:///{path}")).findings}["foreign_keys"]
+    assert found.state == "wrong"
+    assert found.detail == (
+        "a_children: a foreign key refers to columns that are no key; b_children: a row refers to nothing in parents"
+    )
+
+
+@pytest.mark.sqlite
+def test_the_locks_of_a_service_in_the_same_process_stay(project: Project, sqlite_file: str) -> None:
+    """Closing a file drops every lock that the process has on it, whoever took it."""
+    with project.open(sqlite_file):
+        before = locks_on(path_of(sqlite_file))
+        assert before
+        looked(project, sqlite_file, deep=True)
+        stats(project, parse_url(sqlite_file))
+        assert locks_on(path_of(sqlite_file)) == before
+
+
+def locks_on(path: Path) -> list[str]:
+    inode = path.stat().st_ino
+    lines = Path("/proc/locks").read_text().splitlines()
+    return [line.split(":", 1)[1] for line in lines if f":{inode} " in line]
+
+
+@pytest.mark.sqlite
+def test_a_file_that_is_written_while_it_is_looked_at_is_looked_at_again(sqlite_file: str) -> None:
+    seen = []
+
+    def look() -> int:
+        seen.append(path_of(sqlite_file).stat().st_size)
+        if len(seen) == 1:
+            with_many_rows(sqlite_file, "many", 1, 2000)
+            raise DatabaseDamaged("half of it is of before, half of after")
+        return seen[-1]
+
+    assert look_until_still(parse_url(sqlite_file), look) == path_of(sqlite_file).stat().st_size
+    assert len(seen) == 2
 
 
 @pytest.mark.postgres
@@ -152,6 +245,7 @@ def test_transactions_indexes_and_constraints(project: Project, postgres_url: st
         with pytest.raises(psycopg.errors.UniqueViolation):
             other.execute("create unique index concurrently uq_doubled on doubled (n)")
         other.execute("alter table doubled add constraint ck_doubled check (n > 1) not valid")
+        other.execute("alter table players disable trigger all")
         other.autocommit = False
         other.execute("select 1")
         diagnosis = looked(project, postgres_url, limits=Limits(open=0.0, idle=0.0))
@@ -160,7 +254,69 @@ def test_transactions_indexes_and_constraints(project: Project, postgres_url: st
         assert "uq_doubled" in details["indexes"].fix
         assert (details["constraints"].state, "ck_doubled" in details["constraints"].fix) == ("wrong", True)
         assert details["transactions"].state == "warning"
+        assert details["triggers"].state == "wrong"
+        assert "foreign key fk_players_team_id of players" in details["triggers"].detail
         assert states(looked(project, postgres_url))["transactions"] == "ok"
+
+
+@pytest.fixture
+def stranger(postgres_url: str) -> Iterator[Any]:
+    """The settings of the database for a role that may not do anything in it."""
+    name = f"stranger_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"create role {name} login".encode())
+        yield msgspec.structs.replace(parse_url(postgres_url), user=name)
+        admin.execute(f"drop owned by {name}".encode())
+        admin.execute(f"drop role {name}".encode())
+
+
+@pytest.mark.postgres
+def test_what_a_role_may_not_see_is_unknown(project: Project, postgres_url: str, stranger: Any) -> None:
+    fill(postgres_url, project)
+    with_many_rows(postgres_url, "many", 1, 2000)
+    with psycopg.connect(postgres_url) as other:
+        other.execute("select 1")
+        found = states(doctor(None, stranger, deep=True, limits=Limits(open=0.0, idle=0.0)))
+    assert {found[name] for name in ("transactions", "statistics", "integrity")} == {"unknown"}
+    sizes = stats(None, stranger)
+    assert sizes.figures["wal_bytes"] is None
+    many = next(table for table in sizes.tables if table.name == "many")
+    assert many.rows is None
+    assert many.bytes
+    done = optimize(stranger)
+    assert done.done == ["analyze of 0 tables"]
+    assert "many: this role does not own it" in done.left_out
+
+
+@pytest.mark.postgres
+def test_a_connection_without_a_schema(postgres_url: str) -> None:
+    settings = msgspec.structs.replace(parse_url(postgres_url), options={"options": "-csearch_path=none"})
+    found = states(doctor(None, settings))
+    assert (found["reachable"], found["indexes"]) == ("wrong", "unknown")
+    with pytest.raises(ConfigurationError, match="no schema of its own"):
+        optimize(settings)
+
+
+@pytest.mark.postgres
+def test_quoted_names_partitions_and_locked_tables(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute('create table "Od""d" (n integer)')
+        other.execute('alter table "Od""d" add constraint "c K" check (n > 1) not valid')
+        other.execute("create table parted (id integer primary key) partition by range (id)")
+        other.execute("create table parted_1 partition of parted for values from (0) to (1000)")
+        other.execute("insert into parted select generate_series(1, 500)")
+        fix = {each.check: each.fix for each in looked(None, postgres_url).findings}["constraints"]
+        other.execute(f'delete from "Od""d"; {fix}'.encode())
+        (parted,) = [table for table in stats(None, parse_url(postgres_url)).tables if table.name == "parted"]
+        assert parted.rows == 500
+        assert parted.bytes
+        assert all(index.bytes for index in parted.indexes)
+        other.autocommit = False
+        other.execute("lock table parted")
+        settings = msgspec.structs.replace(parse_url(postgres_url), lock_timeout=0.1)
+        done = optimize(settings, vacuum=True)
+        assert done.done == ["vacuum (analyze) of 1 table"]
+        assert done.left_out == ["parted: locked by another session"]
 
 
 @pytest.mark.postgres
@@ -170,8 +326,10 @@ def test_damage_that_amcheck_would_find_is_unknown_without_it(project: Project, 
 
 
 def test_a_server_that_is_down(project: Project) -> None:
-    diagnosis = doctor(project, parse_url("postgresql://nobody@127.0.0.1:1/none"))
-    assert [(finding.check, finding.state) for finding in diagnosis.findings] == [("reachable", "wrong")]
+    found = states(doctor(project, parse_url("postgresql://nobody@127.0.0.1:1/none")))
+    assert found.pop("reachable") == "wrong"
+    assert set(found.values()) == {"unknown"}
+    assert {"version", "indexes", "migrations", "drift"} <= found.keys()
 
 
 # --- stats and optimize ------------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ import click
 
 from diglot.cli.app import App, note, pass_app
 from diglot.cli.metrics_option import metrics_option, publishing
+from diglot.cli.output import cell
 from diglot.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from diglot.ops.stats import Stats
+    from diglot.ops.stats import Stats, TableSize
 
 
 @click.command()
@@ -34,32 +35,40 @@ def stats(app: App) -> None:
 
 def _print(app: App, found: Stats) -> None:
     rows: list[list[Any]] = []
+    maintained = any(table.maintenance for table in found.tables)
     for table in found.tables:
-        rows.append([table.name, f"{table.rows:,}", _bytes(table.bytes), ""])
+        rows.append([table.name, _number(table.rows), _number(table.bytes), "", *_maintenance(table, maintained)])
         for index in table.indexes:
             unused = index.scans == 0 and not index.unique
             uses = "" if index.scans is None else "never used" if unused else f"{index.scans:,}"
-            rows.append([f"  {index.name}", "", _bytes(index.bytes), uses])
-    app.out.table(["TABLE, INDEX", "ROWS", "BYTES", "USES"], rows, None)
+            rows.append([f"  {index.name}", "", _number(index.bytes), uses, *[""] * 3 * maintained])
+    columns = ["TABLE, INDEX", "ROWS", "BYTES", "USES", *["DEAD ROWS", "VACUUMED", "ANALYZED"] * maintained]
+    app.out.table(columns, rows, None, wrapped=["VACUUMED", "ANALYZED"] if maintained else [])
     click.echo()
-    for name, value in found.figures.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {_figure('', one)}" for key, one in value.items())
-        click.echo(f"{name.replace('_', ' '):<14}  {_figure(name, value)}")
+    lines = [(name.replace("_", " "), _figure(name, value)) for name, value in found.figures.items()]
     for name, (oldest, newest) in found.moments.items():
-        click.echo(f"{f'oldest {name}':<14}  {_figure('', oldest)}")
-        click.echo(f"{f'newest {name}':<14}  {_figure('', newest)}")
+        lines += [(f"oldest {name}", cell(oldest) or "none"), (f"newest {name}", cell(newest) or "none")]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        click.echo(f"{name:<{width}}  {text}")
+
+
+def _maintenance(table: TableSize, maintained: bool) -> list[str]:
+    if not maintained:
+        return []
+    done = table.maintenance
+    if done is None:
+        return ["unknown"] * 3
+    return [_number(done.dead_rows), cell(done.vacuumed) or "never", cell(done.analyzed) or "never"]
 
 
 def _figure(name: str, value: Any) -> str:
-    if name.endswith("bytes"):
-        return _bytes(value)
     if value is None:
-        return "never" if not name else "unknown"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return "the server was made" if name.endswith("since") else "unknown"
+    return f"{value:,}" if isinstance(value, int) else cell(value)
 
 
-def _bytes(value: int | None) -> str:
+def _number(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
 
 
@@ -108,7 +117,8 @@ def doctor(app: App, deep: bool, postgres_url: str | None, metrics_file: Path | 
 def optimize(app: App, vacuum: bool) -> None:
     """Renew the statistics that the planner chooses by; SQLite also empties its log.
 
-    VACUUM of a SQLite file lets nobody write while it runs, and needs as much room again on its disk.
+    VACUUM of a SQLite file lets nobody write while it runs, and makes a copy of what it holds: in a temporary file,
+    or in memory where the SQLite library is built so. Ctrl-C leaves the file as it was.
 
     \b
     Example:
@@ -121,3 +131,5 @@ def optimize(app: App, vacuum: bool) -> None:
         done = work(app.configuration.database, vacuum=vacuum, report=report)
     change = f"{done.bytes_before:,} bytes before, {done.bytes_after:,} after"
     app.out.line(f"{', '.join(done.done)}: {change}", done)
+    for each in done.left_out:
+        note(f"left out: {each}")

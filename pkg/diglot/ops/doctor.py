@@ -6,17 +6,21 @@ could not be looked at is never counted as good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from diglot.errors import DatabaseDamaged, DiglotError
-from diglot.ops.settings import patient
+from diglot.ops.settings import dialect_of, for_reading
+from diglot.ops.still import look_until_still
 from diglot.stores import open_store
 from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.stores.sqlite.path import MEMORY
 
 if TYPE_CHECKING:
     from diglot.project import Project
@@ -51,7 +55,16 @@ class Limits(msgspec.Struct, frozen=True):
     idle: float = 300.0
 
 
-Check = tuple[str, Callable[[], Finding]]
+class Look(NamedTuple):
+    """What a check looks at, and how far it goes."""
+
+    store: Store
+    deep: bool
+    limits: Limits
+
+
+Checks = Mapping[str, Callable[[Look], Finding]]
+"""By name, in the order in which they are shown. The first says whether the database can be read at all."""
 
 
 def doctor(
@@ -67,43 +80,76 @@ def doctor(
 
     No error is raised for a database that is down, damaged or not there: that is a finding.
     """
-    looking = patient(settings)
-    if isinstance(looking, SQLiteSettings):
-        looking = msgspec.structs.replace(looking, read_only=True)
-    location = settings.path if isinstance(settings, SQLiteSettings) else ""
-    findings: list[Finding] = []
+    looking = for_reading(settings)
+    checks: Checks = import_module(f"diglot.ops.{dialect_of(settings)}.doctor").checks(deep)
+    if project is not None and project.migrations is not None:
+        checks = {
+            **checks,
+            "migrations": lambda look: _migrations(project, look.store),
+            "drift": lambda look: _drift(project, look.store, postgres_url),
+        }
     try:
-        with open_store(looking) as store:
-            location = store.location
-            for name, check in _checks(project, store, deep, postgres_url, limits):
-                findings.append(_run(name, check))
-                if name == "reachable" and findings[-1].state == "wrong":
+        findings = look_until_still(looking, lambda: _look(checks, looking, deep, limits))
+    except DiglotError as error:
+        findings = _unreadable_at_all(checks, error)
+    if isinstance(settings, SQLiteSettings) and settings.path != MEMORY:
+        from diglot.ops.sqlite.around import CHECKS
+
+        path = Path(settings.path)
+        findings += [_run(name, partial(check, path)) for name, check in CHECKS.items()]
+    if project is None or project.migrations is None:
+        findings.append(Finding("migrations", "unknown", "this project has no migrations"))
+    return Diagnosis(_location(settings), findings)
+
+
+def _location(settings: SQLiteSettings | PostgresSettings) -> str:
+    if isinstance(settings, SQLiteSettings):
+        return settings.path
+    from diglot.stores.postgres.connection import location
+
+    return location(settings)
+
+
+def _look(checks: Checks, settings: SQLiteSettings | PostgresSettings, deep: bool, limits: Limits) -> list[Finding]:
+    try:
+        with open_store(settings) as store:
+            look = Look(store, deep, limits)
+            findings = []
+            for name, check in checks.items():
+                findings.append(_run(name, partial(check, look)))
+                if findings[0].state == "wrong":
                     break
     except DiglotError as error:
-        findings.append(Finding("reachable", "wrong", str(error)))
-    return Diagnosis(location, findings)
+        return _unreadable_at_all(checks, error)
+    return findings + [Finding(name, "unknown", NOT_READ) for name in list(checks)[len(findings) :]]
 
 
-def _checks(
-    project: Project | None, store: Store, deep: bool, postgres_url: str | None, limits: Limits
-) -> Iterator[Check]:
-    yield from import_module(f"diglot.ops.{store.dialect}.doctor").checks(store, deep, limits)
-    if project is not None and project.migrations is not None:
-        yield "migrations", lambda: _migrations(project, store)
-        yield "drift", lambda: _drift(project, store, postgres_url)
-    else:
-        yield "migrations", lambda: Finding("migrations", "unknown", "this project has no migrations")
+NOT_READ = "the database can't be read"
+
+
+def _unreadable_at_all(checks: Checks, error: DiglotError) -> list[Finding]:
+    first, *others = checks
+    return [_unreadable(first, error), *(Finding(name, "unknown", NOT_READ) for name in others)]
+
+
+def _unreadable(name: str, error: DiglotError) -> Finding:
+    fix = RESTORE if isinstance(error, DatabaseDamaged) else ""
+    return Finding(name, "wrong", str(error), fix)
+
+
+RESTORE = "diglot restore BACKUP --replace"
 
 
 def _run(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except DatabaseDamaged as error:
-        return Finding(name, "wrong", str(error), "diglot restore BACKUP --replace")
+        return _unreadable(name, error)
     except DiglotError as error:
-        return Finding(name, "wrong" if name == "reachable" else "unknown", str(error))
+        return _unreadable(name, error) if name == "reachable" else Finding(name, "unknown", str(error))
     except OSError as error:
-        return Finding(name, "unknown", f"{error.filename}: {error.strerror}")
+        where = f"{error.filename}: " if error.filename else ""
+        return Finding(name, "unknown", f"{where}{error.strerror or error}")
 
 
 def _migrations(project: Project, store: Store) -> Finding:
@@ -128,14 +174,15 @@ def _drift(project: Project, store: Store, postgres_url: str | None) -> Finding:
     if _migrations(project, store).state != "ok":
         return Finding("drift", "unknown", "the migrations are not all applied, or not as they are")
     try:
-        from diglot.check.scratch import scratch_postgres, scratch_sqlite
+        from diglot.check.scratch import migrate, scratch_postgres
         from diglot.drift import drift, load_allowed
         from diglot.schema.read import read_schema
     except ImportError as error:
         return Finding("drift", "unknown", f"it needs {error.name}: pip install 'diglot[check]'")
     live = read_schema(store)
     if store.dialect == "sqlite":
-        with scratch_sqlite(project.migrations) as scratch:
+        with open_store(SQLiteSettings(path=MEMORY)) as scratch:  # no file is made, and no folder for it is needed
+            migrate(scratch, project.migrations)
             made = read_schema(scratch)
     else:
         with scratch_postgres(project.migrations, postgres_url) as scratch:

@@ -14,10 +14,11 @@ from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 
 class Optimized(msgspec.Struct, frozen=True):
-    """What was done, and the bytes of the database before and after."""
+    """What was done, what was left out and why, and the bytes of the database before and after."""
 
     database: str
     done: list[str]
+    left_out: list[str]
     bytes_before: int
     bytes_after: int
 
@@ -33,5 +34,5 @@ def optimize(
     with open_store(patient(settings)) as store:
         engine: Any = import_module(f"diglot.ops.{store.dialect}.optimize")
         before: int = engine.size(store)
-        done: list[str] = engine.optimize(store, vacuum, timeout, report)
-        return Optimized(store.location, done, before, engine.size(store))
+        done, left_out = engine.optimize(store, vacuum, timeout, report)
+        return Optimized(store.location, done, left_out, before, engine.size(store))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from diglot.stores.session import Dialect
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 A_DAY = 24 * 3600.0
@@ -17,3 +18,14 @@ def patient(settings: SQLiteSettings | PostgresSettings, *, create: bool = False
     return msgspec.structs.replace(
         settings, statement_timeout=A_DAY, idle_in_transaction_timeout=A_DAY, deadline=A_DAY + 60
     )
+
+
+def for_reading(settings: SQLiteSettings | PostgresSettings) -> SQLiteSettings | PostgresSettings:
+    """As ``patient``; a SQLite file is opened for reading only, and nothing is made beside it."""
+    found = patient(settings)
+    return msgspec.structs.replace(found, read_only=True) if isinstance(found, SQLiteSettings) else found
+
+
+def dialect_of(settings: SQLiteSettings | PostgresSettings) -> Dialect:
+    """The engine that the settings are for."""
+    return "sqlite" if isinstance(settings, SQLiteSettings) else "postgres"

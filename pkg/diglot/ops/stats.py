@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from diglot.errors import DatabaseDamaged
 from diglot.ops.content import holds_rows
-from diglot.ops.settings import patient
+from diglot.ops.settings import for_reading
+from diglot.ops.still import look_until_still
 from diglot.schema.read import read_within
 from diglot.sql.identifiers import quoted
 from diglot.stores import open_store
@@ -29,13 +32,23 @@ class IndexSize(msgspec.Struct, frozen=True):
     unique: bool
 
 
+class Maintenance(msgspec.Struct, frozen=True):
+    """Rows that are dead and not removed yet, and when the table was last vacuumed and analyzed; None: never."""
+
+    dead_rows: int | None
+    vacuumed: datetime | None
+    analyzed: datetime | None
+
+
 class TableSize(msgspec.Struct, frozen=True):
-    """``rows`` are counted. ``bytes``: without indexes; None where the engine does not tell."""
+    """``rows`` are counted; None where they can't be read. ``bytes``: without indexes; None where the engine does not
+    tell. ``maintenance``: only PostgreSQL has it."""
 
     name: str
-    rows: int
+    rows: int | None
     bytes: int | None
     indexes: list[IndexSize]
+    maintenance: Maintenance | None = None
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -48,33 +61,39 @@ class Stats(msgspec.Struct, frozen=True):
     moments: dict[str, tuple[Any, Any]]
 
 
-class Sizes(msgspec.Struct, frozen=True):
-    """Bytes of tables and indexes by name, and uses of indexes; None where it is not known."""
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of tables and indexes by name, and uses of indexes; None where it is not known. ``unreadable``: tables that
+    this user may not read."""
 
     tables: Mapping[str, int] | None
     indexes: Mapping[str, int] | None
     scans: Mapping[str, int] | None
+    maintenance: Mapping[str, Maintenance] = {}
+    unreadable: Collection[str] = ()
     figures: dict[str, Any]
 
 
 def stats(project: Project | None, settings: SQLiteSettings | PostgresSettings) -> Stats:
     """Count every table and look at sizes, in one snapshot. DatabaseUnavailable."""
-    looking = patient(settings)
-    if isinstance(looking, SQLiteSettings):
-        looking = msgspec.structs.replace(looking, read_only=True)
-    with open_store(looking) as store:
+    looking = for_reading(settings)
+    return look_until_still(looking, lambda: _stats(project, looking))
+
+
+def _stats(project: Project | None, settings: SQLiteSettings | PostgresSettings) -> Stats:
+    with open_store(settings) as store:
         sizes: Sizes = import_module(f"diglot.ops.{store.dialect}.stats").sizes(store)
         with store.snapshot() as snapshot:
             schema = read_within(snapshot, store.location)
             tables = []
             for table in schema.tables:
+                name = table.name
                 indexes = [
-                    IndexSize(name, _of(sizes.indexes, name), _of(sizes.scans, name), unique)
-                    for name, unique in _indexes_of(table)
+                    IndexSize(index, _of(sizes.indexes, index), _of(sizes.scans, index), unique)
+                    for index, unique in _indexes_of(table)
                 ]
-                rows = _value(snapshot, f"select count(*) from {quoted(table.name)}") if holds_rows(table) else 0
-                tables.append(TableSize(table.name, rows, _of(sizes.tables, table.name), indexes))
-            known = {table.name for table in schema.tables}
+                rows = _count(snapshot, name) if holds_rows(table) and name not in sizes.unreadable else None
+                tables.append(TableSize(name, rows, _of(sizes.tables, name), indexes, sizes.maintenance.get(name)))
+            known = {table.name for table in schema.tables} - set(sizes.unreadable)
             moments = {
                 name: _ends(snapshot, table, column)
                 for name, (table, column) in (project.moments if project is not None else {}).items()
@@ -95,8 +114,12 @@ def _of(sizes: Mapping[str, int] | None, name: str) -> int | None:
     return None if sizes is None else sizes.get(name)
 
 
-def _value(session: Reads, text: str) -> int:
-    found: int = session.rows(Statement("ops.stats", f"/* diglot:ops.stats */ {text}"))[0][0]
+def _count(session: Reads, table: str) -> int:
+    text = f"/* diglot:ops.stats */ select count(*) from {quoted(table)}"
+    try:
+        found: int = session.rows(Statement("ops.stats", text))[0][0]
+    except DatabaseDamaged as error:
+        raise DatabaseDamaged(f"the rows of {table} can't be counted: {error}") from error
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from diglot import statestore
-from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseReadOnly, DatabaseUnavailable
+from diglot.errors import ConfigurationError, DatabaseDamaged, DatabaseReadOnly, DatabaseUnavailable, LockTimeout
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
 from tests.stores.sqlite.workload import read, write
@@ -183,3 +183,45 @@ def test_a_file_that_can_be_written_again_is_written_again(folder: Path, case: s
     for number, line in enumerate(done.stdout.splitlines()):
         expected = [first, ours, "stored", f"[({number // 4 + 1},)]"][number % 4]
         assert line.removesuffix(" [t.insert]") == expected
+
+
+IN_ROLLBACK_MODE = """
+import sqlite3, sys, os
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.executescript("create table t (x); insert into t values (1); begin exclusive; insert into t values (2)")
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_file_that_is_not_in_wal_mode_is_read_with_its_locks(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    command = [sys.executable, "-c", IN_ROLLBACK_MODE, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(LockTimeout):
+            open_sqlite(SQLiteSettings(path=str(path), read_only=True, lock_timeout=0.05))
+        other.stdin.close()
+    with reading(path) as store:
+        assert store.rows(read("select x from t")) == [(1,)]
+
+
+KILLED = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("insert into t values (2)")
+os._exit(0)
+"""
+
+
+def test_a_log_without_its_index_is_refused_and_nothing_is_made(path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=True)
+    path.with_name("app.db-shm").unlink()
+    before = state(path.parent)
+    with pytest.raises(DatabaseUnavailable, match="has a log without its index"):
+        reading(path)
+    assert state(path.parent) == before
+    with open_sqlite(SQLiteSettings(path=str(path))) as store:
+        assert store.rows(read("select x from t order by x")) == [(1,), (2,)]

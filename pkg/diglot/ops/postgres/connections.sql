@@ -1,4 +1,4 @@
--- Connections to the server, and how many there may be.
-select count(*), cast(current_setting('max_connections') as bigint)
-from pg_catalog.pg_stat_activity
-where backend_type = 'client backend';
+-- Connections to the server, those of other databases and roles too, and how many there may be.
+select cast(sum(numbackends) as bigint), cast(current_setting('max_connections') as bigint)
+from pg_catalog.pg_stat_database
+where datid <> 0;

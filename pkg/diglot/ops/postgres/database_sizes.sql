@@ -1,6 +1,2 @@
--- Bytes of the database, and of the write-ahead log where this user may see it.
-select
-    pg_database_size(current_database()),
-    case
-        when pg_has_role('pg_monitor', 'usage') then (select cast(sum(size) as bigint) from pg_ls_waldir())
-    end;
+-- Bytes of the database, and since when the uses of its indexes are counted.
+select pg_database_size(current_database()), (select stats_reset from pg_catalog.pg_stat_database where datname = current_database());

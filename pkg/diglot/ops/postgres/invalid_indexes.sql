@@ -1,5 +1,9 @@
--- Indexes of the schema that can't be used: a 'create index concurrently' has failed.
-select i.relname::text
+-- Indexes of the schema that can't be used, whether they are of a partitioned table, and whether one is just being built:
+-- otherwise a 'create index concurrently' has failed.
+select
+    i.relname::text,
+    i.relkind = 'I',
+    exists (select from pg_catalog.pg_stat_progress_create_index as b where b.index_relid = i.oid)
 from pg_catalog.pg_index as x
 join pg_catalog.pg_class as i on i.oid = x.indexrelid
 where i.relnamespace = cast(current_schema() as regnamespace) and not x.indisvalid

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import psycopg
 
+from diglot.errors import ConfigurationError, LockTimeout
 from diglot.ops.progress import Report, Step
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import quoted
 from diglot.stores.postgres.errors import translate
 from diglot.stores.session import Store
+
+_NOT_ALLOWED = "42501"
 
 
 def size(store: Store) -> int:
@@ -17,15 +20,33 @@ def size(store: Store) -> int:
     return found
 
 
-def optimize(store: Store, vacuum: bool, timeout: float, report: Report) -> list[str]:
-    """What was done. Others may read and write meanwhile."""
-    tables = [row[0] for row in store.rows(statement("postgres", "table_sizes"))]
+def optimize(store: Store, vacuum: bool, timeout: float, report: Report) -> tuple[list[str], list[str]]:
+    """What was done, and what was left out and why. Others may read and write meanwhile."""
+    if store.rows(statement("postgres", "current_schema")) == [(None,)]:
+        raise ConfigurationError(f"the connection to {store.location} has no schema of its own: set its search_path")
+    tables = [row[0] for row in store.rows(statement("postgres", "maintained_tables"))]
     command = "vacuum (analyze)" if vacuum else "analyze"
+    left: dict[str, str] = {}
     with store.migration_connection(timeout) as connection:
-        try:
-            for number, table in enumerate(tables):
-                report(Step(f"{table}: {command}", number, len(tables)))
+        if vacuum and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            raise ConfigurationError("VACUUM can't run through a connection pooler: name the server itself")
+        refused: list[str] = []
+        # PostgreSQL leaves out a table of another role with only a warning, which is in the server's language.
+        connection.add_notice_handler(lambda diag: refused.append(diag.sqlstate or ""))
+        for number, table in enumerate(tables):
+            report(Step(f"{table}: {command}", number, len(tables)))
+            refused.clear()
+            try:
                 connection.execute(f"{command} {quoted(table)}".encode())
-        except psycopg.Error as error:
-            raise translate(error, "ops.optimize") from error
-    return [f"{command} of {len(tables)} tables"]
+            except psycopg.errors.LockNotAvailable:
+                left[table] = "locked by another session"
+            except psycopg.errors.UndefinedTable:
+                left[table] = "dropped meanwhile"
+            except psycopg.Error as error:
+                raise translate(error, "ops.optimize") from error
+            if refused:
+                left[table] = "this role does not own it"
+    if tables and all(reason.startswith("locked") for reason in left.values()) and len(left) == len(tables):
+        raise LockTimeout(f"every table of {store.location} is locked by another session: try again later")
+    done = len(tables) - len(left)
+    return [f"{command} of {done} {'table' if done == 1 else 'tables'}"], [f"{t}: {why}" for t, why in left.items()]

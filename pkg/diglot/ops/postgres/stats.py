@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diglot.ops.statements import statement
-from diglot.ops.stats import Sizes
+from diglot.ops.stats import Maintenance, Sizes
 from diglot.schema.bookkeeping import is_bookkeeping
 from diglot.stores.session import Store
 
@@ -12,17 +12,14 @@ def sizes(store: Store) -> Sizes:
     """Bytes of tables (with what is stored out of line) and indexes, and how often each index was used."""
     tables = [row for row in store.rows(statement("postgres", "table_sizes")) if not is_bookkeeping(row[0])]
     indexes = store.rows(statement("postgres", "index_sizes"))
-    ((database, wal),) = store.rows(statement("postgres", "database_sizes"))
-    figures = {
-        "database_bytes": database,
-        "wal_bytes": wal,
-        "dead_rows": {name: dead for name, _, dead, _, _ in tables if dead},
-        "last_vacuum": {name: vacuum for name, _, _, vacuum, _ in tables},
-        "last_analyze": {name: analyze for name, _, _, _, analyze in tables},
-    }
+    ((database, since),) = store.rows(statement("postgres", "database_sizes"))
+    ((may_see_log,),) = store.rows(statement("postgres", "may_see_log"))
+    log = store.rows(statement("postgres", "log_size"))[0][0] if may_see_log else None
     return Sizes(
-        {row[0]: row[1] for row in tables},
-        {name: size for name, size, _ in indexes},
-        {name: scans for name, _, scans in indexes},
-        figures,
+        tables={row[0]: row[1] for row in tables},
+        indexes={name: size for name, size, _ in indexes},
+        scans={name: scans for name, _, scans in indexes},
+        maintenance={name: Maintenance(dead, vacuum, analyze) for name, _, dead, vacuum, analyze, _ in tables},
+        unreadable={row[0] for row in tables if not row[5]},
+        figures={"database_bytes": database, "wal_bytes": log, "uses_counted_since": since},
     )

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from diglot.ops.doctor import Check, Finding, Limits
-from diglot.ops.private_files import leftovers
+from diglot.errors import SchemaMismatch
+from diglot.ops.doctor import RESTORE, Checks, Finding, Look
 from diglot.ops.statements import statement
-from diglot.stores.session import Statement, Store
-from diglot.stores.sqlite.filesystem import NETWORK, filesystem
-from diglot.stores.sqlite.health import private
+from diglot.sql.identifiers import quoted
+from diglot.stores.session import Row, Statement, Store
 from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
-from diglot.stores.sqlite.path import MEMORY
+from diglot.stores.sqlite.path import MEMORY, in_wal_mode
 
 _MEBIBYTE = 1024 * 1024
-_LARGE_LOG = 256 * _MEBIBYTE
 _MUCH_FREE = 0.25
+_MANY_ROWS = 100
+"""From which on the planner should know how many there are."""
+_STALE = 4
+"""How many times as many rows as when it was analyzed, or as few, are too many."""
 _VACUUM = "diglot optimize --vacuum"
 
 
-def checks(store: Store, deep: bool, _limits: Limits) -> Iterator[Check]:
-    """Each check with its name, in the order in which they are shown."""
-    yield "reachable", lambda: _reachable(store)
-    yield "version", _version
-    yield "integrity", lambda: _integrity(store, deep)
-    yield "foreign_keys", lambda: _foreign_keys(store)
-    yield "free_pages", lambda: _free_pages(store)
-    yield "statistics", lambda: _statistics(store)
-    if store.location == MEMORY:
-        return
-    path = Path(store.location)
-    yield "journal_mode", lambda: _journal_mode(store)
-    yield "rights", lambda: _rights(path)
-    yield "file_system", lambda: _file_system(path)
-    yield "disk_space", lambda: _disk_space(path)
-    yield "log_size", lambda: _log_size(path)
-    yield "leftovers", lambda: _leftovers(path)
-
-
-def _asked(store: Store, text: str) -> list[tuple[object, ...]]:
+def _asked(store: Store, text: str) -> list[Row]:
     return store.rows(Statement("ops.doctor", f"/* diglot:ops.doctor */ {text}"))
 
 
-def _reachable(store: Store) -> Finding:
-    _asked(store, "select count(*) from sqlite_schema")
-    return Finding("reachable", "ok", store.location)
+def _reachable(look: Look) -> Finding:
+    _asked(look.store, "select count(*) from sqlite_schema")
+    return Finding("reachable", "ok", look.store.location)
 
 
-def _version() -> Finding:
+def _version(_look: Look) -> Finding:
     if wal_reset_safe(library().sqlite_version_info):
         return Finding("version", "ok", server_version())
     return Finding(
@@ -60,86 +41,91 @@ def _version() -> Finding:
     )
 
 
-def _integrity(store: Store, deep: bool) -> Finding:
-    name = "integrity_check" if deep else "quick_check"
-    found = [str(row[0]) for row in _asked(store, f"pragma {name}(3)")]
+def _integrity(look: Look) -> Finding:
+    name = "integrity_check" if look.deep else "quick_check"
+    found = [str(row[0]) for row in _asked(look.store, f"pragma {name}(3)")]
     if found == ["ok"]:
         return Finding("integrity", "ok", name)
     detail = "; ".join(" ".join(text.split()) for text in found)
-    return Finding("integrity", "wrong", detail, "diglot restore BACKUP --replace")
+    return Finding("integrity", "wrong", detail, RESTORE)
 
 
-def _foreign_keys(store: Store) -> Finding:
-    found = _asked(store, 'select "table", rowid, parent from pragma_foreign_key_check limit 3')
+def _foreign_keys(look: Look) -> Finding:
+    """Table by table: one whose reference can't be looked up at all would hide the others."""
+    found = []
+    for (table,) in look.store.rows(statement("sqlite", "referring_tables")):
+        try:
+            rows = look.store.rows(statement("sqlite", "foreign_key_check"), (table,))
+        except SchemaMismatch:  # what it refers to is not there, or not unique
+            found.append(f"{table}: a foreign key refers to columns that are no key")
+            continue
+        found += [
+            f"{table}: {'a row' if rowid is None else f'row {rowid}'} refers to nothing in {parent}"
+            for rowid, parent in rows
+        ]
     if not found:
         return Finding("foreign_keys", "ok", "every reference has its row")
-    detail = "; ".join(f"{table}: row {rowid} refers to nothing in {parent}" for table, rowid, parent in found)
+    detail = "; ".join(found[:3]) + (" …" if len(found) > 3 else "")
     return Finding("foreign_keys", "wrong", detail, "delete these rows, or add what they refer to")
 
 
-def _free_pages(store: Store) -> Finding:
-    pages, free, size, mode = _asked(store, statement("sqlite", "pages").text)[0]
-    assert isinstance(pages, int)  # noqa: S101 - pragmas give integers
-    assert isinstance(free, int)  # noqa: S101
-    assert isinstance(size, int)  # noqa: S101
+def _free_pages(look: Look) -> Finding:
+    pages, free, size, mode = look.store.rows(statement("sqlite", "pages"))[0]
     detail = f"{free:,} of {pages:,} pages ({free * size / _MEBIBYTE:,.1f} MiB)"
     if free * size > 10 * _MEBIBYTE and free > pages * _MUCH_FREE:
         return Finding("free_pages", "warning", detail, _VACUUM)
     return Finding("free_pages", "ok", detail + ("" if mode == 2 else "; the file does not shrink by itself"))
 
 
-def _statistics(store: Store) -> Finding:
+def _statistics(look: Look) -> Finding:
+    """Counts the rows of every table, to compare them with what ANALYZE found."""
+    known = _analyzed(look.store)
+    never, stale = [], []
+    for (table,) in look.store.rows(statement("sqlite", "tables_with_rows")):
+        rows = _asked(look.store, f"select count(*) from {quoted(table)}")[0][0]
+        if rows < _MANY_ROWS:
+            continue
+        if table not in known:
+            never.append(table)
+        elif max(rows, known[table]) > _STALE * max(min(rows, known[table]), 1):
+            stale.append(f"{table} has {rows:,} rows, and had {known[table]:,}")
+    said = [f"never analyzed: {', '.join(never)}"] * bool(never) + [f"out of date: {'; '.join(stale)}"] * bool(stale)
+    if said:
+        return Finding("statistics", "warning", "; ".join(said), "diglot optimize")
+    return Finding("statistics", "ok", "of every table with many rows")
+
+
+def _analyzed(store: Store) -> dict[str, int]:
     (has,) = _asked(store, "select count(*) from sqlite_schema where name = 'sqlite_stat1'")[0]
-    analyzed = _asked(store, "select count(*) from sqlite_stat1")[0][0] if has else 0
-    if analyzed:
-        return Finding("statistics", "ok", f"of {analyzed} tables and indexes")
-    return Finding("statistics", "warning", "the planner knows nothing of how many rows there are", "diglot optimize")
+    if not has:
+        return {}
+    found = _asked(store, "select tbl, max(cast(stat as integer)) from sqlite_stat1 group by tbl")
+    return {table: rows or 0 for table, rows in found}
 
 
-def _journal_mode(store: Store) -> Finding:
-    with Path(store.location).open("rb") as file:
-        in_wal_mode = file.read(20)[18:20] == b"\x02\x02"
-    if in_wal_mode:
+def _journal_mode(look: Look) -> Finding:
+    location = look.store.location
+    if location == MEMORY:
+        return Finding("journal_mode", "ok", "memory")
+    log = Path(f"{location}-wal")
+    # A file that is open must not be opened and closed here: that drops every lock that this process has on it.
+    in_use = log.exists()
+    if _asked(look.store, "pragma journal_mode")[0][0] == "wal" if in_use else in_wal_mode(Path(location)):
         return Finding("journal_mode", "ok", "wal")
-    return Finding("journal_mode", "warning", "not in WAL mode: the next time that it is opened to write, it will be")
+    return Finding("journal_mode", "warning", "not in WAL mode", "diglot optimize")
 
 
-def _rights(path: Path) -> Finding:
-    ok, detail = private(path)
-    return Finding("rights", "ok" if ok else "wrong", detail, "" if ok else f"chmod 600 {path}*")
+_CHECKS: Checks = {
+    "reachable": _reachable,
+    "version": _version,
+    "journal_mode": _journal_mode,
+    "integrity": _integrity,
+    "foreign_keys": _foreign_keys,
+    "free_pages": _free_pages,
+    "statistics": _statistics,
+}
 
 
-def _file_system(path: Path) -> Finding:
-    kind = filesystem(path.parent)
-    if kind is None:
-        return Finding("file_system", "unknown", "the operating system does not say what it is")
-    if kind in NETWORK:
-        return Finding("file_system", "wrong", f"{kind} is a network file system", "move the file to a local disk")
-    return Finding("file_system", "ok", kind)
-
-
-def _disk_space(path: Path) -> Finding:
-    free, size = shutil.disk_usage(path.parent).free, path.stat().st_size
-    detail = f"{free / _MEBIBYTE:,.0f} MiB free, and the file has {size / _MEBIBYTE:,.0f} MiB"
-    if free < 100 * _MEBIBYTE:
-        return Finding("disk_space", "wrong", detail, "make room on the disk")
-    if free < 2 * size:
-        return Finding("disk_space", "warning", f"{detail}: too little for VACUUM or a backup here")
-    return Finding("disk_space", "ok", detail)
-
-
-def _log_size(path: Path) -> Finding:
-    log = path.with_name(f"{path.name}-wal")
-    size = log.stat().st_size if log.exists() else 0
-    detail = f"{size / _MEBIBYTE:,.1f} MiB"
-    if size > _LARGE_LOG:
-        return Finding("log_size", "warning", f"{detail}: a reader keeps it from being emptied", "diglot optimize")
-    return Finding("log_size", "ok", detail)
-
-
-def _leftovers(path: Path) -> Finding:
-    found = leftovers(path)
-    if found:
-        names = ", ".join(one.name for one in found[:3])
-        return Finding("leftovers", "warning", f"files of interrupted work: {names}", "remove them")
-    return Finding("leftovers", "ok", "none")
+def checks(_deep: bool) -> Checks:
+    """All of them: ``deep`` only makes that of the integrity look at more."""
+    return _CHECKS

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diglot.errors import DatabaseFull
 from diglot.ops.progress import Report, Step
+from diglot.ops.settings import A_DAY
+from diglot.ops.sqlite.vacuum_room import refuse_little_room
 from diglot.ops.statements import statement
+from diglot.stores.sqlite.connection import Watch, watch_over
 from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.path import MEMORY
@@ -27,29 +28,40 @@ def size(store: SQLiteStore) -> int:
     return int(pages * page_size) + (log.stat().st_size if store.location != MEMORY and log.exists() else 0)
 
 
-def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -> list[str]:
-    """What was done."""
+def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -> tuple[list[str], list[str]]:
+    """What was done, and what was left out and why. An interrupt ends a statement and leaves the file as it was."""
     done = ["analyze"]
     if vacuum:
-        _refuse_little_room(store)
+        refuse_little_room(store)
     with store.migration_connection(timeout) as connection:
+        watch = Watch(A_DAY)
+        watch_over(connection, watch)
         try:
             if vacuum:
                 report(Step("rewriting the file", 0, None))
                 connection.execute("pragma auto_vacuum = incremental")
-                with _may_attach(connection):
-                    connection.execute("vacuum")
+                connection.execute("pragma temp_store = 1")  # in a file, where the library can: else all is in memory
+                try:
+                    with _may_attach(connection):
+                        connection.execute("vacuum")
+                finally:
+                    connection.execute("pragma temp_store = 2")
                 done.insert(0, "vacuum")
             report(Step("analyzing", 0, None))
             connection.execute("pragma analysis_limit = 0").fetchall()
-            connection.execute("analyze")
-            connection.execute("pragma analysis_limit = 400").fetchall()
+            try:
+                connection.execute("analyze")
+            finally:
+                connection.execute("pragma analysis_limit = 400").fetchall()
         except library().Error as error:
+            if watch.fault is not None:
+                raise watch.fault from error
             raise translate(error, "ops.optimize", writing=True) from error
-    if store.location != MEMORY:
-        store.checkpoint()
-        done.append("checkpoint")
-    return done
+    if store.location == MEMORY:
+        return done, []
+    if store.checkpoint().complete:
+        return [*done, "checkpoint"], []
+    return done, ["checkpoint: a reader still needs the log; it is emptied later"]
 
 
 @contextmanager
@@ -63,15 +75,3 @@ def _may_attach(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.setlimit(library().SQLITE_LIMIT_ATTACHED, before)
-
-
-def _refuse_little_room(store: SQLiteStore) -> None:
-    if store.location == MEMORY:
-        return
-    needed = 2 * size(store)  # the copy, and the same again in the log
-    free = shutil.disk_usage(Path(store.location).parent).free
-    if free < needed:
-        raise DatabaseFull(
-            f"VACUUM of {store.location} may need {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free: "
-            "make room first"
-        )

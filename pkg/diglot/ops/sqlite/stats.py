@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diglot.errors import DatabaseError
+from diglot.errors import DatabaseDamaged, DatabaseError
 from diglot.ops.statements import statement
 from diglot.ops.stats import Sizes
 from diglot.stores.session import Store
@@ -24,9 +24,11 @@ def sizes(store: Store) -> Sizes:
     }
     try:
         found: dict[str, int] = dict(store.rows(statement("sqlite", "sizes")))
+    except DatabaseDamaged:
+        raise
     except DatabaseError:
-        return Sizes(None, None, None, figures)
-    return Sizes(found, found, None, figures)
+        return Sizes(tables=None, indexes=None, scans=None, figures=figures)
+    return Sizes(tables=found, indexes=found, scans=None, figures=figures)
 
 
 def _size_of_log(location: str) -> int:

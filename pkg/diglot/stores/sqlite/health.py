@@ -10,7 +10,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from diglot.errors import DatabaseUnavailable, DiglotError, StatementTimeout
@@ -141,13 +141,19 @@ def _asked(reading: Reading, text: str, expected: object, seconds: float = 0.0) 
 
 def private(path: Path) -> Finding:
     """Whether nobody else may read the file, or what SQLite keeps beside it."""
-    files = [path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)]
-    open_to_others = [
-        f"{file.name} is {stat.S_IMODE(file.stat().st_mode):o}"
-        for file in files
-        if file.exists() and stat.S_IMODE(file.stat().st_mode) & ~PRIVATE_FILE
-    ]
-    return not open_to_others, "; ".join(open_to_others) or "0600"
+    found = open_to_others(path)
+    return not found, "; ".join(f"{file.name} is {rights:o}" for file, rights in found.items()) or "0600"
+
+
+def open_to_others(path: Path) -> dict[Path, int]:
+    """The database and those beside it that others have rights to, each with its rights."""
+    found = {}
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)):
+        with suppress(FileNotFoundError):  # SQLite removes those beside it when the last connection is closed
+            mode = file.lstat().st_mode
+            if stat.S_ISREG(mode):
+                found[file] = stat.S_IMODE(mode)
+    return {file: rights for file, rights in found.items() if rights & ~PRIVATE_FILE}
 
 
 def _disk_space(path: Path, little: int) -> Finding:

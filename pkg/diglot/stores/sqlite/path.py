@@ -170,10 +170,29 @@ def uri(path: Path) -> str:
 
 
 def reading_uri(path: Path) -> str:
-    """The same for reading only. Where there is no log, nobody has it open: SQLite then needs none of its own, which
-    it could not make in a folder that it can't write, and would leave behind in one that it can."""
-    log = path.with_name(path.name + "-wal")
-    return uri(path).replace("?mode=rw", "?mode=ro" if log.exists() else "?mode=ro&immutable=1")
+    """The same for reading only.
+
+    In WAL mode SQLite needs an index beside the log (``-shm``), which it could not make in a folder that it can't
+    write, and would leave behind in one that it can. Without a log nobody has the file open, so it is read as one that
+    does not change. A file in another mode is read with its locks: a write may be going on, or have been interrupted.
+    DatabaseUnavailable for a log without its index: reading it would make one.
+    """
+    log, index = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
+    in_use = log.exists() and (index.exists() or log.stat().st_size > 0)
+    if in_use and not index.exists():
+        raise DatabaseUnavailable(
+            f"the SQLite database {path} has a log without its index (-shm), as after a copy: reading it would make "
+            "files. Open it to write once ('diglot optimize')"
+        )
+    unchanging = not in_use and in_wal_mode(path)
+    return uri(path).replace("?mode=rw", "?mode=ro&immutable=1" if unchanging else "?mode=ro")
+
+
+def in_wal_mode(path: Path) -> bool:
+    """Whether the file says so. Only while it has no log: closing it here drops every lock that this process has on it.
+    OSError."""
+    with path.open("rb") as file:
+        return file.read(20)[18:20] == b"\x02\x02"
 
 
 def refused(path: Path, error: OSError) -> DiglotError:
