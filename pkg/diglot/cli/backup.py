@@ -12,10 +12,12 @@ from diglot.cli.confirm import confirm, yes_option
 from diglot.cli.metrics_option import metrics_option, publishing
 from diglot.cli.progress import progress_bar
 from diglot.cli.root import LazyGroup
+from diglot.errors import ConfigurationError
 from diglot.text_file import shown
 
 if TYPE_CHECKING:
     from diglot.ops.manifest import Manifest
+    from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 
 class BackupGroup(LazyGroup):
@@ -60,6 +62,8 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
             else:
                 made = backup_to_folder(settings, path, utc_now(), keep=keep, report=report)
         outcome.figures.update(size_bytes=made.manifest.size, rows=made.manifest.rows)
+    if made.manifest.form == "rows":
+        note("there is no pg_dump for this server: the backup has the rows, and the migrations make the schema again")
     for old in made.removed:
         note(f"removed {shown(old)}")
     app.out.line(
@@ -73,7 +77,7 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
 @click.option(
     "--postgres-url",
     metavar="URL",
-    help="The server for a scratch database, for a backup of PostgreSQL. By default an embedded one.",
+    help="For a backup of PostgreSQL: the server for its scratch database. By default an embedded one, else your own.",
 )
 @pass_app
 def verify(app: App, path: Path, postgres_url: str | None) -> None:
@@ -86,7 +90,13 @@ def verify(app: App, path: Path, postgres_url: str | None) -> None:
     from diglot.ops.restore import verify_backup
 
     with progress_bar(app) as report:
-        manifest = verify_backup(path, postgres_url=postgres_url, report=report)
+        manifest = verify_backup(
+            path,
+            project=app.project,
+            postgres_url=postgres_url,
+            settings=_configured(app),
+            report=report,
+        )
     app.out.line(f"{shown(path)}: good: {_told(manifest)}", {"path": str(path), "manifest": manifest})
 
 
@@ -98,8 +108,8 @@ def verify(app: App, path: Path, postgres_url: str | None) -> None:
 def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
     """Restore a backup, after every table in it was compared with what the backup says.
 
-    With --replace the old database is kept: a SQLite file under another name beside the new one, a schema of PostgreSQL
-    under another name in the same database. Stop what uses a SQLite file first.
+    With --replace the old database is kept: a SQLite file under another name beside the new one, what was in a schema
+    of PostgreSQL in another schema of the same database. Stop what uses a SQLite file first.
 
     \b
     Example:
@@ -120,6 +130,14 @@ def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
     if done.kept is not None:
         note(f"the old database is kept as {done.kept}: remove it when you no longer need it")
     app.out.line(f"restored {_told(done.manifest)}", {"kept": done.kept, "manifest": done.manifest})
+
+
+def _configured(app: App) -> SQLiteSettings | PostgresSettings | None:
+    """The configured database; None where there is none, since a backup can be verified without."""
+    try:
+        return app.configuration.database
+    except ConfigurationError:
+        return None
 
 
 def _told(manifest: Manifest) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from diglot.errors import BackupDamaged, ConfigurationError
+from diglot.errors import BackupDamaged, BackupFailed, ConfigurationError
 from diglot.ops.manifest import Manifest, append_manifest, read_manifest, sha256_of
-from diglot.ops.private_files import give_name, sync, temporary_file
+from diglot.ops.private_files import give_name, room_for, sync, temporary_file
 from diglot.ops.progress import Report, silent
 from diglot.ops.settings import patient
 from diglot.stores import open_store
@@ -50,7 +50,7 @@ def backup(settings: Settings, path: Path, now: datetime, report: Report = silen
         raise ConfigurationError(f"{path} exists already: choose another name, or remove it")
     if not path.parent.is_dir():
         raise ConfigurationError(f"there is no folder {path.parent}")
-    with temporary_file(path) as file:
+    with room_for(path, BackupFailed), temporary_file(path) as file:
         manifest = _write(settings, file, now, report)
         give_name(file, path)
     return BackupMade(path, manifest)
@@ -68,7 +68,7 @@ def backup_to_folder(
         raise ConfigurationError("keep one backup or more")
     make_private_folder(folder)
     stem = f"diglot-{now:%Y%m%dT%H%M%SZ}"
-    with temporary_file(folder / stem) as file:
+    with room_for(folder, BackupFailed), temporary_file(folder / stem) as file:
         manifest = _write(settings, file, now, report)
         path = _give_free_name(file, folder, stem)
     good = [found for found in backups_in(folder) if _is_good(found)]

@@ -36,24 +36,45 @@ class AppliedMigration(msgspec.Struct, frozen=True):
     sha256: str | None
 
 
+class LastNumber(msgspec.Struct, frozen=True):
+    """The last number that was given in a numbered column."""
+
+    table: str
+    column: str
+    last: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """``form``: what the data is. ``size`` and ``sha256`` are the data's, ``tables`` the content of each table."""
+    """``form``: what the data is; ``rows`` is an export, and ``last_numbers`` are only for that.
+
+    ``size`` and ``sha256`` are the data's, ``tables`` the content of each table.
+    """
 
     format: int = FORMAT
     created_at: datetime
     dialect: Dialect
-    form: Literal["sqlite", "pg_dump"]
+    form: Literal["sqlite", "pg_dump", "rows"]
     engine: str
     diglot: str = __version__
     schema: str | None = None
     migrations: list[AppliedMigration]
     tables: dict[str, Content]
+    last_numbers: list[LastNumber] = []
     size: int
     sha256: str
 
     @property
     def rows(self) -> int:
         return sum(content.rows for content in self.tables.values())
+
+
+def compare(path: Path, manifest: Manifest, migrations: list[AppliedMigration], tables: dict[str, Content]) -> None:
+    """BackupDamaged where what was restored is not what the manifest says."""
+    if migrations != manifest.migrations:
+        raise BackupDamaged(f"{path} is damaged: its schema is of another version than its manifest says")
+    for name in sorted({*tables, *manifest.tables}):
+        if tables.get(name) != manifest.tables.get(name):
+            raise BackupDamaged(f"{path} is damaged: the table {name} is not as its manifest says")
 
 
 def append_manifest(path: Path, manifest: Manifest) -> None:

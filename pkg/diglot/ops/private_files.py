@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import secrets
 import sys
@@ -11,29 +12,81 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from diglot.errors import ConfigurationError
+from diglot.errors import ConfigurationError, DiglotError
 from diglot.stores.private_file import PRIVATE
 
 _MARK = ".diglot-"
+_LOCK = ".lock"
+_COMPANIONS = ("", "-journal", "-wal", "-shm", "-gate")
 
 
 @contextmanager
 def temporary_file(beside: Path) -> Iterator[Path]:
     """A new empty file that only its user can read, in the folder of ``beside``; it is removed at the end of the block,
-    with what SQLite keeps next to it."""
-    path = beside.parent / f"{_MARK}{beside.name[:100]}.{secrets.token_hex(4)}"
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE))
+    with what SQLite keeps next to it. What killed processes have left in the folder is removed first."""
+    _remove_leftovers(beside)
+    path, lock = _new(beside)
     try:
+        os.close(_create(path))
         yield path
     finally:
-        for suffix in ("", "-journal", "-wal", "-shm", "-gate"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).unlink()
+        _remove(path)
+        path.with_name(path.name + _LOCK).unlink(missing_ok=True)
+        os.close(lock)
 
 
 def leftovers(path: Path) -> list[Path]:
     """What killed work has left in the folder of this file."""
     return sorted(path.parent.glob(f"{_MARK}*"))
+
+
+def _new(beside: Path) -> tuple[Path, int]:
+    """A free name, and a descriptor that keeps its lock as long as this process lives.
+
+    The lock is on a file of its own: on a network file system a lock on the file itself would meet those of SQLite.
+    """
+    while True:
+        path = beside.parent / f"{_MARK}{beside.name[:100]}.{secrets.token_hex(4)}"
+        lock = _create(path.with_name(path.name + _LOCK))
+        with suppress(OSError):  # a file system without locks: its leftovers stay
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return path, lock
+        os.close(lock)  # another process took it for a leftover before it was locked
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+
+
+def _remove(path: Path) -> None:
+    for suffix in _COMPANIONS:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _remove_leftovers(beside: Path) -> None:
+    """Those whose lock is free: their process is dead."""
+    for found in beside.parent.glob(f"{_MARK}*{_LOCK}"):
+        with suppress(OSError):
+            lock = os.open(found, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(found.with_name(found.name.removesuffix(_LOCK)))
+                found.unlink(missing_ok=True)
+            finally:
+                os.close(lock)
+
+
+@contextmanager
+def room_for(path: Path, kind: type[DiglotError]) -> Iterator[None]:
+    """``kind`` instead of the operating system's error where there is no room for the file, or for the next to it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            said = (error.strerror or "").lower()
+            raise kind(f"{path} can't be written: {said}; nothing was changed") from error
+        raise
 
 
 def give_name(path: Path, name: Path) -> None:
@@ -42,8 +95,16 @@ def give_name(path: Path, name: Path) -> None:
     try:
         os.link(path, name)  # unlike a rename it never replaces a file
     except FileExistsError:
-        raise ConfigurationError(f"{name} exists already: choose another name, or remove it") from None
+        raise _taken(name) from None
+    except PermissionError:  # a file system without hard links, like that of a memory stick
+        if name.exists():
+            raise _taken(name) from None
+        path.rename(name)
     sync(name.parent)
+
+
+def _taken(name: Path) -> ConfigurationError:
+    return ConfigurationError(f"{name} exists already: choose another name, or remove it")
 
 
 def exchange(one: Path, other: Path) -> None:

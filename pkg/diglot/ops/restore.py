@@ -7,19 +7,27 @@ and the migrations. Interrupted at any moment, the old database is there or the 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from diglot.check.embedded import is_installed
 from diglot.check.scratch import postgres_server, scratch_database
-from diglot.errors import ConfigurationError, MigrationUnknown
+from diglot.errors import ConfigurationError, MigrationUnknown, RestoreFailed
 from diglot.ops.manifest import Manifest, read_manifest
+from diglot.ops.private_files import room_for
 from diglot.ops.progress import Report, silent
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 if TYPE_CHECKING:
+    from diglot.migrate.tree import MigrationTree
     from diglot.project import Project
+    from diglot.stores.session import Store
+
+Settings = SQLiteSettings | PostgresSettings
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -32,7 +40,7 @@ class Restored(msgspec.Struct, frozen=True):
 def restore(
     project: Project | None,
     path: Path,
-    settings: SQLiteSettings | PostgresSettings,
+    settings: Settings,
     *,
     replace: bool = False,
     report: Report = silent,
@@ -40,42 +48,90 @@ def restore(
     """Restore a backup into an empty database, or with ``replace`` into the place of the one that is there.
 
     BackupDamaged, MigrationUnknown where the backup is of another project or of a newer version, ConfigurationError
-    where the database is not empty or of the other engine, RestoreFailed; the database is as it was.
+    where the database is not empty or of the other engine, DatabaseUnavailable where it is in use, RestoreFailed; the
+    database is as it was.
     """
     manifest = read_manifest(path)
-    _refuse_unknown(project, path, manifest)
+    _refuse_engine(path, manifest, "sqlite" if isinstance(settings, SQLiteSettings) else "postgres")
+    tree = _tree(project, manifest)
+    if tree is not None:
+        _refuse_other_project(tree, path, manifest)
     if isinstance(settings, SQLiteSettings):
-        _refuse_engine(path, manifest, "sqlite")
-        from diglot.ops.sqlite.backup import restore as restore_sqlite
+        from diglot.ops.sqlite.restore import restore as restore_sqlite
 
-        return Restored(manifest, restore_sqlite(path, manifest, settings, replace=replace, report=report))
-    _refuse_engine(path, manifest, "postgres")
-    from diglot.ops.postgres.backup import restore as restore_postgres
-
-    with tempfile.TemporaryDirectory(prefix="diglot-") as scratch:
-        kept = restore_postgres(path, manifest, settings, Path(scratch), replace=replace, report=report)
-    return Restored(manifest, kept)
+        with room_for(Path(settings.path), RestoreFailed):
+            kept = restore_sqlite(path, manifest, settings, replace=replace, report=report)
+        return Restored(manifest, kept)
+    with _scratch(Path(tempfile.gettempdir())) as scratch:
+        return Restored(manifest, _restore_postgres(path, manifest, settings, tree, scratch, replace, report))
 
 
-def verify_backup(path: Path, *, postgres_url: str | None = None, report: Report = silent) -> Manifest:
+def verify_backup(
+    path: Path,
+    *,
+    project: Project | None = None,
+    postgres_url: str | None = None,
+    settings: Settings | None = None,
+    report: Report = silent,
+) -> Manifest:
     """Restore a backup into a scratch database and compare it with its manifest, which is returned.
 
-    A backup of PostgreSQL is restored into a new database on the server of ``postgres_url``, or on the embedded one of
-    ``diglot[check]``. BackupDamaged, RestoreFailed, ConfigurationError where there is no server.
+    A backup of PostgreSQL is restored into a new database on the server of ``postgres_url``, else on the embedded one
+    of ``diglot[check]``, else on that of ``settings``. ``project``: for a backup that was made without pg_dump.
+    BackupDamaged, RestoreFailed, ConfigurationError where there is no server.
     """
     manifest = read_manifest(path)
-    with tempfile.TemporaryDirectory(prefix="diglot-", dir=path.absolute().parent) as scratch:
+    with _scratch(path.absolute().parent) as scratch:
         if manifest.dialect == "sqlite":
-            from diglot.ops.sqlite.backup import verify as verify_sqlite
+            from diglot.ops.sqlite.restore import verify as verify_sqlite
 
-            verify_sqlite(path, manifest, Path(scratch), report)
+            verify_sqlite(path, manifest, scratch, report)
         else:
-            from diglot.ops.postgres.backup import verify as verify_postgres
-
-            with postgres_server(postgres_url) as server, scratch_database(server) as store:
-                there = msgspec.structs.replace(server, dbname=store.settings.dbname)  # type: ignore[attr-defined]
-                verify_postgres(path, manifest, there, Path(scratch), report)
+            tree = _tree(project, manifest)
+            with _server(postgres_url, settings) as server, scratch_database(server) as store:
+                there = msgspec.structs.replace(server, dbname=_name_of(store))
+                _restore_postgres(path, manifest, there, tree, scratch, False, report)
     return manifest
+
+
+def _restore_postgres(
+    path: Path,
+    manifest: Manifest,
+    settings: PostgresSettings,
+    tree: MigrationTree | None,
+    scratch: Path,
+    replace: bool,
+    report: Report,
+) -> str | None:
+    from diglot.ops.postgres.restore import restore as restore_postgres
+
+    return restore_postgres(path, manifest, settings, tree, scratch, replace=replace, report=report)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    with room_for(folder, RestoreFailed), tempfile.TemporaryDirectory(prefix="diglot-", dir=folder) as scratch:
+        yield Path(scratch)
+
+
+@contextmanager
+def _server(postgres_url: str | None, settings: Settings | None) -> Iterator[PostgresSettings]:
+    if postgres_url is None and isinstance(settings, PostgresSettings) and not is_installed():
+        yield settings
+        return
+    with postgres_server(postgres_url) as server:
+        yield server
+
+
+def _name_of(store: Store) -> str:
+    found: str = store.settings.dbname  # type: ignore[attr-defined]
+    return found
+
+
+def _tree(project: Project | None, manifest: Manifest) -> MigrationTree | None:
+    if project is None or project.migrations is None:
+        return None
+    return project.migration_tree(manifest.dialect)
 
 
 def _refuse_engine(path: Path, manifest: Manifest, dialect: str) -> None:
@@ -87,11 +143,16 @@ def _refuse_engine(path: Path, manifest: Manifest, dialect: str) -> None:
         )
 
 
-def _refuse_unknown(project: Project | None, path: Path, manifest: Manifest) -> None:
-    if project is None or project.migrations is None:
-        return
-    known = set(project.migration_tree(manifest.dialect).ids)
+def _refuse_other_project(tree: MigrationTree, path: Path, manifest: Manifest) -> None:
+    known = {migration.id: migration.sha256 for migration in tree}
     unknown = [one.id for one in manifest.migrations if one.id not in known]
-    if unknown or (known and not manifest.migrations):
-        what = f"has the migration {unknown[0]}, which this project has not" if unknown else "has no migrations"
-        raise MigrationUnknown(f"{path} {what}: it is of another project, or of a newer version")
+    if unknown:
+        what = f"has the migration {unknown[0]}, which this project has not"
+    elif known and not manifest.migrations:
+        what = "has no migrations"
+    elif manifest.migrations and all(one.sha256 not in (None, known[one.id]) for one in manifest.migrations):
+        # One that differs was edited and accepted since; projects that number their migrations share the names.
+        what = f"has another {manifest.migrations[0].id} than this project"
+    else:
+        return
+    raise MigrationUnknown(f"{path} {what}: it is of another project, or of a newer version")

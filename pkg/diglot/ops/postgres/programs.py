@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-from diglot.errors import BackupFailed
 from diglot.stores.postgres.connection import is_socket
 from diglot.stores.settings import PostgresSettings
 
@@ -31,11 +33,25 @@ class Programs(msgspec.Struct, frozen=True):
         return str(self.folder / name)
 
 
-def fitting(server_version: int) -> Programs | None:
+def major(server_version: str) -> int:
+    """``PostgreSQL 16.3`` → 16."""
+    return int(re.findall(r"\d+", server_version)[0])
+
+
+def for_dumping(server_version: str) -> Programs | None:
     """The oldest programs that are not older than the server, which is all that pg_dump asks for; None if there are
-    none. ``server_version`` is the major one."""
-    found = (programs for folder in _folders() if (programs := _of(folder)) is not None)
-    return min((one for one in found if one.version >= server_version), key=lambda one: one.version, default=None)
+    none. An archive of an older pg_dump is read by more pg_restores."""
+    fitting = [one for one in _installed() if one.version >= major(server_version)]
+    return min(fitting, key=lambda one: one.version, default=None)
+
+
+def for_restoring() -> Programs | None:
+    """The newest programs: pg_restore reads the archives of older ones only."""
+    return max(_installed(), key=lambda one: one.version, default=None)
+
+
+def _installed() -> Iterator[Programs]:
+    return (programs for folder in _folders() if (programs := _of(folder)) is not None)
 
 
 def _folders() -> Iterator[Path]:
@@ -94,8 +110,16 @@ def _escaped(password: str) -> str:
     return password.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def failure(name: str, returned: int, said: bytes) -> BackupFailed:
-    """What a program said when it failed, in one line."""
+def failure(name: str, returned: int, said: bytes) -> str:
+    """What a program said when it failed, in one line: its first error, or its last line."""
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-    last = lines[-1] if lines else f"exit code {returned}"
-    return BackupFailed(f"{name} failed: {last.removeprefix(f'{name}: error: ')}")
+    errors = [line for line in lines if line.startswith(f"{name}: error: ")]
+    line = (errors or lines[-1:] or [f"exit code {returned}"])[0]
+    return f"{name} failed: {line.removeprefix(f'{name}: error: ')}"
+
+
+def die_with_parent() -> None:
+    """In a child: end when the process that started it is killed. Only Linux can do that."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

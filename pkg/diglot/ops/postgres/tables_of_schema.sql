@@ -1,7 +1,14 @@
--- The tables of a schema; those of extensions too, which would be moved with it.
+-- The tables of a schema, without those of extensions.
 -- Parameter: schema_name.
 select c.relname::text
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where n.nspname = cast(:schema_name as text) and c.relkind in ('r', 'p', 'f')
+where
+    n.nspname = cast(:schema_name as text)
+    and c.relkind in ('r', 'p', 'f')
+    and not exists (
+        select
+        from pg_catalog.pg_depend as d
+        where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    )
 order by c.relname;

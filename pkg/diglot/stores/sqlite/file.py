@@ -118,6 +118,7 @@ class FileConnections:
                 return None
             if mode != "wal":
                 with self._turn():
+                    self._refuse_replaced(expected)  # by a restore that was at the gate first
                     use_wal(link.connection)
         except BaseException as error:
             link.connection.close()
@@ -129,10 +130,16 @@ class FileConnections:
     def _connect(self, role: Role, expected: Identity) -> Link:
         address = reading_uri(self.path) if self.settings.read_only else uri(self.path)
         link = connect(address, role, self.settings, self.trouble)
-        if identity(self.path) != expected:
+        try:
+            self._refuse_replaced(expected)
+        except BaseException:
             link.connection.close()
-            raise DatabaseUnavailable(f"the SQLite database {self.path} was removed or replaced while it was open")
+            raise
         return link
+
+    def _refuse_replaced(self, opened: Identity) -> None:
+        if identity(self.path) != opened:
+            raise DatabaseUnavailable(f"the SQLite database {self.path} was removed or replaced while it was open")
 
     def _new_turns(self) -> Turns:
         return Turns(None if self.settings.read_only else Gate(self.path.with_name(self.path.name + "-gate")))
