@@ -22,6 +22,7 @@ from diglot.ops.still import look_until_still
 from diglot.project import Project
 from diglot.stores.url import parse_url
 from tests.cli.running import diglot
+from tests.databases import POSTGRES, Databases
 from tests.ops.awkward import fill
 from tests.ops.test_backup import contents, filled, server_of, url
 
@@ -283,9 +284,13 @@ def test_what_a_role_may_not_see_is_unknown(project: Project, postgres_url: str,
     many = next(table for table in sizes.tables if table.name == "many")
     assert many.rows is None
     assert many.bytes
+    with pytest.raises(ConfigurationError, match=r"no table of .* could be done: this role does not own it"):
+        optimize(stranger)
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"alter table many owner to {stranger.user}".encode())
     done = optimize(stranger)
-    assert done.done == ["analyze of 0 tables"]
-    assert "many: this role does not own it" in done.left_out
+    assert done.done == ["analyze of 1 table"]
+    assert "players: this role does not own it" in done.left_out
 
 
 @pytest.mark.postgres
@@ -317,6 +322,28 @@ def test_quoted_names_partitions_and_locked_tables(postgres_url: str) -> None:
         done = optimize(settings, vacuum=True)
         assert done.done == ["vacuum (analyze) of 1 table"]
         assert done.left_out == ["parted: locked by another session"]
+
+
+@pytest.fixture
+def direct_url(databases: Databases) -> Iterator[str]:
+    server = databases.postgres(POSTGRES[-1])
+    name = server.create(migrated=False)
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.mark.postgres
+def test_through_a_pooler(pooled: Any, direct_url: str) -> None:
+    with_many_rows(direct_url, "many", 1, 2000)
+    with psycopg.connect(direct_url) as connection:
+        settings = parse_url(pooled().url(connection.info.dbname))
+    diagnosis = doctor(None, settings)
+    assert diagnosis.ok, diagnosis
+    assert states(diagnosis)["statistics"] == "warning"
+    assert optimize(settings).done == ["analyze of 1 table"]
+    assert states(doctor(None, settings))["statistics"] == "ok"
+    with pytest.raises(ConfigurationError, match="VACUUM can't run through a connection pooler"):
+        optimize(settings, vacuum=True)
 
 
 @pytest.mark.postgres

@@ -14,7 +14,7 @@ from diglot.cli.output import cell
 from diglot.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from diglot.ops.stats import Stats, TableSize
+    from diglot.ops.stats import IndexSize, Stats, TableSize
 
 
 @click.command()
@@ -34,16 +34,19 @@ def stats(app: App) -> None:
 
 
 def _print(app: App, found: Stats) -> None:
-    rows: list[list[Any]] = []
+    counted = any(index.scans is not None for table in found.tables for index in table.indexes)
     maintained = any(table.maintenance for table in found.tables)
+    rows: list[list[Any]] = []
     for table in found.tables:
-        rows.append([table.name, _number(table.rows), _number(table.bytes), "", *_maintenance(table, maintained)])
+        row = [table.name, _number(table.rows), _number(table.bytes), *[""] * counted]
+        rows.append([*row, *_maintenance(table)] if maintained else row)
         for index in table.indexes:
-            unused = index.scans == 0 and not index.unique
-            uses = "" if index.scans is None else "never used" if unused else f"{index.scans:,}"
-            rows.append([f"  {index.name}", "", _number(index.bytes), uses, *[""] * 3 * maintained])
-    columns = ["TABLE, INDEX", "ROWS", "BYTES", "USES", *["DEAD ROWS", "VACUUMED", "ANALYZED"] * maintained]
-    app.out.table(columns, rows, None, wrapped=["VACUUMED", "ANALYZED"] if maintained else [])
+            row = [f"  {index.name}", "", _number(index.bytes), *[_uses(index)] * counted]
+            rows.append([*row, *[""] * 3] if maintained else row)
+    columns = ["TABLE, INDEX", "ROWS", "BYTES", *["USES"] * counted]
+    if maintained:
+        columns += ["DEAD ROWS", "VACUUMED", "ANALYZED"]
+    app.out.table(columns, rows, None, wrapped=["TABLE, INDEX"])
     click.echo()
     lines = [(name.replace("_", " "), _figure(name, value)) for name, value in found.figures.items()]
     for name, (oldest, newest) in found.moments.items():
@@ -53,9 +56,13 @@ def _print(app: App, found: Stats) -> None:
         click.echo(f"{name:<{width}}  {text}")
 
 
-def _maintenance(table: TableSize, maintained: bool) -> list[str]:
-    if not maintained:
-        return []
+def _uses(index: IndexSize) -> str:
+    if index.scans is None:
+        return "unknown"
+    return "never used" if index.scans == 0 and not index.unique else f"{index.scans:,}"
+
+
+def _maintenance(table: TableSize) -> list[str]:
     done = table.maintenance
     if done is None:
         return ["unknown"] * 3
@@ -101,14 +108,13 @@ def doctor(app: App, deep: bool, postgres_url: str | None, metrics_file: Path | 
     rows = [[each.check, each.state, each.detail, each.fix] for each in found.findings]
     data = {"database": found.database, "ok": found.ok, "findings": found.findings}
     app.out.table(["CHECK", "STATE", "DETAIL", "WHAT TO DO"], rows, data, wrapped=["DETAIL", "WHAT TO DO"])
-    wrong, unknown = states["wrong"], states["unknown"]
-    if wrong:
-        note(f"{wrong} of {len(rows)} checks found something wrong")
-    elif unknown:
-        note(f"nothing is wrong as far as can be seen: {unknown} of {len(rows)} checks are unknown")
+    counts = {state: sum(each.state == state for each in found.findings) for state in ("wrong", "warning", "unknown")}
+    others = "".join(f", {counts[state]} {state}" for state in ("warning", "unknown") if counts[state])
+    if found.ok:
+        note(f"nothing is wrong: {len(rows)} checks{others}")
     else:
-        note(f"nothing is wrong: {len(rows)} checks")
-    return 1 if wrong else 0
+        note(f"{counts['wrong']} of {len(rows)} checks found something wrong{others}")
+    return 0 if found.ok else 1
 
 
 @click.command()

@@ -123,7 +123,7 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
     room = screen.width - sum(least) - GAP * (len(least) - 1)
     if room < 0:
         for row in rows:
-            _block(list(zip(columns, row, strict=True)))
+            _block([(name, text) for name, text in zip(columns, row, strict=True) if text])
             click.echo()
         return
     from rich.box import SIMPLE_HEAD

@@ -208,6 +208,17 @@ def test_a_file_that_is_not_in_wal_mode_is_read_with_its_locks(tmp_path: Path) -
         assert store.rows(read("select x from t")) == [(1,)]
 
 
+def test_nothing_is_made_beside_a_file_whose_header_is_damaged(path: Path) -> None:
+    """SQLite takes it for one in WAL mode by the second of two bytes."""
+    with path.open("r+b") as file:
+        file.seek(18)
+        file.write(b"\x01")
+    before = state(path.parent)
+    with reading(path) as store:
+        assert store.rows(read("select x from t")) == [(1,)]
+    assert state(path.parent) == before
+
+
 KILLED = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

@@ -11,7 +11,7 @@ from diglot.sql.identifiers import quoted
 from diglot.stores.postgres.errors import translate
 from diglot.stores.session import Store
 
-_NOT_ALLOWED = "42501"
+_LOCKED = "locked by another session"
 
 
 def size(store: Store) -> int:
@@ -30,23 +30,25 @@ def optimize(store: Store, vacuum: bool, timeout: float, report: Report) -> tupl
     with store.migration_connection(timeout) as connection:
         if vacuum and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             raise ConfigurationError("VACUUM can't run through a connection pooler: name the server itself")
-        refused: list[str] = []
+        refused: list[str | None] = []
         # PostgreSQL leaves out a table of another role with only a warning, which is in the server's language.
-        connection.add_notice_handler(lambda diag: refused.append(diag.sqlstate or ""))
+        connection.add_notice_handler(lambda diag: refused.append(diag.sqlstate))
         for number, table in enumerate(tables):
             report(Step(f"{table}: {command}", number, len(tables)))
             refused.clear()
             try:
                 connection.execute(f"{command} {quoted(table)}".encode())
             except psycopg.errors.LockNotAvailable:
-                left[table] = "locked by another session"
+                left[table] = _LOCKED
             except psycopg.errors.UndefinedTable:
                 left[table] = "dropped meanwhile"
             except psycopg.Error as error:
                 raise translate(error, "ops.optimize") from error
             if refused:
                 left[table] = "this role does not own it"
-    if tables and all(reason.startswith("locked") for reason in left.values()) and len(left) == len(tables):
-        raise LockTimeout(f"every table of {store.location} is locked by another session: try again later")
+    if tables and len(left) == len(tables):
+        reasons = ", ".join(sorted(set(left.values())))
+        kind = LockTimeout if set(left.values()) == {_LOCKED} else ConfigurationError
+        raise kind(f"no table of {store.location} could be done: {reasons}")
     done = len(tables) - len(left)
     return [f"{command} of {done} {'table' if done == 1 else 'tables'}"], [f"{t}: {why}" for t, why in left.items()]

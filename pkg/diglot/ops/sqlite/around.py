@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import stat
@@ -13,6 +14,7 @@ from diglot.ops.doctor import Finding
 from diglot.ops.private_files import leftovers
 from diglot.stores.sqlite.filesystem import NETWORK, filesystem
 from diglot.stores.sqlite.health import LITTLE_SPACE, open_to_others
+from diglot.stores.sqlite.path import COMPANIONS
 
 _MEBIBYTE = 1024 * 1024
 _LARGE_LOG = 256 * _MEBIBYTE
@@ -29,7 +31,22 @@ def _rights(path: Path) -> Finding:
     if mode & 0o022:
         detail = f"others may make files in the folder {path.parent} ({mode:o})"
         return Finding("rights", "warning", detail, f"chmod go-w {_names([path.parent])}")
-    return Finding("rights", "ok", "0600")
+    return Finding("rights", "ok", "nobody else may read the file")
+
+
+def _writable(path: Path) -> Finding:
+    """Whether this user could write; nothing is tried."""
+    files = [path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)]
+    refused = [file for file in files if file.exists() and not os.access(file, os.R_OK | os.W_OK)]
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        refused.insert(0, path.parent)
+    if not refused:
+        return Finding("writable", "ok", "as far as its rights say")
+    detail = f"this user can't write {refused[0]}"
+    owner = refused[0].stat().st_uid
+    if owner != os.geteuid():
+        return Finding("writable", "unknown", f"{detail}, which belongs to user {owner}", "run it as that user")
+    return Finding("writable", "wrong", detail, f"chmod u+rw{'x' * refused[0].is_dir()} {_names(refused[:1])}")
 
 
 def _file_system(path: Path) -> Finding:
@@ -84,6 +101,7 @@ def _names(files: Mapping[Path, int] | list[Path]) -> str:
 
 CHECKS: Mapping[str, Callable[[Path], Finding]] = {
     "rights": _rights,
+    "writable": _writable,
     "file_system": _file_system,
     "disk_space": _disk_space,
     "log": _log,

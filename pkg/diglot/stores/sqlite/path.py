@@ -192,7 +192,7 @@ def in_wal_mode(path: Path) -> bool:
     """Whether the file says so. Only while it has no log: closing it here drops every lock that this process has on it.
     OSError."""
     with path.open("rb") as file:
-        return file.read(20)[18:20] == b"\x02\x02"
+        return file.read(20)[19:20] == b"\x02"  # by which SQLite decides, whatever a damaged file says beside it
 
 
 def refused(path: Path, error: OSError) -> DiglotError:
