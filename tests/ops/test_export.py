@@ -18,7 +18,8 @@ import pytest
 
 from diglot.errors import ConfigurationError, DiglotError, ExportDamaged, MigrationUnknown, RowRefused
 from diglot.ops.copy import copy
-from diglot.ops.export import Skipped, export, import_file
+from diglot.ops.export import export
+from diglot.ops.import_file import import_file
 from diglot.project import Project
 from diglot.stores import open_store
 from diglot.stores.session import Statement
@@ -192,14 +193,14 @@ def test_a_row_that_a_constraint_refuses_is_named_or_set_aside(project: Project,
     with pytest.raises(RowRefused, match=r"app\.jsonl:\d+: .*ck_players_changes"):
         import_file(project, file, parse_url(urls[1]))
     assert rows_of(urls[1], "select count(*) from values_of_all_types") == [(0,)]
-    aside: list[Skipped] = []
     run(urls[0], "update players set rival_id = null where rival_id in ('p3', 'p20')")
     export(parse_url(urls[0]), tmp_path / "again.jsonl", NOW)
-    done = import_file(project, tmp_path / "again.jsonl", parse_url(urls[1]), skip=aside.append)
+    done = import_file(project, tmp_path / "again.jsonl", parse_url(urls[1]), skip_bad=tmp_path / "aside")
     assert done.skipped == 2
-    assert sorted(each.row["id"] for each in aside) == ["p20", "p3"]
+    aside = [json.loads(line) for line in lines_of(tmp_path / "aside")]
+    assert sorted(each["row"]["id"] for each in aside) == ["p20", "p3"]
     numbered = lines_of(tmp_path / "again.jsonl")
-    assert all(json.loads(numbered[each.line - 1])["row"] == each.row for each in aside)
+    assert all(json.loads(numbered[each["line"] - 1])["row"] == each["row"] for each in aside)
     assert rows_of(urls[1], "select count(*) from players") == [(28,)]
 
 
@@ -242,7 +243,7 @@ def test_a_killed_import_stores_all_or_nothing_and_the_next_one_completes(
     with project.open(urls[1]):
         pass
     program = (
-        "import sys\nfrom pathlib import Path\nfrom diglot.ops.export import import_file\n"
+        "import sys\nfrom pathlib import Path\nfrom diglot.ops.import_file import import_file\n"
         "from diglot.project import Project\nfrom diglot.stores.url import parse_url\n"
         "project = Project.find(sys.argv[1])\nprint('ready', flush=True)\n"
         "import_file(project, Path(sys.argv[3]), parse_url(sys.argv[2]))\n"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +13,7 @@ from diglot.errors import ConfigurationError
 from diglot.text_file import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from diglot.ops.export import Root, Skipped
+    from diglot.ops.export import Root
 
 
 @click.command()
@@ -77,33 +73,10 @@ def import_(app: App, file: Path, skip_bad: Path | None) -> int:
     Example:
       diglot import app.jsonl.gz
     """
-    from diglot.ops.export import import_file
+    from diglot.ops.import_file import import_file
 
     app.refuse_memory()
-    with _set_aside(skip_bad) as skip, progress_bar(app) as report:
-        done = import_file(app.project, file, app.configuration.database, skip=skip, report=report)
+    with progress_bar(app) as report:
+        done = import_file(app.project, file, app.configuration.database, skip_bad=skip_bad, report=report)
     app.out.line(f"imported {done.rows:,} rows: {done.changed:,} changed, {done.skipped:,} set aside", done)
     return 1 if done.skipped else 0
-
-
-@contextmanager
-def _set_aside(file: Path | None) -> Iterator[Callable[[Skipped], None] | None]:
-    """What gets the rows that are set aside: the file appears when the import is done."""
-    if file is None:
-        yield None
-        return
-    import msgspec
-
-    from diglot.ops.private_files import give_name, temporary_file
-
-    if file.exists():
-        raise ConfigurationError(f"{file} exists already: choose another name, or remove it")
-    with temporary_file(file) as path:
-        with path.open("wb") as aside:
-
-            def skip(row: Any) -> None:
-                aside.write(msgspec.json.encode(row) + b"\n")
-
-            yield skip
-        if path.stat().st_size:
-            give_name(path, file)

@@ -15,15 +15,19 @@ from typing import Any
 
 import msgspec
 
-from diglot.errors import RowRefused
+from diglot.errors import ConfigurationError, RowRefused
 from diglot.ops.forms import Form, form_of
 from diglot.ops.progress import Report, Step, silent
+from diglot.ops.statements import statement
 from diglot.schema.model import Column, Schema, Table
 from diglot.sql.identifiers import quoted
 from diglot.stores.session import Batches, Dialect, Reads, Row, Statement
 
 BATCH = 1000
+INFINITY = float("inf")
 Convert = Callable[[Any], Any]
+Condition = tuple[str, tuple[str, ...]]
+"""A WHERE clause, empty for all rows, and its values."""
 Bad = Callable[[Row, str], None]
 """Gets a row that can't be taken, and the reason."""
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
@@ -67,10 +71,20 @@ class Digest:
     def add(self, rows: Sequence[Row]) -> None:
         """Rows of values in their forms."""
         self.rows += len(rows)
-        self._sum += sum(int.from_bytes(blake2b(_encode(row), digest_size=_SIZE).digest(), "little") for row in rows)
+        self._sum += sum(
+            int.from_bytes(blake2b(_encode(spelled(row)), digest_size=_SIZE).digest(), "little") for row in rows
+        )
 
     def content(self) -> Content:
         return Content(self.rows, f"{self._sum % 2 ** (8 * _SIZE):0{2 * _SIZE}x}")
+
+
+def spelled(row: Row) -> Row:
+    """The row with an object in place of each infinity, which JSON has not. SQLite alone gives one in a row: in all
+    forms but ``stored`` it is text. (The common row costs two searches of a tuple and no copy.)"""
+    if INFINITY not in row and -INFINITY not in row:
+        return row
+    return tuple([{"real": str(value)} if value in (INFINITY, -INFINITY) else value for value in row])
 
 
 def fields_of(table: Table, dialect: Dialect, other: Table | None = None) -> TableFields:
@@ -90,26 +104,43 @@ def all_fields(schema: Schema) -> list[TableFields]:
     return [fields_of(table, schema.dialect) for table in schema.tables if holds_rows(table)]
 
 
+def rows_from(table: TableFields) -> str:
+    """The table in a FROM: its own rows, without those of tables that inherit from it, which are read by themselves.
+
+    A partitioned table has no rows of its own, and its partitions are no tables here.
+    """
+    partitioned = any(option.startswith("partition by") for option in table.table.options)
+    return f"only {quoted(table.name)}" if table.dialect == "postgres" and not partitioned else quoted(table.name)
+
+
 def holds_rows(table: Table) -> bool:
     """Neither a virtual table of SQLite nor a foreign one of PostgreSQL."""
     return not {"virtual", "foreign"} & set(table.options)
 
 
-def read_rows(
-    session: Reads, table: TableFields, bad: Bad | None = None, where: tuple[str, str] | None = None
-) -> Batches:
+def refuse_hidden_rows(session: Reads, tables: Sequence[TableFields]) -> None:
+    """ConfigurationError where row-level security hides rows of a table: what is read would be a part of it."""
+    if tables and tables[0].dialect == "postgres":
+        hidden = session.rows(statement("postgres", "hidden_rows"), ([table.name for table in tables],))
+        if hidden:
+            raise ConfigurationError(
+                f"row-level security hides rows of {hidden[0][0]} from this role: use the owner of the table, or a "
+                "role with BYPASSRLS"
+            )
+
+
+def read_rows(session: Reads, table: TableFields, bad: Bad | None = None, where: Condition = ("", ())) -> Batches:
     """All rows, each value in its form; in constant memory.
 
     A row with a value that has none is left out and given to ``bad``; without it that is a RowRefused. ``where``: only
-    rows with this text in this column.
+    rows for which this holds.
     """
     values = values_of(table.dialect)
     columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
     finish = converters(table, values.finisher)
-    text = f"/* diglot:ops.read_rows */ select {columns} from {quoted(table.name)}"
-    condition, given = values.equals(*where) if where is not None else ("", ())
-    statement = Statement("ops.read_rows", text + condition)
-    with closing(session.stream(statement, given, size=BATCH)) as batches:
+    text = f"/* diglot:ops.read_rows */ select {columns} from {rows_from(table)}"
+    reading = Statement("ops.read_rows", text + where[0])
+    with closing(session.stream(reading, where[1], size=BATCH)) as batches:
         for rows in batches:
             yield convert(rows, finish, table, bad)
 

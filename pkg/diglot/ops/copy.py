@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from diglot.errors import CopyRefused, DigestMismatch
-from diglot.ops.content import Content, Digest, TableFields, read_content, read_rows
+from diglot.ops.content import Content, Digest, TableFields, read_content, read_rows, refuse_hidden_rows, rows_from
 from diglot.ops.fitting import Misfit, misfits
 from diglot.ops.loading import Load, loading
 from diglot.ops.pairs import Pair, match
@@ -169,6 +169,7 @@ def _refuse_rows(load: Load, pairs: Sequence[Pair], replace: bool, target: Store
 
 def _load(snapshot: Session, pairs: Sequence[Pair], load: Load, large: int, report: Report) -> dict[str, Content]:
     totals = {pair.target.name: _count(snapshot, pair.source) for pair in pairs}
+    refuse_hidden_rows(snapshot, [pair.source for pair in pairs])
     load.prepare([pair.target for pair in pairs], large=sum(totals.values()) >= large)
     sent = {}
     for pair in pairs:
@@ -190,7 +191,7 @@ def _sent(snapshot: Session, pair: Pair, digest: Digest, total: int, report: Rep
 
 
 def _count(session: Session, table: TableFields) -> int:
-    text = f"/* diglot:ops.count_rows */ select count(*) from {quoted(table.name)}"
+    text = f"/* diglot:ops.count_rows */ select count(*) from {rows_from(table)}"
     found: int = session.rows(Statement("ops.count_rows", text))[0][0]
     return found
 
@@ -209,7 +210,7 @@ def last_numbers(snapshot: Session, pairs: Sequence[Pair]) -> dict[tuple[str, st
 
 def _last_number(snapshot: Session, table: TableFields, column: Column) -> int | None:
     """That of the sequence, which may be ahead of the rows: a number is not given twice."""
-    text = f"/* diglot:ops.greatest */ select max({quoted(column.name)}) from {quoted(table.name)}"
+    text = f"/* diglot:ops.greatest */ select max({quoted(column.name)}) from {rows_from(table)}"
     numbers = [snapshot.rows(Statement("ops.greatest", text))[0][0]]
     if column.identity in ("always", "by default", "autoincrement"):
         rows = snapshot.rows(statement(table.dialect, "last_number"), (table.name, column.name))

@@ -6,6 +6,7 @@ Compressed where its name ends in .gz or .zst. It appears under its name only wh
 from __future__ import annotations
 
 import hashlib
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,8 +17,9 @@ from typing import IO, Any
 import msgspec
 
 from diglot._version import __version__
-from diglot.errors import ConfigurationError, ExportDamaged
+from diglot.errors import ConfigurationError, ExportDamaged, RowRefused
 from diglot.ops.compression import compressed, decompressed, is_damage
+from diglot.ops.content import INFINITY, spelled
 from diglot.ops.forms import Form
 from diglot.ops.private_files import give_name, temporary_file
 from diglot.stores.session import Dialect, Row
@@ -67,11 +69,12 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A row: ``number`` is its line in the file."""
+    """A row: ``number`` is its line in the file, ``size`` the bytes of it."""
 
     number: int
     table: str
     row: dict[str, Any]
+    size: int
 
 
 class Writer:
@@ -89,8 +92,11 @@ class Writer:
     def rows(self, table: ExportedTable, rows: list[Row]) -> None:
         names = [column.name for column in table.columns]
         start = b'{"table":' + _encode(table.name) + b',"row":'
-        lines = [start + _encode(dict(zip(names, map(_written, row), strict=True))) + b"}\n" for row in rows]
-        self._write(b"".join(lines))
+        for row in rows:
+            line = start + _encode(dict(zip(names, map(written, spelled(row)), strict=True))) + b"}\n"
+            if len(line) > _LONGEST:
+                raise RowRefused(f"{table.name}: a row has more than {_LONGEST // 2**20} MiB: use a backup or a copy")
+            self._write(line)
         self._rows[table.name] += len(rows)
 
     def footer(self) -> None:
@@ -101,15 +107,24 @@ class Writer:
         self._file.write(data)
 
 
-def _written(value: Any) -> Any:
-    """JSON has neither bytes nor NaN: the one is base64 in an object; the other is text already."""
+_NESTED = {dict, list}
+
+
+def written(value: Any) -> Any:
+    """JSON has no bytes: they are base64 in an object."""
     return {"base64": value} if type(value) is bytes else value
 
 
 def _read(value: Any) -> Any:
-    if type(value) is dict:
+    if type(value) is list:
+        raise ValueError("no value is a list")
+    if type(value) is not dict:
+        return value
+    if value.keys() == {"real"}:
+        return {"inf": INFINITY, "-inf": -INFINITY}[value["real"]]
+    if value.keys() == {"base64"}:
         return msgspec.convert(value["base64"], bytes)
-    return value
+    raise ValueError("no value is such an object")
 
 
 @contextmanager
@@ -162,15 +177,20 @@ class Reader:
             if "diglot_end" in value:
                 self._footer(value, rows, before.hexdigest())
                 return
-            columns = tables.get(value.get("table"))  # type: ignore[arg-type]
-            row = value.get("row")
+            table, row = value.get("table"), value.get("row")
+            columns = tables.get(table) if type(table) is str else None
             if columns is None or type(row) is not dict or row.keys() != columns:
                 raise self._wrong("it is no row of a table that the header names")
-            try:
-                yield Line(self._number, value["table"], {name: _read(item) for name, item in row.items()})
-            except (KeyError, msgspec.MsgspecError):
-                raise self._wrong("a value in it is not of the form of an export") from None
+            if not _NESTED.isdisjoint(map(type, row.values())):
+                row = self._nested(row)
+            yield Line(self._number, value["table"], row, len(text))
             rows[value["table"]] += 1
+
+    def _nested(self, row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {name: _read(item) for name, item in row.items()}
+        except (LookupError, TypeError, ValueError, msgspec.MsgspecError):
+            raise self._wrong("a value in it is not of the form of an export") from None
 
     def is_whole(self, report: Callable[[], None]) -> bool:
         """Whether the checksum at the end is that of the lines before. ``lines`` takes longer, and names the line."""
@@ -245,5 +265,8 @@ def reading(path: Path) -> Iterator[Reader]:
 
 
 def size_of(path: Path) -> int | None:
-    """The file's size; None for standard input."""
-    return None if path == STREAM else path.stat().st_size
+    """The file's size; None for standard input and for what can be read only once (a pipe, a device)."""
+    if path == STREAM:
+        return None
+    found = path.stat()
+    return found.st_size if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) else None

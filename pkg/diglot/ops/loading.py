@@ -23,7 +23,8 @@ class Load(Reads, Protocol):
 
     def prepare(self, tables: Sequence[TableFields], *, large: bool, empty: bool = True) -> None:
         """Empty the tables, unless ``empty`` is false, and put their foreign keys and triggers aside until ``finish``,
-        so that they can be filled in any order. ``large``: indexes too, which is faster for many rows.
+        so that they can be filled in any order. ``large``: indexes too, which is faster for many rows; unique ones
+        only where the tables are empty, so that ``merge`` finds each row that they refuse.
         """
         ...
 
@@ -39,7 +40,8 @@ class Load(Reads, Protocol):
         ...
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
-        """Bring everything back that ``prepare`` put aside; foreign keys are checked.
+        """Bring everything back that ``prepare`` put aside; foreign keys are checked. After a ForeignKeyViolation rows
+        can still be read and deleted.
 
         ``last_numbers``: the last number that was given in a numbered column, by table and column.
         """

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from diglot.errors import ConfigurationError
 from diglot.ops.content import TableFields
+from diglot.ops.forms import Form
 from diglot.sql.identifiers import listed, quoted
 
+_EXACT: frozenset[Form] = frozenset(
+    ("integer", "boolean", "real", "numeric", "instant", "timestamp", "date", "time", "blob", "uuid")
+)
+"""Forms whose values in PostgreSQL are equal only when they are the same."""
 _DIFFERS = {"postgres": "is distinct from", "sqlite": "is not"}
 
 
@@ -42,6 +47,9 @@ def _new(table: TableFields, name: str) -> str:
 
 
 def _comparable(table: TableFields, name: str, text: str) -> str:
-    """PostgreSQL's json and xml have no equality."""
-    column = next(field.column for field in table.fields if field.column.name == name)
-    return f"cast({text} as text)" if table.dialect == "postgres" and column.type in ("json", "xml") else text
+    """What shows every change. Types of PostgreSQL may have no equality (json, point), or one that ignores something
+    (citext, box, a nondeterministic collation), so all but the common ones are compared as they are written."""
+    field = next(field for field in table.fields if field.column.name == name)
+    if table.dialect == "sqlite" or field.form in _EXACT or field.column.type == "jsonb":
+        return text
+    return f'cast({text} as text) collate "C"'

@@ -1,6 +1,6 @@
 -- What drops each index of some tables that is an index and nothing else, and what makes it again as it was. An index
 -- that is a constraint, that a table is clustered or replicated by, or that has a comment or a place of its own stays.
--- Parameter: names, the tables' names in the current schema.
+-- Parameters: names, the tables' names in the current schema; with_unique, whether unique indexes are among them.
 select
     format('drop index %I.%I', n.nspname, i.relname),
     pg_get_indexdef(i.oid)
@@ -11,6 +11,7 @@ join pg_catalog.pg_namespace as n on n.oid = i.relnamespace
 where t.relnamespace = cast(current_schema() as regnamespace)
     and t.relname = any(cast(:names as text[]))
     and t.relkind = 'r'
+    and (not x.indisunique or cast(:with_unique as boolean))
     and i.reltablespace = 0
     and x.indisvalid
     and not x.indisclustered

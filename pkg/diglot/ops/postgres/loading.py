@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.copy import QueuedLibpqWriter
 
+from diglot.errors import ConstraintViolation
 from diglot.ops.content import TableFields, convert, converters
 from diglot.ops.merging import on_conflict, upsert
 from diglot.ops.postgres.values import loader
@@ -70,8 +71,11 @@ class PostgresLoad:
         self._run(f"lock table {names} in access exclusive mode")
         oids = [table.name for table in tables]
         drop, restore = [], []
-        for kind in ("foreign_keys", "triggers", *(["indexes"] if large else [])):
-            for dropping, restoring in self.rows(statement("postgres", f"aside_{kind}"), (oids,)):
+        asides: list[tuple[str, Values]] = [("foreign_keys", (oids,)), ("triggers", (oids,))]
+        if large:
+            asides.append(("indexes", (oids, empty)))
+        for kind, values in asides:
+            for dropping, restoring in self.rows(statement("postgres", f"aside_{kind}"), values):
                 drop.append(dropping)
                 restore.append(restoring)
         for text in drop:
@@ -108,6 +112,9 @@ class PostgresLoad:
         except psycopg.Error as error:
             if self._connection.closed:
                 raise
+            if isinstance(error, psycopg.errors.CardinalityViolation):
+                # One by one they can be stored, as on SQLite.
+                raise ConstraintViolation("two of the rows have the same key", query="ops.merge") from error
             raise translate(error, "ops.merge") from error
         return changed
 
@@ -122,8 +129,12 @@ class PostgresLoad:
         return self._temporary[table.name]
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
-        for text in self._later:
-            self._run(text)
+        try:
+            with self._connection.transaction():  # after a ForeignKeyViolation the rows can still be read
+                for text in self._later:
+                    self._run(text)
+        except psycopg.errors.ForeignKeyViolation as error:
+            raise translate(error, "ops.load") from error
         for (table, column), last in last_numbers.items():
             self.rows(statement("postgres", "set_last_number"), (table, column, last))
 

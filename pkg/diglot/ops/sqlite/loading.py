@@ -78,8 +78,9 @@ class SQLiteLoad:
         self._tables = tables
         for table in tables:
             aside = self._connection.execute(statement("sqlite", "aside").text, (table.name,)).fetchall()
+            unique = {index.name for index in table.table.indexes if index.unique}
             for kind, name, sql in aside:
-                if kind == "trigger" or large:
+                if kind == "trigger" or (large and (empty or name not in unique)):
                     self._connection.execute(f"drop {kind} {quoted(name)}")
                     self._later[kind].append(sql)
         for table in tables if empty else ():

@@ -1,0 +1,8 @@
+-- The tables whose rows a policy of row-level security filters for the current role.
+-- Parameter: names, the tables' names in the current schema.
+select t.relname::text
+from pg_catalog.pg_class as t
+where t.relnamespace = cast(current_schema() as regnamespace)
+    and t.relname = any(cast(:names as text[]))
+    and row_security_active(t.oid)
+order by t.relname;
