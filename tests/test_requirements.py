@@ -17,7 +17,6 @@ EXTRAS = {
     "check": "check",
     "drift": "check",
     "ops/compression.py": "zstd",
-    "schema": "check",
     "statestore/server": "server",
     "statestore/vectors": "vectors",
 }

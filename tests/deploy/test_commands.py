@@ -70,7 +70,7 @@ def shown(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line, words after 'diglot') of every command in a page or in a comment."""
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         texts = re.findall(r"`((?:\S+/)?diglot [^`]+)`", line) + re.findall(r"'(diglot [^']+)'", line)
-        if match := re.search(r"(?:^\$ |^#.* --rm |&& )((?:\S+/)?diglot .*)", line):
+        if match := re.search(r"(?:^\$ |^#.* --rm |&& |^ +(?=/))((?:\S+/)?diglot .*)", line):
             texts.append(match[1])
         for text in texts:
             bare = END.split(text)[0]
@@ -108,6 +108,7 @@ def test_commands_are_found_in_pages_and_comments() -> None:
     found = {path.name: [words for _, words in shown(path)] for path in [*PAGES, *TEXTS]}
     assert ["backup", "--keep", "7", "/var/backups/diglot"] in found["backup.md"]
     assert ["init", "--admin", "ada@example.org"] in found["sqlite.yml"]
+    assert ["init", "--admin", "ada@example.org"] in found["deploying.md"]
     assert sum(map(len, found.values())) > 100
 
 
