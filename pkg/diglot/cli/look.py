@@ -108,12 +108,11 @@ def doctor(app: App, deep: bool, postgres_url: str | None, metrics_file: Path | 
     rows = [[each.check, each.state, each.detail, each.fix] for each in found.findings]
     data = {"database": found.database, "ok": found.ok, "findings": found.findings}
     app.out.table(["CHECK", "STATE", "DETAIL", "WHAT TO DO"], rows, data, wrapped=["DETAIL", "WHAT TO DO"])
-    counts = {state: sum(each.state == state for each in found.findings) for state in ("wrong", "warning", "unknown")}
-    others = "".join(f", {counts[state]} {state}" for state in ("warning", "unknown") if counts[state])
+    others = "".join(f", {states[state]} {state}" for state in ("warning", "unknown") if states[state])
     if found.ok:
         note(f"nothing is wrong: {len(rows)} checks{others}")
     else:
-        note(f"{counts['wrong']} of {len(rows)} checks found something wrong{others}")
+        note(f"{states['wrong']} of {len(rows)} checks found something wrong{others}")
     return 0 if found.ok else 1
 
 
