@@ -1,4 +1,4 @@
--- The objects of a schema that ALTER … SET SCHEMA moves, but for those of extensions and those that move with another.
+-- The objects of a schema that ALTER … SET SCHEMA moves, but for those of extensions and sequences that move with their table.
 -- What takes types as arguments comes before the types: to move a type changes its name in them.
 -- Parameter: schema_name.
 select
@@ -27,8 +27,6 @@ where
         from pg_catalog.pg_depend as owner
         where
             owner.classid = d.classid and owner.objid = d.objid
-            -- A partitioned table depends on its own columns.
-            and (owner.refclassid <> d.classid or owner.refobjid <> d.objid)
-            and (owner.deptype in ('e', 'i') or owner.deptype = 'a' and o.type = 'sequence')
+            and (owner.deptype = 'e' or o.type = 'sequence' and owner.deptype in ('a', 'i'))
     )
 order by d.classid = 'pg_catalog.pg_type'::regclass, d.classid = 'pg_catalog.pg_class'::regclass, o.identity;

@@ -1,0 +1,36 @@
+"""The commands of backups, from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from diglot.project import Project
+from tests.cli.running import diglot
+from tests.ops.backup.databases import server_of
+
+
+def test_the_commands(filled: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    path = str(tmp_path / "app.backup")
+    made = diglot("backup", path, "--database-url", filled)
+    assert (made.code, made.err) == (0, "")
+    assert "38 rows in 3 tables" in made.out
+    again = diglot("backup", path, "--database-url", filled)
+    assert (again.code, again.err.count("\n")) == (2, 1)
+    checked = diglot("backup", "verify", path, *(["--postgres-url", filled] if server_of(filled) else []))
+    assert checked.code == 0
+    assert "good: 38 rows" in checked.out
+    refused = diglot("restore", path, "--database-url", filled)
+    assert refused.code == 2
+    assert "is not empty" in refused.err
+    asked = diglot("restore", path, "--replace", "--database-url", filled)
+    assert asked.code == 1
+    assert "confirm it with --yes" in asked.err
+    done = diglot("restore", path, "--replace", "--yes", "--database-url", filled, "--format", "json")
+    assert done.json["manifest"]["tables"]["players"]["rows"] == 30
+    kept = diglot("backup", "--keep", "2", str(tmp_path / "folder"), "--database-url", filled)
+    assert kept.code == 0
+    missing = diglot("backup", "verify", str(tmp_path / "none"))
+    assert (missing.code, missing.err.count("\n")) == (1, 1)
