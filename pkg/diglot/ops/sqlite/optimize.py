@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from diglot.ops.progress import Report, Step
@@ -34,11 +35,7 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
             if vacuum:
                 report(Step("rewriting the file", 0, None))
                 connection.execute("pragma auto_vacuum = incremental")
-                connection.execute("pragma temp_store = 1")  # in a file, where the library can: else all is in memory
-                try:
-                    connection.execute("vacuum")
-                finally:
-                    connection.execute("pragma temp_store = 2")
+                _vacuum(connection)
                 done.insert(0, "vacuum")
             report(Step("analyzing", 0, None))
             connection.execute("pragma analysis_limit = 0").fetchall()
@@ -55,3 +52,17 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
     if store.checkpoint().complete:
         return [*done, "checkpoint"], []
     return done, ["checkpoint: a reader still needs the log; it is emptied later"]
+
+
+def _vacuum(connection: sqlite3.Connection) -> None:
+    """VACUUM attaches its copy, which our limit forbids; in a file, where the library can, and not in memory."""
+    limited = hasattr(connection, "setlimit")
+    if limited:
+        before = connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)
+    connection.execute("pragma temp_store = 1")
+    try:
+        connection.execute("vacuum")
+    finally:
+        connection.execute("pragma temp_store = 2")
+        if limited:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, before)
