@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from diglot.ops.progress import Report, Step
 from diglot.ops.settings import A_DAY
@@ -16,9 +14,6 @@ from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.path import MEMORY
 from diglot.stores.sqlite.store import SQLiteStore
-
-if TYPE_CHECKING:
-    import sqlite3
 
 
 def size(store: SQLiteStore) -> int:
@@ -40,12 +35,7 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
             if vacuum:
                 report(Step("rewriting the file", 0, None))
                 connection.execute("pragma auto_vacuum = incremental")
-                connection.execute("pragma temp_store = 1")  # in a file, where the library can: else all is in memory
-                try:
-                    with _may_attach(connection):
-                        connection.execute("vacuum")
-                finally:
-                    connection.execute("pragma temp_store = 2")
+                _vacuum(connection)
                 done.insert(0, "vacuum")
             report(Step("analyzing", 0, None))
             connection.execute("pragma analysis_limit = 0").fetchall()
@@ -64,14 +54,15 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
     return done, ["checkpoint: a reader still needs the log; it is emptied later"]
 
 
-@contextmanager
-def _may_attach(connection: sqlite3.Connection) -> Iterator[None]:
-    """VACUUM attaches the database that it writes; a connection of ours may attach none."""
-    if not hasattr(connection, "setlimit"):
-        yield
-        return
-    before = connection.setlimit(library().SQLITE_LIMIT_ATTACHED, 1)
+def _vacuum(connection: sqlite3.Connection) -> None:
+    """VACUUM attaches its copy, which our limit forbids; in a file, where the library can, and not in memory."""
+    limited = hasattr(connection, "setlimit")
+    if limited:
+        before = connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)
+    connection.execute("pragma temp_store = 1")
     try:
-        yield
+        connection.execute("vacuum")
     finally:
-        connection.setlimit(library().SQLITE_LIMIT_ATTACHED, before)
+        connection.execute("pragma temp_store = 2")
+        if limited:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, before)
