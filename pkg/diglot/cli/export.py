@@ -69,6 +69,8 @@ def import_(app: App, file: Path, skip_bad: Path | None) -> int:
     It is one transaction: after an error, or when it is interrupted, nothing is stored. The database may be of the
     other engine, and gets the project's migrations first. The exit code is 1 where rows were set aside.
 
+    A row that refers to one that is not there is found when all rows are stored; --skip-bad then reads FILE again.
+
     \b
     Example:
       diglot import app.jsonl.gz

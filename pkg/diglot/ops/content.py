@@ -24,6 +24,8 @@ from diglot.sql.identifiers import quoted
 from diglot.stores.session import Batches, Dialect, Reads, Row, Statement
 
 BATCH = 1000
+_BATCH_BYTES = 8 * 1024 * 1024
+_SAMPLE = 10
 INFINITY = float("inf")
 Convert = Callable[[Any], Any]
 Condition = tuple[str, tuple[str, ...]]
@@ -139,10 +141,17 @@ def read_rows(session: Reads, table: TableFields, bad: Bad | None = None, where:
     columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
     finish = converters(table, values.finisher)
     text = f"/* diglot:ops.read_rows */ select {columns} from {rows_from(table)}"
+    sample = session.rows(Statement("ops.read_rows", f"{text}{where[0]} limit {_SAMPLE}"), where[1])
     reading = Statement("ops.read_rows", text + where[0])
-    with closing(session.stream(reading, where[1], size=BATCH)) as batches:
+    with closing(session.stream(reading, where[1], size=_batch_of(sample))) as batches:
         for rows in batches:
             yield convert(rows, finish, table, bad)
+
+
+def _batch_of(sample: Sequence[Row]) -> int:
+    """Rows of a batch: fewer than BATCH where they have large values, as far as the first rows of a table tell."""
+    largest = max((sum(len(value) for value in row if isinstance(value, str | bytes)) for row in sample), default=0)
+    return max(1, min(BATCH, _BATCH_BYTES // max(1, largest)))
 
 
 def read_content(session: Reads, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:

@@ -166,7 +166,6 @@ class Reader:
         rows = dict.fromkeys(tables, 0)
         decode = msgspec.json.Decoder().decode
         while True:
-            before = self._digest.copy()
             text = self._next()
             try:
                 value = decode(text)
@@ -175,8 +174,9 @@ class Reader:
             if type(value) is not dict:
                 raise self._wrong("it is no row")
             if "diglot_end" in value:
-                self._footer(value, rows, before.hexdigest())
+                self._footer(value, rows)
                 return
+            self._digest.update(text)
             table, row = value.get("table"), value.get("row")
             columns = tables.get(table) if type(table) is str else None
             if columns is None or type(row) is not dict or row.keys() != columns:
@@ -211,11 +211,12 @@ class Reader:
         try:
             if msgspec.json.decode(text, type=_Version).diglot_export > FORMAT:
                 raise ExportDamaged(f"{self._path}:1: the form of a newer Diglot: this one reads up to {FORMAT}")
+            self._digest.update(text)
             return msgspec.json.decode(text, type=Header)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._wrong(f"it is not the header of an export: {error}") from None
 
-    def _footer(self, value: Any, rows: dict[str, int], digest: str) -> None:
+    def _footer(self, value: Any, rows: dict[str, int]) -> None:
         try:
             footer = msgspec.convert(value, Footer)
         except msgspec.MsgspecError as error:
@@ -223,7 +224,7 @@ class Reader:
         promised = {table.name: table.rows for table in self.header.tables}
         if not rows == footer.rows == promised:
             raise self._wrong("the rows before it are not as many as were written")
-        if footer.sha256 != digest:
+        if footer.sha256 != self._digest.hexdigest():
             raise self._wrong("the lines before it are not as they were written: their checksum is another")
         if self._readline():
             raise self._wrong("something follows the end of the export")
@@ -234,7 +235,6 @@ class Reader:
         if not text.endswith(b"\n"):
             what = "the line is too long" if len(text) >= _LONGEST else "the file ends here: it was cut"
             raise self._wrong(what)
-        self._digest.update(text)
         return text
 
     def _readline(self) -> bytes:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _CACHE = -64 * 1024
 """KiB of pages that a load keeps."""
+_SORTING = -16 * 1024
+"""KiB that bound the sorter of an index's keys as well as the cache: together they take several times as much."""
 _TEMPORARY_FILES = 1
 """For temp_store: what sorts the keys of a large index does it on disk, not in memory."""
 
@@ -115,6 +117,8 @@ class SQLiteLoad:
         return self._connection.total_changes - before
 
     def finish(self, last_numbers: Mapping[tuple[str, str], int]) -> None:
+        if self._later["index"]:
+            set_pragma(self._connection, "cache_size", _SORTING)
         for sql in (*self._later["index"], *self._later["trigger"]):
             self._connection.execute(sql)
         for (table, _), last in last_numbers.items():
