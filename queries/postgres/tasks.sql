@@ -1005,10 +1005,10 @@ where
 -- param: workflow_exec_id text
 -- param: before timestamp
 -- returns: int
--- differs: row locks, so that a task that is being written is waited for, and counted
+-- differs: row locks, so that a task that is being written is waited for, and counted; a where outside would be applied before the lock
 -- How many task states of an execution changed since a time. Those that have not ended can't change until the
 -- transaction ends.
-select count(*) as changed
+select count(*) filter (where locked.updated_at >= :before) as changed
 from (
     select task.updated_at
     from task_states as task
@@ -1020,8 +1020,7 @@ from (
         )
     order by task.task_exec_id
     for no key update
-) as locked
-where locked.updated_at >= :before;
+) as locked;
 
 -- name: end_tasks!
 -- param: workflow_exec_id text

@@ -10,7 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 
@@ -353,3 +353,33 @@ def test_does_not_end_one_that_came_alive_again(db: Database) -> None:
     names = ("workflow", "task", "neither")
     ended = {id: db.workflows.end(id, "TIMED_OUT", stale_since=days(1)).status for id in names}
     assert ended == {"workflow": "RUNNING", "task": "RUNNING", "neither": "TIMED_OUT"}
+
+
+def test_says_whether_this_call_ended_it(db: Database) -> None:
+    record(db, "w", 2, "WAITING")
+    first, second = db.workflows.try_end("w", "CANCELED"), db.workflows.try_end("w", "CANCELED")
+    assert (first.was, first.ended) == ("WAITING", True)
+    assert (second.was, second.ended, second.state) == ("CANCELED", False, first.state)
+
+
+def test_ending_a_stale_execution_waits_for_a_task_that_is_being_written(migrated_url: str) -> None:
+    with statestore.open(migrated_url) as db, statestore.open(migrated_url) as other, ThreadPoolExecutor(1) as pool:
+        record(db, "w", 2, "RUNNING")
+        task = db.tasks.get("w-00001")
+        with db.transaction() as tx:
+            tx.tasks.upsert(task)
+            ending = pool.submit(other.workflows.try_end, "w", "TIMED_OUT", stale_since=days(1))
+            until = time.monotonic() + 20
+            while not ending.done() and not waits_for_a_lock(other) and time.monotonic() < until:
+                pass
+        assert not ending.result().ended
+        assert db.workflows.get("w").status == "RUNNING"
+        assert db.tasks.get("w-00001").status == "RUNNING"
+
+
+def waits_for_a_lock(db: Database) -> bool:
+    """Whether a statement waits for another session; SQLite has one writer at a time anyway."""
+    text: LiteralString = (
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    )
+    return db.store.dialect == "sqlite" or bool(db.store.rows(Statement("test.waits", text))[0][0])
