@@ -379,37 +379,57 @@ limit :limit;
 -- param: after_created_at timestamp?
 -- param: after_id text?
 -- param: most int
+-- param: weighed int
 -- param: limit int
 -- returns: Prunable
 -- Executions with this status that did not change since a time, oldest first, each with the number of its tasks as far
--- as it matters. One of the newest of its workflow is kept.
+-- as it matters, and with the bytes of its documents and of those of its first tasks. One of the newest of its workflow
+-- is kept.
 select
     workflow.workflow_exec_id,
     workflow.created_at,
     (
-        select count(*) as found
+        select count(*) as tasks
         from (
-            select task.task_exec_id
+            select 1 as task
             from task_states as task
             where task.workflow_exec_id = workflow.workflow_exec_id
             order by task.created_at, task.task_exec_id
             limit :most
         ) as counted
-    ) as task_count
+    ) as task_count,
+    coalesce(pg_column_size(workflow.usage), 0)
+    + coalesce(pg_column_size(workflow.input), 0)
+    + coalesce(pg_column_size(workflow.output), 0)
+    + coalesce(pg_column_size(workflow.error), 0)
+    + (
+        select coalesce(sum(counted.bytes), 0) as bytes
+        from (
+            select
+                coalesce(pg_column_size(task.usage), 0)
+                + coalesce(pg_column_size(task.input), 0)
+                + coalesce(pg_column_size(task.output), 0)
+                + coalesce(pg_column_size(task.error), 0) as bytes
+            from task_states as task
+            where task.workflow_exec_id = workflow.workflow_exec_id
+            order by task.created_at, task.task_exec_id
+            limit :weighed
+        ) as counted
+    ) as bytes
 from workflow_states as workflow
 where
     workflow.status = :status
     and workflow.created_at < :before
     and workflow.updated_at < :before
     /* if :keep_last */ and :keep_last <= (
-        select count(*) as found
+        select count(*) as newer
         from (
-            select newer.workflow_exec_id
+            select 1 as workflow
             from workflow_states as newer
             where
                 newer.workflow_id = workflow.workflow_id
                 and (newer.created_at, newer.workflow_exec_id) > (workflow.created_at, workflow.workflow_exec_id)
-            order by newer.created_at, newer.workflow_exec_id
+            order by newer.created_at desc, newer.workflow_exec_id desc
             limit :keep_last
         ) as counted
     ) /* end */
@@ -499,12 +519,29 @@ returning
 delete from workflow_states
 where workflow_exec_id = :workflow_exec_id;
 
--- name: prune_workflows!
+-- name: prune_workflows
 -- param: ids text[]
 -- param: before timestamp
--- Delete executions that have ended and did not change since a time; their tasks go too.
+-- returns: text
+-- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted.
 delete from workflow_states
 where
     workflow_exec_id = any(:ids)
+    and status in ('SUCCESS', 'FAILED', 'TIMED_OUT', 'CANCELED')
+    and updated_at < :before
+returning workflow_exec_id;
+
+-- name: mark_pruned!
+-- param: workflow_exec_id text
+-- param: error json
+-- param: before timestamp
+-- Mark an execution that has ended and did not change since a time, before tasks of it are deleted. Its time of change
+-- stays, so that the next pruning finds it.
+update workflow_states
+set
+    error = :error,
+    version = version + 1
+where
+    workflow_exec_id = :workflow_exec_id
     and status in ('SUCCESS', 'FAILED', 'TIMED_OUT', 'CANCELED')
     and updated_at < :before;

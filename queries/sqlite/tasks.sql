@@ -887,7 +887,9 @@ where
 -- param: workflow_exec_id text
 -- param: before timestamp
 -- returns: int
--- How many task states of an execution changed since a time.
+-- differs: row locks on PostgreSQL
+-- How many task states of an execution changed since a time. Those that have not ended can't change until the
+-- transaction ends.
 select count(*) as changed
 from task_states
 where
@@ -911,12 +913,43 @@ where
 -- name: newest_tasks
 -- param: workflow_exec_id text
 -- param: limit int
--- returns: text
--- The ids of the newest task states of an execution, newest first: children are newer than their parents.
-select task_exec_id
+-- returns: RowSize
+-- differs: bytes are those stored on PostgreSQL, which deletes a document without reading it
+-- The newest task states of an execution, newest first, each with the bytes of its documents.
+select
+    task_exec_id as id,
+    coalesce(length(cast(usage as blob)), 0)
+    + coalesce(length(cast(input as blob)), 0)
+    + coalesce(length(cast(output as blob)), 0)
+    + coalesce(length(cast(error as blob)), 0) as bytes
 from task_states
 where workflow_exec_id = :workflow_exec_id
 order by created_at desc, task_exec_id desc
+limit :limit;
+
+-- name: tasks_before_parents
+-- param: workflow_exec_id text
+-- param: after_id text
+-- param: limit int
+-- returns: text
+-- differs: a limit that the planner does not know makes PostgreSQL read the index in its order, and never sort
+-- The ids after a given one of the task states of an execution that are older than their parents, in order.
+select child.task_exec_id
+from task_states as child
+where
+    child.workflow_exec_id = :workflow_exec_id
+    and child.task_exec_id > :after_id
+    and child.parent_state_id is not null
+    and (child.created_at, child.task_exec_id) < (
+        select
+            parent.created_at,
+            parent.task_exec_id
+        from task_states as parent
+        where
+            parent.workflow_exec_id = :workflow_exec_id
+            and parent.task_exec_id = child.parent_state_id
+    )
+order by child.task_exec_id
 limit :limit;
 
 -- name: prune_tasks!

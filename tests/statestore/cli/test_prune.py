@@ -34,6 +34,8 @@ def test_prune_counts_asks_and_deletes(url: str) -> None:
     wrong = diglot("prune", "--older-than", "a month")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert "use a number with s, m, h, d or w, such as 30d" in wrong.err
+    long = diglot("prune", "--older-than", "999999w")
+    assert (long.code, long.err.count("\n"), "is longer than 36500d" in long.err) == (2, 1, True)
 
 
 def test_cancel_and_stale(url: str) -> None:

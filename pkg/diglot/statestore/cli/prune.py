@@ -17,6 +17,7 @@ from diglot.statestore.cli.app import StoreApp, note, pass_app
 if TYPE_CHECKING:
     from diglot.statestore.models import Status
 
+LONGEST = timedelta(days=36_500)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -31,7 +32,10 @@ class Age(click.ParamType[timedelta]):
         found = re.fullmatch(r"(\d{1,6})([smhdw])", str(value))
         if found is None:
             self.fail(f"{value!r} is not an age: use a number with s, m, h, d or w, such as 30d", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        age = timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if age > LONGEST:
+            self.fail(f"{value!r} is longer than {LONGEST.days}d", param, ctx)
+        return age
 
 
 @click.command()
@@ -99,7 +103,9 @@ def prune(
             try:
                 done = db.workflows.prune(before, statuses=chosen, keep_last=keep_last, progress=progress)
             except KeyboardInterrupt:
-                note(f"interrupted: {gone:,} executions were deleted; run it again to go on")
+                note(
+                    f"interrupted: {gone:,} of {planned.workflows:,} executions were deleted; run it again to continue"
+                )
                 raise
             report(Step("shrinking the file", 0, None))
             freed = db.store.shrink()

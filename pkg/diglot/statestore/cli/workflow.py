@@ -13,7 +13,7 @@ from diglot.cli.output import cell, console
 from diglot.statestore.cli.app import StoreApp, note, pass_app
 from diglot.statestore.cli.pages import page_options, print_page
 from diglot.statestore.cli.prune import Age
-from diglot.statestore.models import STATUSES, TERMINAL, Status, TaskState, WorkflowState, WorkflowSummary
+from diglot.statestore.models import STATUSES, Status, TaskState, WorkflowState, WorkflowSummary
 
 if TYPE_CHECKING:
     from diglot.statestore.database import Database
@@ -101,12 +101,11 @@ def cancel(app: StoreApp, workflow_exec_id: str) -> int:
       diglot workflow cancel 01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0f
     """
     with app.open() as db:
-        before = db.workflows.get(workflow_exec_id, with_tasks=False)
-        state = db.workflows.end(workflow_exec_id, "CANCELED")
-    if before.status in TERMINAL:
-        note(f"{workflow_exec_id} has ended already ({state.status}): nothing was changed")
+        ending = db.workflows.try_end(workflow_exec_id, "CANCELED")
+    if not ending.ended:
+        note(f"{workflow_exec_id} has ended already ({ending.was}): nothing was changed")
         return 1
-    app.out.line(f"canceled {workflow_exec_id} (it was {before.status})", state)
+    app.out.line(f"canceled {workflow_exec_id} (it was {ending.was})", ending.state)
     return 0
 
 
@@ -148,11 +147,11 @@ def stale(app: StoreApp, older_than: timedelta, status: Status, ending: Status |
             after = page.next
             if after is None:
                 break
-        ended = []
-        for run in found if ending is not None else ():
-            state = db.workflows.end(run.workflow_exec_id, ending or "CANCELED", stale_since=before)
-            if state.status == ending:
-                ended.append(run.workflow_exec_id)
+        ended = [
+            run.workflow_exec_id
+            for run in found
+            if ending is not None and db.workflows.try_end(run.workflow_exec_id, ending, stale_since=before).ended
+        ]
     rows = [[run.workflow_exec_id, run.workflow_id, run.status, run.created_at, run.updated_at] for run in found]
     app.out.table(["ID", "WORKFLOW", "STATUS", "CREATED", "UPDATED"], rows, {"items": found, "ended": ended})
     if not found:

@@ -302,6 +302,14 @@ class NewestTasksParameters(TypedDict):
     limit: int
 
 
+class TasksBeforeParentsParameters(TypedDict):
+    """Parameters of ``tasks_before_parents``."""
+
+    workflow_exec_id: str
+    after_id: str
+    limit: int
+
+
 class PruneTasksParameters(TypedDict):
     """Parameters of ``prune_tasks``."""
 
@@ -546,7 +554,10 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[ChangedSinceParameters],
     ) -> int:
-        """How many task states of an execution changed since a time."""
+        """How many task states of an execution changed since a time. Those that have
+        not ended can't change until the
+        transaction ends.
+        """
 
     def end_tasks(
         self,
@@ -561,9 +572,19 @@ class TasksQueries(Protocol):
         session: Session,
         /,
         **parameters: Unpack[NewestTasksParameters],
+    ) -> list[RowSize]:
+        """The newest task states of an execution, newest first, each with the bytes
+        of its documents.
+        """
+
+    def tasks_before_parents(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[TasksBeforeParentsParameters],
     ) -> list[str]:
-        """The ids of the newest task states of an execution, newest first: children
-        are newer than their parents.
+        """The ids after a given one of the task states of an execution that are
+        older than their parents, in order.
         """
 
     def prune_tasks(

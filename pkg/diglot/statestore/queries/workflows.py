@@ -147,6 +147,7 @@ class PrunableWorkflowsParameters(TypedDict):
     after_created_at: datetime | None
     after_id: str | None
     most: int
+    weighed: int
     limit: int
 
 
@@ -186,6 +187,14 @@ class PruneWorkflowsParameters(TypedDict):
     """Parameters of ``prune_workflows``."""
 
     ids: ListOf[str]
+    before: datetime
+
+
+class MarkPrunedParameters(TypedDict):
+    """Parameters of ``mark_pruned``."""
+
+    workflow_exec_id: str
+    error: Json
     before: datetime
 
 
@@ -308,7 +317,9 @@ class WorkflowsQueries(Protocol):
     ) -> list[Prunable]:
         """Executions with this status that did not change since a time, oldest
         first, each with the number of its tasks as far
-        as it matters. One of the newest of its workflow is kept.
+        as it matters, and with the bytes of its documents and of those of its
+        first tasks. One of the newest of its workflow
+        is kept.
         """
 
     def set_workflow_status(
@@ -350,7 +361,18 @@ class WorkflowsQueries(Protocol):
         session: Session,
         /,
         **parameters: Unpack[PruneWorkflowsParameters],
+    ) -> list[str]:
+        """Delete executions that have ended and did not change since a time, with
+        their tasks; the ids of those deleted.
+        """
+
+    def mark_pruned(
+        self,
+        session: Session,
+        /,
+        **parameters: Unpack[MarkPrunedParameters],
     ) -> int:
-        """Delete executions that have ended and did not change since a time; their
-        tasks go too.
+        """Mark an execution that has ended and did not change since a time, before
+        tasks of it are deleted. Its time of change
+        stays, so that the next pruning finds it.
         """

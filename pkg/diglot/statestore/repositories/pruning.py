@@ -1,8 +1,14 @@
 """Deletes old executions in small steps, so that nobody who writes has to wait for long.
 
-An execution goes as a whole, with its tasks, unless it has very many of them: then its newest tasks go first, some at a
-time, and the execution itself at the end. Whoever reads it meanwhile, or after an interruption, sees it with fewer
-tasks; the next pruning goes on with it. Each statement asks again whether the execution has ended and is old enough.
+An execution is deleted with its tasks by one statement, many executions at a time. One that is too large for a step, or
+whose tasks are nested too deeply for a foreign key, is taken apart: it is marked first (its error has the code PRUNED),
+then its newest tasks are deleted, some at a time, and the execution at the end. So an execution that has lost tasks
+never looks complete, whether it is read in between or after an interruption, and the next pruning continues with it.
+Each statement checks again whether the execution has ended and is old enough.
+
+A task is deleted before its parent, or the foreign key would delete all of the parent's children in one step. Newest
+first is that order, except for tasks that are older than their parents: these lose their parents before anything is
+deleted. It also opens every ring of parents.
 """
 
 from __future__ import annotations
@@ -10,31 +16,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from diglot.statestore.models import TERMINAL, Status
-from diglot.statestore.repositories.deep import cut_all
-from diglot.statestore.repositories.rows import Prunable
+from diglot.statestore.models import TERMINAL, StateError, Status
+from diglot.statestore.repositories.rows import Prunable, RowSize
 
 if TYPE_CHECKING:
     from diglot.statestore.queries import Queries
     from diglot.stores.session import Session
 
-T = TypeVar("T")
-GOAL = 0.04
-"""Seconds that a step is to take: others wait for it, on SQLite."""
+GOAL = 0.025
+"""Seconds that a step should take: others wait for it, on SQLite."""
 ENDED: tuple[Status, ...] = ("SUCCESS", "FAILED", "TIMED_OUT", "CANCELED")
 FIRST, LEAST, MOST = 200, 20, 5_000
-"""Rows of the first step, and of the smallest and the largest."""
+"""Weight of the first step, and of the smallest and the largest."""
+PAGE_BYTES = 4096
+"""Deleting so many bytes of documents takes as long as deleting a row. A row weighs 1, and its documents are added."""
 DEEP = 64
-"""Tasks from which on an execution may have so many levels."""
-_CANDIDATES = 500
+"""An execution with fewer tasks is never nested too deeply."""
+PRUNED = StateError(code="PRUNED", message="'diglot prune' is deleting this execution: tasks of it are missing")
+_CANDIDATES = 50
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """How many executions were deleted, or would be; ``tasks`` of a trial are counted up to 5,000 for each."""
+    """How many executions were deleted, or would be, and tasks with them. ``tasks`` is counted up to 5,000 for each
+    execution that would be deleted."""
 
     workflows: int
     tasks: int
@@ -51,28 +59,32 @@ def prune(
     progress: Callable[[int], None] = lambda _done: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Pruned:
-    """Delete the executions with these statuses that did not change since ``before``, but for the newest ``keep_last``
-    of each workflow. ``progress`` gets the number of those that are gone."""
-    step = _Step(session, queries, before, clock)
+    """Delete the executions with these statuses that did not change since ``before``, except the newest ``keep_last``
+    of each workflow. ``progress`` gets the number of executions deleted so far, after each step."""
+    step = _Step(session, queries, before, progress, clock)
     workflows = tasks = 0
     for status in statuses:
-        for found in _candidates(session, queries, status, before, keep_last):
+        for found, weighed in _candidates(session, queries, status, before, keep_last, None if dry_run else step):
             if dry_run:
                 workflows += len(found)
                 tasks += sum(one.task_count for one in found)
-                continue
-            for batch in step.batches(found):
-                workflows += step.delete(batch)
-                tasks += sum(one.task_count for one in batch)
-                progress(workflows)
-    return Pruned(workflows, tasks)
+            else:
+                step.delete(found, weighed)
+    return Pruned(workflows, tasks) if dry_run else Pruned(step.workflows, step.tasks)
 
 
 def _candidates(
-    session: Session, queries: Queries, status: Status, before: datetime, keep_last: int | None
-) -> Iterator[list[Prunable]]:
+    session: Session,
+    queries: Queries,
+    status: Status,
+    before: datetime,
+    keep_last: int | None,
+    step: _Step | None,
+) -> Iterator[tuple[list[Prunable], int]]:
+    """Pages of executions, each with the number of tasks up to which they were weighed: none without a ``step``."""
     after: Prunable | None = None
     while True:
+        weighed = 0 if step is None else step.room
         found = queries.workflows.prunable_workflows(
             session,
             status=status,
@@ -81,74 +93,147 @@ def _candidates(
             after_created_at=after.created_at if after is not None else None,
             after_id=after.workflow_exec_id if after is not None else None,
             most=MOST,
+            weighed=weighed,
             limit=_CANDIDATES,
         )
         if found:
-            yield found
+            yield found, weighed
         if len(found) < _CANDIDATES:
             return
         after = found[-1]
 
 
 class _Step:
-    """Deletes some rows at a time, as many as fit into the goal."""
+    """Deletes as much at a time as fits into the goal. ``workflows`` and ``tasks`` are deleted."""
 
-    def __init__(self, session: Session, queries: Queries, before: datetime, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        queries: Queries,
+        before: datetime,
+        progress: Callable[[int], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._session = session
         self._queries = queries
         self._before = before
+        self._progress = progress
         self._clock = clock
-        self._rows = FIRST
+        self.room = FIRST
+        self.workflows = self.tasks = 0
 
-    def batches(self, found: Sequence[Prunable]) -> Iterator[list[Prunable]]:
-        """Executions that are deleted by one statement; one with more tasks than fit is alone."""
+    def delete(self, found: Sequence[Prunable], weighed: int) -> None:
+        """Small ones together, large ones apart. Of one with more tasks than ``weighed`` the bytes are not known."""
         batch: list[Prunable] = []
-        rows = 0
+        weight = 0
         for one in found:
-            if batch and rows + one.task_count + 1 > self._rows:
-                yield batch
-                batch, rows = [], 0
+            if one.task_count > weighed or _weight(one) > self.room or self._is_nested(one):
+                self._take_apart(one)
+                continue
+            if batch and weight + _weight(one) > self.room:
+                self._delete_whole(batch, weight)
+                batch, weight = [], 0
             batch.append(one)
-            rows += one.task_count + 1
+            weight += _weight(one)
         if batch:
-            yield batch
+            self._delete_whole(batch, weight)
 
-    def delete(self, batch: Sequence[Prunable]) -> int:
-        """The number of executions that are gone."""
-        for one in batch:
-            if one.task_count >= DEEP:
-                self._cut_if_deep(one)
-        if batch[0].task_count + 1 > self._rows:
-            while self._timed(self._rows, self._delete_tasks, batch[0]):
-                pass
-        rows = sum(one.task_count + 1 for one in batch)
-        return self._timed(min(rows, self._rows), self._delete_workflows, batch)
-
-    def _cut_if_deep(self, one: Prunable) -> None:
-        """A foreign key does not delete as many levels as tasks may have (deep.py)."""
+    def _is_nested(self, one: Prunable) -> bool:
+        """Whether its tasks have more levels than a foreign key should delete (deep.py), or a ring of parents."""
+        if one.task_count < DEEP:
+            return False
         tasks, id = self._queries.tasks, one.workflow_exec_id
-        if not tasks.deep_tasks(self._session, workflow_exec_id=id, task_exec_id=None, no_parent=True):
-            return
-        with self._session.transaction() as tx:
-            state = self._queries.workflows.lock_workflow(tx, workflow_exec_id=id)
-            if state is not None and state.status in TERMINAL and state.updated_at and state.updated_at < self._before:
-                cut_all(tx, tasks, id)
+        return bool(
+            tasks.tasks_before_parents(self._session, workflow_exec_id=id, after_id="", limit=1)
+            or tasks.deep_tasks(self._session, workflow_exec_id=id, task_exec_id=None, no_parent=True)
+        )
 
-    def _delete_tasks(self, one: Prunable) -> int:
-        tasks, id = self._queries.tasks, one.workflow_exec_id
-        newest = tasks.newest_tasks(self._session, workflow_exec_id=id, limit=self._rows)
-        if not newest:
-            return 0
-        return tasks.prune_tasks(self._session, workflow_exec_id=id, ids=newest, before=self._before)
-
-    def _delete_workflows(self, batch: Sequence[Prunable]) -> int:
+    def _delete_whole(self, batch: Sequence[Prunable], weight: int) -> None:
         ids = [one.workflow_exec_id for one in batch]
-        return self._queries.workflows.prune_workflows(self._session, ids=ids, before=self._before)
+        with self._timed(weight):
+            gone = set(self._queries.workflows.prune_workflows(self._session, ids=ids, before=self._before))
+        self._count(len(gone), sum(one.task_count for one in batch if one.workflow_exec_id in gone))
 
-    def _timed(self, rows: int, delete: Callable[[T], int], what: T) -> int:
-        began = self._clock()
-        count = delete(what)
-        seconds = max(self._clock() - began, 0.000_1)
-        fitting = int(rows * GOAL / seconds)
-        self._rows = min(max(fitting, LEAST), MOST, 2 * self._rows)
-        return count
+    def _take_apart(self, one: Prunable) -> None:
+        tasks, workflows, id = self._queries.tasks, self._queries.workflows, one.workflow_exec_id
+        if not workflows.mark_pruned(self._session, workflow_exec_id=id, error=PRUNED, before=self._before):
+            return
+        after = ""
+        while found := tasks.tasks_before_parents(self._session, workflow_exec_id=id, after_id=after, limit=MOST):
+            if not self._cut(id, found):
+                return
+            after = found[-1]
+        deep = tasks.deep_tasks(self._session, workflow_exec_id=id, task_exec_id=None, no_parent=True)
+        if not self._cut(id, deep):
+            return
+        if deep:
+            self.room = LEAST  # each level costs as much as there are levels above it
+        while newest := tasks.newest_tasks(self._session, workflow_exec_id=id, limit=self.room):
+            ids, weight = _fitting(newest, self.room)
+            with self._timed(weight):
+                count = tasks.prune_tasks(self._session, workflow_exec_id=id, ids=ids, before=self._before)
+            if not count:
+                return
+            self._count(0, len(ids))  # not count: a task that the foreign key deletes with its parent is not in it
+        with self._timed(_weight(one)):
+            gone = workflows.prune_workflows(self._session, ids=[id], before=self._before)
+        self._count(len(gone), 0)
+
+    def _cut(self, id: str, ids: Sequence[str]) -> bool:
+        """Take tasks off their parents, in steps; False when the execution is no longer to be deleted."""
+        tasks = self._queries.tasks
+        while ids:
+            some, ids = ids[: self.room], ids[self.room :]
+            with self._timed(len(some)), self._session.transaction() as tx:
+                tasks.lock_parents(tx, workflow_exec_id=id)
+                if not self._is_old(tx, id):
+                    return False
+                tasks.cut_tasks(tx, [{"workflow_exec_id": id, "task_exec_id": task} for task in some])
+            self._count(0, 0)
+        return True
+
+    def _is_old(self, tx: Session, id: str) -> bool:
+        state = self._queries.workflows.get_workflow(tx, workflow_exec_id=id)
+        return bool(state and state.status in TERMINAL and state.updated_at and state.updated_at < self._before)
+
+    def _count(self, workflows: int, tasks: int) -> None:
+        self.workflows += workflows
+        self.tasks += tasks
+        self._progress(self.workflows)
+
+    def _timed(self, weight: int) -> _Timed:
+        return _Timed(self, weight, self._clock)
+
+
+class _Timed:
+    """Fits the room of the next step to the time that this one takes."""
+
+    def __init__(self, step: _Step, weight: int, clock: Callable[[], float]) -> None:
+        self._step = step
+        self._weight = weight
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._began = self._clock()
+
+    def __exit__(self, *exc: object) -> None:
+        step = self._step
+        seconds = max(self._clock() - self._began, 0.000_1)
+        step.room = min(max(int(self._weight * GOAL / seconds), LEAST), MOST, 2 * step.room)
+
+
+def _weight(one: Prunable) -> int:
+    return one.task_count + 1 + one.bytes // PAGE_BYTES
+
+
+def _fitting(newest: Sequence[RowSize], room: int) -> tuple[list[str], int]:
+    """The first of these that fit, at least one, and their weight."""
+    ids: list[str] = []
+    weight = 0
+    for task in newest:
+        more = 1 + task.bytes // PAGE_BYTES
+        if ids and weight + more > room:
+            break
+        ids.append(task.id)
+        weight += more
+    return ids, weight

@@ -40,11 +40,12 @@ class TaskOutput(msgspec.Struct, frozen=True):
 
 
 class Prunable(msgspec.Struct, frozen=True):
-    """An execution that can be deleted, with the number of its tasks."""
+    """An execution that can be deleted, with the number of its tasks, and the bytes of all their documents."""
 
     workflow_exec_id: str
     created_at: datetime
     task_count: int
+    bytes: int
 
 
 class TaskStatus(msgspec.Struct, frozen=True):

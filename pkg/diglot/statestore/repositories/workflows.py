@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from diglot.errors import InvalidValue
 from diglot.sql.together import call, together
 from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from diglot.statestore.queries.workflows import ListWorkflowsParameters
 
 _COMPLETE_ATTEMPTS = 50
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """An execution as it is now, its status before, and whether this call ended it."""
+
+    state: WorkflowState
+    was: Status
+    ended: bool
 
 
 class WorkflowRepository:
@@ -282,17 +292,21 @@ class WorkflowRepository:
         One that has ended comes back unchanged; so does one that has changed since ``stale_since``, or a task of which
         has. InvalidValue for a status that is not terminal; WorkflowNotFound.
         """
+        return self.try_end(exec_id, status, stale_since=stale_since).state
+
+    def try_end(self, exec_id: str, status: Status = "CANCELED", *, stale_since: datetime | None = None) -> Ending:
+        """As ``end``, with the status before, and whether this call ended it."""
         check_id(exec_id, "workflow_exec_id")
         if check_status(status) not in TERMINAL:
             raise InvalidValue("status", f"{status} is not the end of an execution: use {', '.join(ENDED)}")
         with self._session.transaction() as tx:
             state = _found(self._workflows.lock_workflow(tx, workflow_exec_id=exec_id), exec_id)
             if state.status in TERMINAL or (stale_since is not None and not self._is_stale(tx, state, stale_since)):
-                return state
+                return Ending(state, state.status, ended=False)
             now = self._clock()
             self._tasks.end_tasks(tx, workflow_exec_id=exec_id, status=status, now=now)
             ended = self._workflows.set_workflow_status(tx, workflow_exec_id=exec_id, status=status, now=now)
-            return _found(ended, exec_id)
+            return Ending(_found(ended, exec_id), state.status, ended=True)
 
     def _is_stale(self, tx: Session, state: WorkflowState, before: datetime) -> bool:
         changed = self._tasks.changed_since(tx, workflow_exec_id=state.workflow_exec_id, before=before)

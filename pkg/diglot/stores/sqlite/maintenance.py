@@ -20,8 +20,10 @@ Connections = FileConnections | MemoryConnections
 
 CHECKPOINT_WAITS = 100
 """Milliseconds that a checkpoint waits for readers; nobody can write meanwhile."""
-SHRINK_PAGES = 1000
-"""Pages of one step: others wait for it."""
+SHRINK_PAGES = (200, 20, 5_000)
+"""Pages of the first step, and of the smallest and the largest."""
+SHRINK_STEP = 0.025
+"""Seconds that a step should take: others wait for it."""
 OPTIMIZE_TAKES = 1.0
 """Seconds, at most."""
 
@@ -52,13 +54,27 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
 
 
 def shrink(connections: Connections, me: int) -> int:
-    """Cut some free pages off the end of the file; how many bytes these were, 0 when there are none."""
+    """Cut the free pages off the end of the file, in steps, between which others may write; how many bytes."""
+    pages, least, most = SHRINK_PAGES
+    freed = 0
+    while True:
+        began = time.perf_counter()
+        step = _shrink_by(connections, me, pages)
+        if step <= 0:
+            return freed
+        freed += step
+        seconds = max(time.perf_counter() - began, 0.000_1)
+        pages = min(max(int(pages * SHRINK_STEP / seconds), least), most, 2 * pages)
+
+
+def _shrink_by(connections: Connections, me: int, pages: int) -> int:
+    """The bytes of one step, 0 when there are no free pages."""
     try:
         link = connections.acquire(me, connections.settings.lock_timeout)
         try:
             connection = link.connection
             before = read_pragma(connection, "page_count")
-            connection.execute(f"pragma incremental_vacuum({SHRINK_PAGES})").fetchall()
+            connection.execute(f"pragma incremental_vacuum({pages})").fetchall()
             freed = before - read_pragma(connection, "page_count")
             return int(freed) * int(read_pragma(connection, "page_size"))
         except library().Error as error:

@@ -148,10 +148,7 @@ class SQLiteStore:
     def shrink(self) -> int:
         """Between two steps others may write."""
         self._outside(None)
-        freed = 0
-        while step := shrink(self.connections, get_ident()):
-            freed += step
-        return freed
+        return shrink(self.connections, get_ident())
 
     # --- what it is and how it is --------------------------------------------------------------------------
 
