@@ -1,6 +1,6 @@
 -- The tables whose rows a policy of row-level security filters for the current role.
 -- Parameter: names, the tables' names in the current schema.
-select t.relname::text
+select cast(t.relname as text)
 from pg_catalog.pg_class as t
 where t.relnamespace = cast(current_schema() as regnamespace)
     and t.relname = any(cast(:names as text[]))
