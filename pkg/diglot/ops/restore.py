@@ -6,6 +6,7 @@ and the migrations. Interrupted at any moment, the old database is there or the 
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +82,8 @@ def verify_backup(
     BackupDamaged, RestoreFailed, ConfigurationError where there is no server.
     """
     manifest = read_manifest(path)
-    with _scratch(path.absolute().parent) as scratch:
+    folder = path.absolute().parent  # where there is room for backups; it may be one that can only be read
+    with _scratch(folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir())) as scratch:
         if manifest.dialect == "sqlite":
             from diglot.ops.sqlite.restore import verify as verify_sqlite
 

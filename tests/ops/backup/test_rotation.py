@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,13 @@ def test_keeps_the_newest_good_ones_and_leaves_other_files_alone(filled: str, tm
     assert last.removed == [made[2].path]
     assert made[3].path.exists(), "a damaged one is not counted and not removed"
     assert (folder / "notes.txt").exists()
+
+
+def test_a_backup_that_a_wrong_clock_dates_before_the_others_stays(filled: str, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    before = backup_to_folder(parse_url(filled), folder, NOW, keep=1)
+    made = backup_to_folder(parse_url(filled), folder, NOW - timedelta(days=1), keep=1)
+    assert backups_in(folder) == [made.path, before.path]
 
 
 def test_two_backups_of_one_second_have_two_names(filled: str, tmp_path: Path) -> None:
@@ -65,3 +73,24 @@ def test_two_at_once(filled: str, tmp_path: Path) -> None:
     assert made[-1].path in left
     verify_backup(left[-1], postgres_url=server_of(filled))
     assert not list(folder.glob(".diglot-*"))
+
+
+@pytest.mark.sqlite
+def test_an_index_that_lacks_a_row_is_damage(project: Project, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    fill(url, project)
+    good = backup_to_folder(parse_url(url), tmp_path / "backups", NOW, keep=1).path
+    # The row is written while the schema does not know the index.
+    connection = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
+    name = "ix_values_of_all_types_whole"
+    row = connection.execute("select * from sqlite_schema where name = ?", (name,)).fetchone()
+    connection.execute("pragma writable_schema = on")
+    connection.execute("delete from sqlite_schema where name = ?", (name,))
+    connection.execute("pragma writable_schema = reset")
+    connection.execute("insert into values_of_all_types (words) values ('not in the index')")
+    connection.execute("pragma writable_schema = on")
+    connection.execute("insert into sqlite_schema values (?, ?, ?, ?, ?)", row)
+    connection.close()
+    with pytest.raises(DatabaseDamaged, match="index ix_values_of_all_types_whole"):
+        backup_to_folder(parse_url(url), tmp_path / "backups", NOW + timedelta(days=1), keep=1)
+    assert list((tmp_path / "backups").iterdir()) == [good]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,12 @@ def test_is_one_state_while_others_write(filled: str, project: Project, tmp_path
     for path in made:
         restore(project, path, parse_url(filled), replace=True)
         assert rows_of(filled, "select sum(changes) from players")[0][0] == sum(range(30))
+
+
+def test_two_restores_at_once(filled: str, project: Project, tmp_path: Path) -> None:
+    made = backup(parse_url(filled), tmp_path / "app.backup", NOW)
+    change(filled)
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(lambda _: restore(project, made.path, parse_url(filled), replace=True), range(2)))
+    assert contents(filled) == made.manifest.tables
+    assert len({one.kept for one in done}) == 2
