@@ -381,6 +381,7 @@ limit :limit;
 -- param: weighed int
 -- param: limit int
 -- returns: Prunable
+-- differs: bytes are those stored on PostgreSQL, which deletes a document without reading it
 -- Executions with this status that did not change since a time, oldest first, each with the number of its tasks as far
 -- as it matters, and with the bytes of its documents and of those of its first tasks. One of the newest of its workflow
 -- is kept.
@@ -522,7 +523,8 @@ where workflow_exec_id = :workflow_exec_id;
 -- param: ids text[]
 -- param: before timestamp
 -- returns: text
--- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted.
+-- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted, in no
+-- order that counts.
 delete from workflow_states
 where
     workflow_exec_id in (select wanted.value from json_each(:ids) as wanted)

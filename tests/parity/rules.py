@@ -24,7 +24,7 @@ NULLABLE = {"parent_state_id", "agent_id", "action_id", "tool_id", "usage", "inp
 """The columns that may be NULL: an order by one of them would need NULLS FIRST or LAST."""
 
 _BEFORE_A_PARENTHESIS = {"in", "and", "or", "not", "values", "conflict", "as", "select", "where", "from", "over", "on",
-                         "lateral", "limit"}  # fmt: skip
+                         "lateral", "limit", "filter"}  # fmt: skip
 _CHOICES = ("case", "coalesce", "nullif", "ifnull", "iif", "greatest", "least", "intersect", "except")
 _CLOCKS = ("current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "interval", "extract")
 _ROW_NUMBERS = ("rowid", "oid", "ctid", "nextval", "last_insert_rowid")
@@ -52,7 +52,7 @@ def matching(pattern):
 
 
 def limits(sql):
-    numbers = r":limit|:most|:keep_last|1|\(select cast\(:limit as bigint\) as wanted\)"
+    numbers = r":limit|:most|:weighed|:keep_last|1|\(select cast\(:limit as bigint\) as wanted\)"
     code = re.sub(rf"\blimit ({numbers})(?=;|$| ?\))", "", tidy(sql))
     return re.findall(r"\blimit .*", code)
 

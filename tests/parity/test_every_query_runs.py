@@ -43,6 +43,7 @@ SAMPLES = {
     "after_id": "t0",
     "limit": 10,
     "most": 10,
+    "weighed": 10,
     "keep_last": 1,
     "max_depth": 5,
     "id": "new",
@@ -127,7 +128,7 @@ def test_queries_that_count_count_the_rows_changed(filled):
         "tasks.upsert_tasks": 1,
         "users.delete_user": 0,
         "workflows.delete_workflow": 1,
-        "workflows.prune_workflows": 0,
+        "workflows.mark_pruned": 0,
     }
 
 
