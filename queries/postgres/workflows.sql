@@ -524,8 +524,8 @@ where workflow_exec_id = :workflow_exec_id;
 -- param: ids text[]
 -- param: before timestamp
 -- returns: text
--- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted, in no
--- order that counts.
+-- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted,
+-- in no order that counts.
 delete from workflow_states
 where
     workflow_exec_id = any(:ids)

@@ -523,8 +523,8 @@ where workflow_exec_id = :workflow_exec_id;
 -- param: ids text[]
 -- param: before timestamp
 -- returns: text
--- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted, in no
--- order that counts.
+-- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted,
+-- in no order that counts.
 delete from workflow_states
 where
     workflow_exec_id in (select wanted.value from json_each(:ids) as wanted)

@@ -363,8 +363,8 @@ class WorkflowsQueries(Protocol):
         **parameters: Unpack[PruneWorkflowsParameters],
     ) -> list[str]:
         """Delete executions that have ended and did not change since a time, with
-        their tasks; the ids of those deleted, in no
-        order that counts.
+        their tasks; the ids of those deleted,
+        in no order that counts.
         """
 
     def mark_pruned(
