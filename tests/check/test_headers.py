@@ -112,7 +112,7 @@ def test_what_can_t_be_read_is_not_taken_for_missing(tmp_path: Path) -> None:
 NAMES = [
     ("a file", "Things", "-- name: a()!\n-- A.\ndelete from t;\n", 1, "a query file is named in lower case"),
     ("a query of aiosql", "t", "\n-- name: add_query()!\n-- A.\ndelete from t;\n", 2, "aiosql uses this name itself"),
-    ("a query of Python", "t", "-- name: import()!\n-- A.\ndelete from t;\n", 1, "Python has this word for itself"),
+    ("a query of Python", "t", "-- name: import()!\n-- A.\ndelete from t;\n", 1, "it is a keyword of Python"),
     (
         "a parameter of Python",
         "t",

@@ -115,4 +115,4 @@ def test_an_index_that_was_never_finished_is_none() -> None:
     (table,) = schema.tables
     broken = msgspec.structs.replace(table, indexes=(msgspec.structs.replace(table.indexes[0], valid=False),))
     (found,) = compare(schema, msgspec.structs.replace(schema, tables=(broken,)))
-    assert (found.kind, found.right) == ("index", "index (a) (invalid: it was never finished)")
+    assert (found.kind, found.right) == ("index", "index (a) (invalid: its build did not finish)")

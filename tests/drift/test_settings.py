@@ -53,7 +53,7 @@ def test_an_entry_that_matches_nothing_is_a_finding(tmp_path: Path) -> None:
         ("index", "task_states", "ix_other"),
         ("index", "task_states", "ix_task_states_output"),
     ]
-    assert "take the entry out" in remaining[1].message
+    assert "remove the entry" in remaining[1].message
 
 
 def test_kind_and_table_must_be_right_too(tmp_path: Path) -> None:

@@ -178,7 +178,9 @@ def test_what_python_can_t_say_is_refused_with_its_place(tmp_path, text, message
 def test_trees_that_declare_a_query_differently_are_refused(tmp_path):
     folder = tree(tmp_path, a="-- name: one()$\n-- returns: int\nselect 1;\n")
     (folder / "sqlite" / "a.sql").write_text("-- name: one()$\n-- returns: text\nselect '1';\n")
-    with pytest.raises(QueryFileError, match=r"sqlite/a\.sql:1:1: query a\.one is declared otherwise in .*postgres/a"):
+    with pytest.raises(
+        QueryFileError, match=r"sqlite/a\.sql:1:1: query a\.one is declared differently in .*postgres/a"
+    ):
         modules(folder)
 
 

@@ -55,10 +55,10 @@ def _names(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
     if query.name in _RESERVED:
         yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: aiosql uses this name itself")
     if keyword.iskeyword(query.name):
-        yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: Python has this word for itself")
+        yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: it is a keyword of Python")
     for parameter in query.parameters:
         if keyword.iskeyword(parameter.name):
-            message = f"a parameter can't be named {parameter.name!r}: Python has this word for itself"
+            message = f"a parameter can't be named {parameter.name!r}: it is a keyword of Python"
             yield file.finding(CHECK, query, message, f"param {parameter.name}")
 
 

@@ -1,4 +1,4 @@
-"""The CHECKs of a table on both sides, fact by fact, and what the types of one side ask of the other."""
+"""Compares the CHECKs of a table fact by fact, and what the types of one side require of the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from diglot.schema.model import Check
 
 
 def compare_checks(pair: TablePair) -> Iterator[Difference]:
-    """Each CHECK with a fact that the other side has not, and each fact that a type asks for in vain."""
+    """Each CHECK with a fact that the other side lacks, and each fact that a type requires and no CHECK states."""
     sides = list(pair.facts[0]), list(pair.facts[1])
     if pair.comparison.mixed:
         _add_what_types_say(pair, sides)
@@ -38,7 +38,7 @@ def _loose(side: list[Fact], other: list[Fact]) -> list[Fact]:
 
 
 def _changed(pair: TablePair, loose: tuple[list[Fact], list[Fact]]) -> Iterator[Difference]:
-    """The CHECKs of these facts; one that is not validated counts as another than one that is."""
+    """The CHECKs of these facts; one that is not validated differs from one that is."""
     found: list[list[Check]] = []
     for table, side in zip(pair.tables, loose, strict=True):
         found.append([table.checks[number] for number in sorted({f.check for f in side if f.check is not None})])
@@ -52,7 +52,7 @@ def _changed(pair: TablePair, loose: tuple[list[Fact], list[Fact]]) -> Iterator[
         return columns_of(condition(check.expression, pair.scopes[side]))
 
     def meaning(check: Check, side: int) -> Hashable:
-        return side, check.expression  # whatever is here differs
+        return side, check.expression  # everything here differs
 
     def target(check: Check, side: int) -> Hashable:
         return frozenset(speaks_of(check, side))
@@ -72,7 +72,7 @@ def _add_what_types_say(pair: TablePair, sides: tuple[list[Fact], list[Fact]]) -
         asked = facts.demanded(column, other, comparison.equivalences, pair.scopes[1 - comparison.postgres])
         postgres.extend(fact for fact in asked if fact.form not in known)
     for fact in list(sqlite):
-        # A text with four digits for the year, from 0001 on, has said both ends.
+        # A text with four digits for the year, from 0001 on, already has both limits.
         if facts.is_first_year(fact.form) and facts.shaped(sqlite, fact.form[1][1]):
             sqlite.append(Fact(("<", fact.form[1], facts.YEAR_10000), fact.check))
 

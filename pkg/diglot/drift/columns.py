@@ -1,4 +1,4 @@
-"""The columns of a table on both sides: types, nullability, defaults, who numbers the rows, what is generated."""
+"""Compares the columns of a table: types, nullability, defaults, identity and generated columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from diglot.schema.model import Column
 
 
 def compare_columns(pair: TablePair) -> Iterator[Difference]:
-    """Those that one side lacks, and what differs in those that both have."""
+    """The columns that one side lacks, and what differs in those that both sides have."""
     for one, other in pair.unpaired:
         shown = [texts.column(side) if side is not None else None for side in (one, other)]
         name = next(side.name for side in (one, other) if side is not None)
@@ -34,7 +34,7 @@ def _types(pair: TablePair, one: Column, other: Column) -> Iterator[Difference]:
     elif _collation(pair, one, 0) != _collation(pair, other, 1):
         left, right = pair.comparison.dialects
         shown = texts.collation(one, left), texts.collation(other, right)
-        message = f"compares or sorts otherwise: {shown[0]} on the left, {shown[1]} on the right"
+        message = f"compares or sorts differently: {shown[0]} on the left, {shown[1]} on the right"
         yield Difference("type", pair.name, one.name, *shown, message)
 
 
@@ -54,7 +54,7 @@ def _same_type(pair: TablePair, one: Column, other: Column) -> bool:
 
 
 def _same_arguments(postgres: TypeClass, sqlite: TypeClass) -> bool:
-    """A length or a precision that SQLite's type names must be PostgreSQL's; a missing one is asked of a CHECK."""
+    """A length or precision in SQLite's type must equal PostgreSQL's; without one, a CHECK must state it."""
     if postgres.name not in ("character varying", "character", "numeric") or not sqlite.arguments:
         return True
     if postgres.name == "numeric":
@@ -67,7 +67,7 @@ def _precision(of: TypeClass) -> tuple[int, ...]:
 
 
 def _sqlite_meaning(of: TypeClass) -> object:
-    """SQLite goes by the affinity; of dates and booleans people expect more than NUMERIC says."""
+    """The affinity decides on SQLite, except for dates and booleans, which are more than NUMERIC to people."""
     return of.affinity if of.affinity != "numeric" else (of.name, of.arguments)
 
 
@@ -114,7 +114,7 @@ def _default_text(column: Column) -> str | None:
 
 
 def _identities(pair: TablePair, one: Column, other: Column) -> Iterator[Difference]:
-    """Between the engines it only counts that the database numbers the rows."""
+    """Between the engines, it only matters that the database numbers the rows."""
     mixed = pair.comparison.mixed
     if (bool(one.identity) != bool(other.identity)) if mixed else (one.identity != other.identity):
         yield differs("identity", pair.name, one.name, texts.identity(one), texts.identity(other))
@@ -125,7 +125,7 @@ def _generated(pair: TablePair, one: Column, other: Column) -> Iterator[Differen
         form(column.generated, scope) if column.generated is not None else None
         for column, scope in zip((one, other), pair.scopes, strict=True)
     ]
-    # PostgreSQL has virtual ones only since 18, so between the engines it is no matter when it is worked out.
+    # PostgreSQL has virtual columns only since 18, so between the engines it does not matter when they are computed.
     otherwise = not pair.comparison.mixed and one.stored != other.stored
     if forms[0] != forms[1] or otherwise:
         yield differs("generated", pair.name, one.name, texts.generated(one), texts.generated(other))

@@ -1,7 +1,7 @@
 """Two schemas, and where they differ.
 
-Everything is compared by its meaning. Names of constraints and indexes only serve to tell a changed one from one that
-is missing beside one that is new, unless ``names`` asks that they be the same. The order of columns is no matter.
+Everything is compared by its meaning. Names of constraints and indexes only tell a changed one from one that
+is missing next to one that is new, unless ``names`` requires equal names. The order of columns does not matter.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def compare(
 
 def _compare_tables(pair: TablePair) -> Iterator[Difference]:
     if len({"virtual" in table.options for table in pair.tables}) > 1:
-        yield from _options(pair)  # what else differs comes of that
+        yield from _options(pair)  # the other differences follow from that
         return
     yield from compare_columns(pair)
     yield from compare_keys(pair)
@@ -52,7 +52,7 @@ def _compare_tables(pair: TablePair) -> Iterator[Difference]:
 
 
 def _options(pair: TablePair) -> Iterator[Difference]:
-    """What one engine alone knows counts between two of that engine. WITHOUT ROWID is only how rows are kept."""
+    """Options of one engine count between two databases of that engine, except WITHOUT ROWID, which is only storage."""
     found = []
     for table in pair.tables:
         counted = [option for option in table.options if option != "without rowid"]

@@ -1,4 +1,4 @@
-"""What a column's default gives, so that ``now()`` and SQLite's ISO text are the same, and ``false`` and 0."""
+"""What a column's default evaluates to, so that ``now()`` equals SQLite's ISO text, and ``false`` equals 0."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NOW_TEXT = ("text", "now")
 
 
 def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> Form:
-    """The meaning of a default for a column of this kind; NULL where there is none.
+    """The meaning of a default for a column of this kind; NULL if there is no default.
 
-    ``mixed``: the other side is the other engine, so the way in which SQLite writes a time or a uuid is no matter.
+    ``mixed``: the other side is the other engine, so it does not matter how SQLite writes a time or a uuid.
     """
     if text is None:
         return NULL
@@ -38,7 +38,7 @@ def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> 
 
 
 def _json_text(of: Form) -> Form:
-    """``json('{}')`` and calls that build what is empty, as the text that they give."""
+    """``json('{}')`` and calls that build an empty value, as the text that they return."""
     if of[0] == "json" and len(of) == 2 and of[1][0] == "text":
         return tuple(of[1])
     return _EMPTY_JSON.get(of, of)
@@ -51,7 +51,7 @@ _EMPTY_JSON: dict[Form, Form] = {
 
 
 def _sqlite_now(of: Form, mixed: bool) -> Form:
-    """CURRENT_TIMESTAMP, and the calls that give the time as a text of one form or another."""
+    """CURRENT_TIMESTAMP, and the calls that return the current time as text."""
     if of == ("datetime", _NOW_TEXT) or of == ("datetime",):
         return NOW
     if of in (("date", _NOW_TEXT), ("date",)):
@@ -80,7 +80,7 @@ def _sqlite_now(of: Form, mixed: bool) -> Form:
 
 
 def _is_unix_time(of: Form) -> bool:
-    """``extract(epoch from now())``, rounded in whatever way."""
+    """``extract(epoch from now())``, however it is rounded."""
     return (of[0] == "extract" and NOW in walk(of)) or (
         of[0] in ("cast", "floor") and isinstance(of[-1], tuple) and _is_unix_time(of[-1])
     )

@@ -26,7 +26,7 @@ KINDS: tuple[DifferenceKind, ...] = get_args(DifferenceKind)
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One difference. ``left`` and ``right`` are what the sides say, None where one says nothing."""
+    """One difference. ``left`` and ``right`` describe the two sides; None if one side has nothing."""
 
     kind: DifferenceKind
     table: str
@@ -37,7 +37,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def differs(kind: DifferenceKind, table: str, name: str, left: str | None, right: str | None) -> Difference:
-    """The sides say different things, or only one says something."""
+    """One line that describes both sides, or the only one that has something."""
     if left is not None and right is not None:
         message = f"{left} on the left, {right} on the right"
     else:

@@ -20,7 +20,7 @@ from diglot.stores.session import Dialect
 
 
 def form(text: str, scope: Scope) -> Form:
-    """The meaning of an expression. One that sqlglot can't read is its own text, without spaces' differences."""
+    """The meaning of an expression. If sqlglot can't read it, its own text with white space normalized."""
     return _read(text, scope, Reader(scope).form)
 
 
@@ -30,7 +30,7 @@ def condition(text: str, scope: Scope) -> Form:
 
 
 def facts(text: str, scope: Scope) -> list[Form]:
-    """What a CHECK demands, each fact by itself: ``check (a and b)`` is ``check (a), check (b)``.
+    """What a CHECK requires, as separate facts: ``check (a and b)`` is ``check (a), check (b)``.
 
     A check that gives NULL passes, so ``c is null or length(c) < 9`` is ``length(c) < 9``.
     """
@@ -44,7 +44,7 @@ def facts(text: str, scope: Scope) -> list[Form]:
 
 
 def columns_of(of: Form) -> set[str]:
-    """The columns that a form speaks of."""
+    """The columns that a form refers to."""
     return {each[1] for each in walk(of) if each[0] == "column"}
 
 
@@ -88,14 +88,14 @@ def _split(of: Form, scope: Scope) -> Iterator[Form]:
 
 
 def _needless(subject: Form, rest: list[Form], scope: Scope) -> bool:
-    """``c is null or …`` says nothing where c can't be null, or where the rest is NULL with it, and so passes."""
+    """``c is null or …`` adds nothing if c can't be null, or if the rest is NULL whenever c is, and so passes."""
     if subject[0] == "column" and subject[1] in scope.not_null:
         return True
     return bool(rest) and all(_null_with(each, subject) for each in rest)
 
 
 def _null_with(of: Form, subject: Form) -> bool:
-    """Whether it is NULL where the subject is: all that is in it hands NULL on."""
+    """Whether it is NULL whenever the subject is: every part of it propagates NULL."""
     parts = list(walk(of))
     return subject in parts and all(part[0] in _HAND_NULL_ON for part in parts)
 
@@ -114,7 +114,7 @@ def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(text: str, dialect: Dialect) -> Any:
-    """sqlglot's tree, which nobody changes; the same few texts are asked for again and again."""
+    """sqlglot's tree, which nobody changes; cached, because the same few texts recur."""
     try:
         tree = sqlglot.parse_one(text, dialect=dialect)
     except (SqlglotError, RecursionError):

@@ -1,7 +1,7 @@
-"""What the rows of a table must fulfil: its CHECKs, cut into facts, and what its columns' types demand.
+"""What the rows of a table must satisfy: its CHECKs, split into facts, and what its columns' types require.
 
-A PostgreSQL type can say what SQLite needs a CHECK for: a boolean is 0 or 1, an enum one of its labels, a jsonb valid
-JSON. And a SQLite CHECK can say what the PostgreSQL type says already: that a text has the shape of a timestamp.
+A PostgreSQL type can imply what SQLite needs a CHECK for: a boolean is 0 or 1, an enum one of its labels, a jsonb valid
+JSON. And a SQLite CHECK can state what the PostgreSQL type already implies: that a text has the form of a timestamp.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from diglot.stores.session import Dialect
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One thing that every row fulfils. ``check`` is the place of its CHECK in the table, None for a type's."""
+    """One thing that every row satisfies. ``check`` is the position of its CHECK in the table, None for a type's."""
 
     form: Form
     check: int | None
@@ -52,9 +52,9 @@ def _is_not_null(fact: Fact) -> bool:
 
 
 def demanded(postgres: Column, sqlite: Column, equivalences: tuple[Equivalence, ...], scope: Scope) -> Iterator[Fact]:
-    """What the PostgreSQL column's type demands of the rows, so that the SQLite column needs a CHECK for it.
+    """What the PostgreSQL column's type requires of the rows, so that the SQLite column needs a CHECK for it.
 
-    A SQLite column that is declared BOOLEAN, JSON or VARCHAR(n) is taken at its word.
+    A SQLite column that is declared BOOLEAN, JSON or VARCHAR(n) needs no CHECK.
     """
     one, other = type_class(postgres, "postgres"), type_class(sqlite, "sqlite")
     name = sqlite.name.lower()
@@ -80,7 +80,7 @@ def demanded(postgres: Column, sqlite: Column, equivalences: tuple[Equivalence, 
 
 
 def fulfils(facts: set[Form], demanded: Form) -> bool:
-    """Whether one of the facts is at least as strict: a JSON type can only be told of valid JSON."""
+    """Whether one of the facts is at least as strict; asking for the JSON type implies valid JSON."""
     if demanded in facts:
         return True
     if demanded[0] == "json_valid":
@@ -89,12 +89,12 @@ def fulfils(facts: set[Form], demanded: Form) -> bool:
 
 
 def shaped(facts: list[Fact], column: str) -> bool:
-    """Whether SQLite's checks give the column's text the shape of a time with four digits for the year."""
+    """Whether SQLite's checks require the column's text to be a time with four digits for the year."""
     return any(_is_shape(fact.form) and columns_of(fact.form) == {column} for fact in facts)
 
 
 def said_by_type(form: Form, types: dict[str, TypeClass]) -> bool:
-    """Whether a SQLite CHECK only says what the PostgreSQL type of its column does."""
+    """Whether a SQLite CHECK only states what the PostgreSQL type of its column implies."""
     columns = columns_of(form)
     if len(columns) != 1 or (name := next(iter(columns))) not in types:
         return False
@@ -116,7 +116,7 @@ YEAR_10000: Form = ("instant", "10000-01-01T00:00:00.000000Z")
 
 
 def _is_shape(form: Form) -> bool:
-    """It looks at the text, not at the value."""
+    """Whether it tests the text, not the value."""
     return any(part[0] in _SHAPES for part in walk(form))
 
 
@@ -143,7 +143,7 @@ _RANGES = {
 
 
 def kinds(tables: tuple[Table, Table], dialects: tuple[Dialect, Dialect]) -> dict[str, Kind]:
-    """What the columns are; where the engines differ, as PostgreSQL says it, which is more exact."""
+    """The classes of the columns; if the engines differ, PostgreSQL's, which is more exact."""
     found: dict[str, Kind] = {}
     for dialect in ("sqlite", "postgres"):
         for table, of in zip(tables, dialects, strict=True):

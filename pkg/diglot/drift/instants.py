@@ -1,4 +1,4 @@
-"""A point in time from its text, also years that Python's datetime can't hold and the shortened forms of SQLite."""
+"""Points in time from text, including years beyond Python's datetime and SQLite's shortened forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Primary keys, foreign keys, unique constraints and indexes of a table on both sides."""
+"""Compares the primary key, foreign keys, unique constraints and indexes of a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def report(
     text: Callable[[N], str],
     columns: Callable[[N], set[str]],
 ) -> Iterator[Difference]:
-    """What is changed or missing; what has another name where names count; not what is gone with its column."""
+    """What changed or is missing, and other names if names count; not what is missing because its column is."""
     matched = by_meaning(*things, meaning, target, pair.fold)
     for one, other in matched.changed:
         there = next(each for each in (one, other) if each is not None)
@@ -45,7 +45,7 @@ def report(
 
 
 def renamed(pair: TablePair, kind: DifferenceKind, one: str | None, other: str | None) -> Iterator[Difference]:
-    """Where names count and both sides give one."""
+    """A different name, if names count and both sides give one."""
     if pair.comparison.names and one and other and pair.fold(one) != pair.fold(other):
         yield Difference(kind, pair.name, one, one, other, f"its name is {one} on the left, {other} on the right")
 
@@ -84,7 +84,7 @@ def _indexes(pair: TablePair) -> Iterator[Difference]:
     def meaning(index: Index, side: int) -> Hashable:
         scope = pair.scopes[side]
         names = [key.column.lower() for key in index.keys if key.column is not None]
-        # Where no column can be NULL, it is no matter whether NULLs are distinct.
+        # If no column can be NULL, it does not matter whether NULLs are distinct.
         never_null = len(names) == len(index.keys) and all(name in scope.not_null for name in names)
         return (
             index.unique,
@@ -115,7 +115,7 @@ def _indexes(pair: TablePair) -> Iterator[Difference]:
 
 
 def _key(pair: TablePair, key: Key, side: int) -> tuple[Hashable, ...]:
-    """The order of NULLs is each engine's own, so it counts only between two of one engine."""
+    """The default order of NULLs depends on the engine, so it counts only between two databases of one engine."""
     mixed = pair.comparison.mixed
     what: Hashable = ("column", key.column.lower()) if key.column is not None else None
     if what is None:

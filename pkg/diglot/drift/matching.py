@@ -1,4 +1,4 @@
-"""Which thing on the left is which on the right."""
+"""Matches the objects on the left with those on the right."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def by_meaning(
     target: Callable[[N, int], Hashable],
     fold: Callable[[str], str],
 ) -> Matched[N]:
-    """First those that mean the same, of these those with the same name; then those with one name; then those with
+    """First those with the same meaning, preferring the same name; then those with the same name; then those with
     the same target (the columns, the table that is referred to)."""
     matched: Matched[N] = Matched([], [])
     ones, others = list(left), list(right)

@@ -1,7 +1,7 @@
 """From sqlglot's tree to a form, a nested tuple in which spellings that mean the same are the same.
 
-Brackets and casts that change nothing are gone, ``= any (array[…])`` and a chain of ``or`` are ``in``, ``between`` is
-two comparisons, ``not`` has moved to the leaves, and the order of what has no order is sorted.
+Parentheses and casts that change nothing are removed, ``= any (array[…])`` and a chain of ``or`` are ``in``,
+``between`` is two comparisons, ``not`` is moved to the leaves, and operands whose order does not matter are sorted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from diglot.stores.session import Dialect
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What the columns are that an expression speaks of, by their names in lower case."""
+    """The classes of the columns that an expression refers to, by their names in lower case."""
 
     dialect: Dialect
     kinds: Mapping[str, Kind] = {}
@@ -40,7 +40,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """From sqlglot's tree to a form. One method a construct; what has none is its name and its parts."""
+    """From sqlglot's tree to a form. One method for each construct; any other becomes its name and its parts."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -49,7 +49,7 @@ class Reader:
     def form(self, node: Any) -> Form:
         read = next((_READERS[of] for of in type(node).__mro__ if of in _READERS), Reader._generic)
         found = read(self, node)
-        # sqlglot writes some of what is negated as a mark on the construct, in some dialects.
+        # In some dialects sqlglot marks some constructs as negated instead of wrapping them in NOT.
         return self._negated(found) if isinstance(node, exp.Expression) and node.args.get("negate") else found
 
     def condition(self, node: Any) -> Form:
@@ -59,7 +59,7 @@ class Reader:
         return found
 
     def kind(self, of: Form) -> Kind:
-        """What kind of value a form gives."""
+        """The kind of value of a form."""
         if of[0] == "column":
             return self._scope.kinds.get(of[1], "other")
         return _RESULTS.get(of[0], "other")
@@ -87,7 +87,7 @@ class Reader:
         return (operator, left, right)
 
     def _counted(self, of: Form) -> Form:
-        """PostgreSQL writes ``(quantity)::numeric > 0.5``; to compare, add and multiply, the whole number will do."""
+        """PostgreSQL writes ``(quantity)::numeric > 0.5``; the whole number serves to compare, add and multiply."""
         return tuple(of[2]) if of[:2] == ("cast", "number") and self.kind(of[2]) == "integer" else of
 
     def _comparison(self, node: exp.Binary) -> Form:
@@ -132,7 +132,7 @@ class Reader:
         return self._negated(self.condition(node.this))
 
     def _negated(self, of: Form) -> Form:
-        """``not`` at the leaves; in logic of three values too, these mean the same."""
+        """``not`` at the leaves; these are equivalent in three-valued logic too."""
         if of[0] in ("and", "or"):
             return joined("or" if of[0] == "and" else "and", [self._negated(each) for each in of[1]])
         if of[0] == "not":
@@ -171,7 +171,7 @@ class Reader:
         name = node.name.lower() if self._sqlite or not node.this.quoted else node.name
         name = name.lower()
         if self._sqlite and node.this.quoted and self._scope.kinds and name not in self._scope.kinds:
-            return ("text", node.name)  # SQLite takes "a word" that is no column for a text
+            return ("text", node.name)  # SQLite reads "a word" that is not a column as a string
         return ("column", name)
 
     def _word(self, node: exp.Expression) -> Form:
@@ -208,7 +208,7 @@ class Reader:
             return inner
         if target.this == exp.DataType.Type.ARRAY:
             return array_literal(inner[1]) if inner[0] == "text" else inner
-        written = getattr(target.this, "name", str(target.this))  # regclass and its like have no name of sqlglot's
+        written = getattr(target.this, "name", str(target.this))  # sqlglot has no type for regclass and its like
         name = _CASTS.get(written, "")
         if not name:
             return inner if inner[0] in LITERALS else ("cast", written.lower(), inner)
@@ -303,7 +303,7 @@ class Reader:
 
 
 BINARY_COLLATIONS = ("c", "posix", "c.utf-8", "c.utf8", "ucs_basic", "pg_c_utf8", "binary")
-"""Those that sort by the bytes; folded to lower case."""
+"""Collations that sort by bytes, in lower case."""
 
 
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}

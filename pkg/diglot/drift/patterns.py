@@ -1,4 +1,4 @@
-"""LIKE, GLOB and regular expressions as one: a regular expression for the whole text, in one spelling."""
+"""LIKE, GLOB and regular expressions in one form: a regular expression for the whole text, in one spelling."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def from_like(pattern: str, escape: str | None) -> str:
-    """``%`` any text, ``_`` one character; PostgreSQL escapes with a backslash, SQLite with none unless told."""
+    """``%`` any text, ``_`` one character; PostgreSQL escapes with a backslash, SQLite only with ESCAPE."""
     found, place = [], 0
     while place < len(pattern):
         character = pattern[place]

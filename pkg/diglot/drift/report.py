@@ -1,4 +1,4 @@
-"""The drift gate: two schemas, the settings of the project, and what remains."""
+"""The drift report: the differences of two schemas that the project's settings do not accept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diglot.schema.model import Schema
 
 
 class DriftResult(msgspec.Struct, frozen=True):
-    """The answer, as ``--format json`` prints it. Good where ``differences`` is empty."""
+    """The result, as ``--format json`` prints it. No drift if ``differences`` is empty."""
 
     left: str
     right: str
@@ -22,7 +22,7 @@ class DriftResult(msgspec.Struct, frozen=True):
 
 
 def drift(left: Schema, right: Schema, settings: DriftSettings, today: date, *, names: bool = False) -> DriftResult:
-    """Compare, and take out what is allowed today."""
+    """Compare, and remove what is allowed today."""
     found = compare(left, right, settings.equivalences, names)
     differences, allowed = sort_out(found, settings.allow, today)
     return DriftResult(left.location, right.location, differences, allowed)

@@ -29,7 +29,7 @@ DRIFT_FILE = Path("drift.toml")
 
 
 class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One accepted difference. ``*`` in ``table`` and ``name`` stands for any text; the date itself still counts."""
+    """One accepted difference. ``*`` in ``table`` and ``name`` matches any text; it is valid through ``until``."""
 
     kind: DifferenceKind
     table: str
@@ -46,7 +46,7 @@ class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """A difference with the reason why it is accepted."""
+    """A difference, and why it is accepted."""
 
     kind: DifferenceKind
     table: str
@@ -59,21 +59,21 @@ class Allowed(msgspec.Struct, frozen=True):
 
 
 class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``drift.toml`` says."""
+    """The contents of ``drift.toml``."""
 
     allow: tuple[Allow, ...] = ()
     equivalent: tuple[Equivalence, ...] = ()
 
     @property
     def equivalences(self) -> tuple[Equivalence, ...]:
-        """Diglot's table with the project's entries behind it."""
+        """Diglot's table, followed by the project's entries."""
         return EQUIVALENCES + self.equivalent
 
 
 def load_allowed(path: Path | None = None) -> DriftSettings:
-    """The file of this path, which must be there; without a path ``drift.toml`` of the current folder, if it is there.
+    """Reads this file, which must exist; without a path, ``drift.toml`` in the current folder if it exists.
 
-    ConfigurationError, with the entry, where it is not right.
+    ConfigurationError, with the entry, if it is not valid.
     """
     file = path if path is not None else DRIFT_FILE
     if path is None and not file.exists():
@@ -81,7 +81,7 @@ def load_allowed(path: Path | None = None) -> DriftSettings:
     settings = settings_from(read_toml(file), DriftSettings, file, hints={"kind": f"kind is one of {', '.join(KINDS)}"})
     for entry in settings.allow:
         if not entry.reason.strip():
-            raise ConfigurationError(f"{file}: the {entry.kind} of {entry.table} is allowed without a reason: write it")
+            raise ConfigurationError(f"{file}: the {entry.kind} of {entry.table} is allowed without a reason: add one")
     return settings
 
 
@@ -99,18 +99,18 @@ def sort_out(
         if valid is not None:
             allowed.append(Allowed(**msgspec.structs.asdict(difference), reason=valid.reason, until=valid.until))
         elif entries:
-            message = f"{difference.message} (it was allowed until {entries[0].until}: mend it, or give it a new date)"
+            message = f"{difference.message} (it was allowed until {entries[0].until}: fix it, or give it a new date)"
             remaining.append(msgspec.structs.replace(difference, message=message))
         else:
             remaining.append(difference)
     for entry in allow:
         if entry not in used:
-            message = f"it is allowed ({entry.reason}), yet there is no such difference: take the entry out"
+            message = f"it is allowed ({entry.reason}), but there is no such difference: remove the entry"
             remaining.append(Difference(entry.kind, entry.table, entry.name, None, None, message))
     return remaining, allowed
 
 
 def _matches(text: str, pattern: str) -> bool:
-    """Only ``*`` is special: names have brackets and question marks more often than patterns are wanted."""
+    """Only ``*`` is special, because names may contain brackets and question marks."""
     escaped = pattern.replace("[", "[[]").replace("?", "[?]")
     return text == pattern or fnmatchcase(text, escaped)

@@ -1,4 +1,4 @@
-"""One table on both sides, and what is asked of it everywhere: the columns' kinds, the facts, how names are told."""
+"""One table on both sides, with what the comparisons need: the columns' kinds, the facts, how names compare."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sides = tuple[Dialect, Dialect]
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What holds for the whole comparison. ``sorts_by_bytes``: one side declares a collation that does."""
+    """Settings of the whole comparison. ``sorts_by_bytes``: one side declares a collation that does."""
 
     dialects: Sides
     equivalences: tuple[Equivalence, ...]
@@ -44,7 +44,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return tuple(entry for entry in self.equivalences if entry not in EQUIVALENCES)
 
     def fold(self, name: str) -> str:
-        """SQLite does not tell names by their case."""
+        """The name as it is compared: SQLite ignores case."""
         return name.lower() if "sqlite" in self.dialects else name
 
 

@@ -1,4 +1,4 @@
-"""What a side says, in one line for people, in the words of SQL."""
+"""Describes one side of a difference in one line of SQL, for people."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def index(of: Index) -> str:
     text += f" include ({', '.join(of.include)})" if of.include else ""
     text += "" if of.nulls_distinct else " nulls not distinct"
     text += f" where {_line(of.predicate)}" if of.predicate is not None else ""
-    return text + _more(of.deferrable) + ("" if of.valid else " (invalid: it was never finished)")
+    return text + _more(of.deferrable) + ("" if of.valid else " (invalid: its build did not finish)")
 
 
 def _key(of: Key) -> str:
@@ -82,7 +82,7 @@ def _more(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    """On one line, without the brackets that PostgreSQL puts around everything."""
+    """On one line, without the parentheses that PostgreSQL puts around everything."""
     text = " ".join(text.split())
     while text.startswith("(") and text.endswith(")") and _closes_at_end(text):
         text = text[1:-1].strip()

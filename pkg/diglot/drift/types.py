@@ -5,7 +5,7 @@ The table of equivalences is data. A project adds to it in drift.toml:
     [[equivalent]]
     postgres = "interval"
     sqlite = "integer"
-    check = "{column} >= 0"        # what the SQLite column must say; may be left out
+    check = "{column} >= 0"        # what the SQLite column must check; optional
 
 SQLite's declared types are free text, so a type there is its name, else its affinity.
 """
@@ -27,7 +27,7 @@ Kind = Literal["text", "integer", "number", "boolean", "time", "date", "json", "
 class Equivalence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Types that are the same: the named ones of PostgreSQL and of SQLite.
 
-    ``check`` is what the SQLite column must say, in SQLite's SQL, with ``{column}`` in the column's place.
+    ``check`` is what the SQLite column must check, in SQLite's SQL, with ``{column}`` for the column.
     """
 
     postgres: str | tuple[str, ...]
@@ -56,7 +56,7 @@ EQUIVALENCES: tuple[Equivalence, ...] = (
     Equivalence(("json", "jsonb"), ("text", "blob"), check="json_valid({column})"),
     Equivalence("array", "json"),
     Equivalence("array", "text", check="json_valid({column})"),
-    Equivalence("enum", "text"),  # with a CHECK in its labels, see checks.py
+    Equivalence("enum", "text"),  # with a CHECK of its labels, see checks.py
     Equivalence(("inet", "cidr", "macaddr", "macaddr8", "xml"), "text"),
 )
 
@@ -64,7 +64,7 @@ EQUIVALENCES: tuple[Equivalence, ...] = (
 class TypeClass(msgspec.Struct, frozen=True):
     """``character varying(20)`` is name ``character varying`` and arguments ``(20,)``; ``text[]`` is an array of text.
 
-    SQLite: ``name`` is as declared, ``affinity`` what SQLite makes of it; PostgreSQL has no affinity.
+    SQLite: ``name`` is as declared, ``affinity`` what SQLite derives from it; PostgreSQL has no affinity.
     """
 
     name: str
@@ -74,7 +74,7 @@ class TypeClass(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names under which a table of equivalences may have it, the most exact first."""
+        """The names that a table of equivalences may list it under, the most exact first."""
         if self.array:
             return (f"{self.name}[]", "array")
         return (self.name, self.affinity) if self.affinity else (self.name,)
@@ -91,7 +91,7 @@ def type_class(column: Column, dialect: Dialect) -> TypeClass:
 
 
 def postgres_class(text: str, enum: bool = False) -> TypeClass:
-    """The class of what ``format_type`` says."""
+    """The class of what ``format_type`` returns."""
     found = _POSTGRES_TYPE.fullmatch(text)
     if found is None:
         return TypeClass(text)
@@ -120,7 +120,7 @@ def affinity(declared: str) -> str:
 
 
 def kind(column: Column, dialect: Dialect) -> Kind:
-    """What the column's values are in an expression."""
+    """The kind of the column's values in an expression."""
     of = type_class(column, dialect)
     if of.array:
         return "array"
@@ -133,7 +133,7 @@ def kind(column: Column, dialect: Dialect) -> Kind:
 def equivalent(
     postgres: TypeClass, sqlite: TypeClass, equivalences: tuple[Equivalence, ...]
 ) -> tuple[bool, Equivalence | None]:
-    """Whether a PostgreSQL type and a SQLite type are the same, and the entry whose check is asked for."""
+    """Whether a PostgreSQL type and a SQLite type are the same, and the entry whose check is required."""
     for sqlite_name in sqlite.names:
         found = [
             entry

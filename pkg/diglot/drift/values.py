@@ -61,7 +61,7 @@ def number_form(value: Any) -> Form:
 
 
 def whole(operator: str, value: Decimal) -> tuple[str, Form]:
-    """Of whole numbers, ``> 4`` is ``>= 5`` and ``< 6`` is ``<= 5``."""
+    """For whole numbers, ``> 4`` is ``>= 5`` and ``< 6`` is ``<= 5``."""
     if value == value.to_integral_value():
         if operator == ">":
             return ">=", number_form(value + 1)
@@ -71,7 +71,7 @@ def whole(operator: str, value: Decimal) -> tuple[str, Form]:
 
 
 def as_kind(of: Form, kind: Kind) -> Form:
-    """A literal as a value of this kind: ``'1'`` is a number beside numbers, ``'2026-01-31'`` an instant."""
+    """A literal as a value of this kind: ``'1'`` is a number next to numbers, ``'2026-01-31'`` an instant."""
     if of[0] == "text":
         text: str = of[1]
         if kind in ("integer", "number") and NUMERAL.fullmatch(text.strip()):
@@ -118,7 +118,7 @@ _JSON_TYPES: dict[str, set[Form]] = {
     "number": {("text", "integer"), ("text", "real")},
     "boolean": {("text", "true"), ("text", "false")},
 }
-"""SQLite tells apart what PostgreSQL calls by one name."""
+"""SQLite has two names for what PostgreSQL has one."""
 _ITEM = re.compile(r'(?:(")((?:[^"\\]|\\.)*)"|([^,"]+))')
 NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _TRUTH = {"t": 1, "true": 1, "yes": 1, "on": 1, "1": 1, "f": 0, "false": 0, "no": 0, "off": 0, "0": 0}

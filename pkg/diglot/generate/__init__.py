@@ -1,7 +1,7 @@
 """Typed protocols of a query tree: what a type checker and an editor know about ``queries.tasks.get_task``.
 
-``modules`` makes the text of each file, ``stale`` compares them with what is there, ``write`` puts them there. The
-protocols say what the loaded query objects do already: nothing of them runs.
+``modules`` creates the text of each file, ``stale`` compares it with the file on disk, ``write`` writes it. The
+protocols only describe the loaded query objects: nothing in them runs.
 """
 
 from diglot.generate.files import stale, write

@@ -10,9 +10,9 @@ from diglot.generate.modules import MARK
 
 
 def write(out: Path, files: Mapping[str, str]) -> list[Path]:
-    """Puts the files there and removes generated ones whose query file is gone; those that changed.
+    """Writes the files, and removes generated ones whose query file is gone; returns those that changed.
 
-    ConfigurationError, with nothing written, where a file of this name was not generated.
+    ConfigurationError, with nothing written, if a file of this name was not generated.
     """
     for name in files:
         if (out / name).exists() and not _is_generated(out / name):
@@ -51,7 +51,7 @@ def _is_generated(path: Path) -> bool:
 
 
 def _read(path: Path) -> str | None:
-    """None for a file that is not there; line ends as a version control system may have made them."""
+    """None for a file that does not exist; with LF line ends, whatever a version control system made of them."""
     try:
         return path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The imports of a generated module, in the order in which a linter wants them."""
+"""The imports of a generated module, in the order that linters expect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN = frozenset({"Any", "Iterable", "Json", "ListOf", "Protocol", "Session", "T
 
 
 class Imports:
-    """Collects names and modules. A model that is called like something else of the module gets another name."""
+    """Collects names and modules. A model that has the name of something else in the module gets an alias."""
 
     def __init__(self, models: Models, defined: frozenset[str] = frozenset(), package: str | None = None) -> None:
         self._models = models
@@ -34,11 +34,11 @@ class Imports:
         self._whole.add(module)
 
     def model(self, query: QuerySource) -> str:
-        """The struct that a query returns. QueryFileError where it is unknown."""
+        """The struct that a query returns. QueryFileError if it is unknown."""
         assert query.returns is not None  # noqa: S101 - asked for queries with a model alone
         model = self._models.get(query.returns)
         if model is None:
-            known = ", ".join(self._models) or "none is known, --models names them"
+            known = ", ".join(self._models) or "none are known, name them with --models"
             message = f"'returns: {query.returns}' is neither a model nor a type: the models are {known}"
             raise QueryFileError(message, file=query.file, line=query.line, column=query.column)
         return self._struct(model)

@@ -1,4 +1,4 @@
-"""What a query takes and gives, as Python's types: a TypedDict of its parameters, and a method of a protocol."""
+"""What a query takes and returns, as Python types: a TypedDict of its parameters, and a method of a protocol."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from diglot.generate.imports import Imports
 from diglot.sql.header import BASE_TYPES, Parameter, QuerySource
 
 WIDTH = 88
-"""The narrowest of the usual limits: what fits it is left alone by a formatter that allows more."""
+"""The narrowest of the usual limits: a formatter with a wider one leaves such lines alone."""
 BUILTINS = {"text": "str", "int": "int", "float": "float", "bool": "bool", "bytes": "bytes"}
 
 
 class Signatures:
-    """Writes the methods of one file; notes in ``imports`` what they name."""
+    """Writes the methods of one file; adds what they name to ``imports``."""
 
     def __init__(self, imports: Imports, queries: list[QuerySource]) -> None:
         self._imports = imports
@@ -46,7 +46,7 @@ class Signatures:
         return [*head, *docstring(query.doc, "        ")] if query.doc else [*head[:-1], f"{head[-1]} ..."]
 
     def parameters(self, query: QuerySource) -> list[str]:
-        """The TypedDict of the query's parameters; none for a query without any, unless it takes many sets."""
+        """The TypedDict of the query's parameters; empty if it has none, unless it takes many sets."""
         if not query.parameters and query.suffix != "*!":
             return []
         _refuse_keywords(query)
@@ -69,7 +69,7 @@ class Signatures:
         return f"{kind} | None" if parameter.nullable else kind
 
     def result(self, query: QuerySource) -> str:
-        """What a call gives."""
+        """What a call returns."""
         if query.returns is None:
             return "None" if query.suffix == "#" else self._builtin("int")
         if query.returns not in BASE_TYPES:
@@ -132,7 +132,7 @@ def _refuse_keywords(query: QuerySource) -> None:
     for what, name in [("query", query.name), *(("parameter", p.name) for p in query.parameters)]:
         if keyword.iskeyword(name):
             raise QueryFileError(
-                f"a {what} can't be named {name!r}: Python has this word for itself",
+                f"a {what} can't be named {name!r}: it is a keyword of Python",
                 file=query.file,
                 line=query.line,
                 column=query.column,

@@ -1,4 +1,4 @@
-"""The queries that are generated for: both trees as one, since the facing pages declare the same."""
+"""The queries to generate code for: both trees as one, since they declare the same queries."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Subjects = dict[str, list[QuerySource]]
 
 
 def read_trees(folder: Traversable | Path) -> Subjects:
-    """The queries of ``folder/postgres`` and ``folder/sqlite``; what SQLite alone has stands behind the others.
+    """The queries of ``folder/postgres`` and ``folder/sqlite``; queries of SQLite alone come last.
 
-    QueryFileError where the trees declare a query differently; ConfigurationError without query files.
+    QueryFileError if the trees declare a query differently; ConfigurationError without query files.
     """
     trees = [_read(tree, dialect) for dialect in DIALECTS if (tree := folder / dialect).is_dir()]
     if not any(trees):
@@ -29,8 +29,8 @@ def read_trees(folder: Traversable | Path) -> Subjects:
             known = merged.setdefault(source.subject, {}).setdefault(source.name, source)
             if _declared(known) != _declared(source):
                 raise QueryFileError(
-                    f"query {source.full_name} is declared otherwise in {known.file}:{known.line}: "
-                    "'diglot check --only parity' says what differs",
+                    f"query {source.full_name} is declared differently in {known.file}:{known.line}: "
+                    "'diglot check --only parity' shows the difference",
                     file=source.file,
                     line=source.line,
                     column=source.column,
