@@ -209,7 +209,7 @@ def test_new_refuses_a_name_that_is_none(name: str) -> None:
     make_trees("migrations")
     done = diglot("migrate", "new", name)
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"diglot: {name!r} is no name for a migration: ")
+    assert done.err.startswith(f"diglot: {name!r} is not a valid name for a migration: ")
     assert not any(path.is_file() for path in Path("migrations").rglob("*"))
 
 

@@ -38,8 +38,8 @@ def test_header_is_read(text: str, header: Header) -> None:
         ("-- depend: x", "write '-- depends: …'"),
         ("-- depends:", "names no migration"),
         ("-- requires: x", "unknown key 'requires:'"),
-        ("-- rollback: nothing because", "belongs into the rollback file"),
-        ("-- transactional: true\n-- transactional: false", "stands twice"),
+        ("-- rollback: nothing because", "belongs in the rollback file"),
+        ("-- transactional: true\n-- transactional: false", "appears twice"),
     ],
 )
 def test_a_key_that_is_not_right_is_refused(line: str, problem: str) -> None:
@@ -48,7 +48,7 @@ def test_a_key_that_is_not_right_is_refused(line: str, problem: str) -> None:
 
 
 def test_a_key_below_the_first_statement_is_refused() -> None:
-    with pytest.raises(MigrationTreeError, match=r"^f\.sql:2: 'transactional' must stand above"):
+    with pytest.raises(MigrationTreeError, match=r"^f\.sql:2: 'transactional' must come before"):
         read_header("select 1;\n-- transactional: false\n-- Note: prose is free here\n", "f.sql")
 
 
@@ -62,7 +62,7 @@ def test_a_rollback_file_gives_its_reason() -> None:
     [
         ("-- rollback: nothing", "with the reason"),
         ("-- rollback: nothing because", "with the reason"),
-        ("-- transactional: false", "belongs into the migration's file"),
+        ("-- transactional: false", "belongs in the migration's file"),
         ("-- roll-back: nothing because x", "write '-- rollback: …'"),
     ],
 )

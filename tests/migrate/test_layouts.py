@@ -68,13 +68,13 @@ def test_a_folder_that_can_not_be_read_is_refused(texts: dict[str, str], said: s
 RULES = [
     ("an orphan", {"1_a__up": "x", "2_b__down": "x"}, "2_b.down.sql: down migration without an up migration"),
     ("a number twice", {"1_a__up": "x", "1_a__down": "x", "01_b__up": "x"}, "already has its number"),
-    ("an unknown dependency", {"a": "-- depends: z", "a__rollback": "x"}, "no earlier migration"),
+    ("an unknown dependency", {"a": "-- depends: z", "a__rollback": "x"}, "not an earlier migration"),
     ("a file of no migration", {"1_a__up": "x", "1_a__down": "x", "2_b": "x"},
      r"sqlite/2_b.sql: it would not be run: name it NAME.up.sql or NAME.down.sql, or move it to another folder"),
     ("no transaction", {"1_a": "-- transactional: false\nselect 1;"},
-     "1_a.sql: on SQLite every migration is a transaction"),
+     "1_a.sql: 'transactional: false' has no effect on SQLite: there every migration is a transaction"),
     ("no transaction, yoyo's", {"a": "-- transactional: false\nselect 1;", "a__rollback": "x"},
-     "a.sql: on SQLite every migration is a transaction"),
+     "a.sql: 'transactional: false' has no effect on SQLite: there every migration is a transaction"),
 ]  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_a_migration_in_python_is_refused_not_left_out(tmp_path: Path) -> None:
     (tree / "sqlite" / "__init__.py").touch()
     assert isinstance(MigrationTree.scan(tree / "sqlite", "sqlite").layout, Plain)
     (tree / "sqlite" / "2_b.py").touch()
-    with pytest.raises(MigrationTreeError, match=r"2_b\.py:1: a migration in Python is not run"):
+    with pytest.raises(MigrationTreeError, match=r"2_b\.py:1: migrations in Python are not supported"):
         MigrationTree.scan(tree / "sqlite", "sqlite")
 
 
@@ -154,7 +154,7 @@ def test_a_file_with_a_transaction_of_its_own_that_fails_leaves_nothing(tree: Tr
 @pytest.mark.parametrize("layout", ["up and down", "plain"], indirect=True)
 def test_several_transactions_in_a_file_are_refused_before_anything_is_done(tree: Tree, store: Store) -> None:
     tree.write("a", "begin;\ncreate table a (id int);\ncommit;\nbegin;\ninsert into a values (1);\ncommit;")
-    with pytest.raises(MigrationTreeError, match=r":3: 'commit' inside of a migration: the runner begins and commits"):
+    with pytest.raises(MigrationTreeError, match=r":3: 'commit' inside a migration: the runner begins and commits"):
         tree.migrator(store).up()
     assert tables(store) == []
 

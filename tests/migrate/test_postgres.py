@@ -192,7 +192,7 @@ def test_a_table_that_others_keep_ends_in_a_lock_timeout(store: Store, postgres_
     migrator(store, tmp_path).up(target=A)
     with holding(postgres_url, "a"):
         begin = time.monotonic()
-        with pytest.raises(LockTimeout, match=r"b\.sql: somebody else held a lock .* nothing was changed"):
+        with pytest.raises(LockTimeout, match=r"b\.sql: another session held a lock .* nothing was changed"):
             migrator(store, tmp_path, timeout=0.5).up()
         assert time.monotonic() - begin < 15
     assert tables(store) == ["a"]
@@ -238,7 +238,7 @@ def test_looking_needs_no_right_to_write(store: Store, postgres_url: str, tmp_pa
     read_only = parse_url(with_parameters(postgres_url, options="-cdefault_transaction_read_only=on"))
     with open_store(read_only) as inside:
         assert [status.state for status in migrator(inside, tmp_path).status()] == ["pending"]
-        with pytest.raises(MigrationFailed, match=r"the books of the migrations: .*read-only"):
+        with pytest.raises(MigrationFailed, match=r"the tables that record the migrations: .*read-only"):
             migrator(inside, tmp_path).up()
         migrator(store, tmp_path).up()
         assert [status.state for status in migrator(inside, tmp_path).status()] == ["applied"]

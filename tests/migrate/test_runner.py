@@ -91,7 +91,7 @@ def test_down_past_one_without_a_down_migration_does_nothing(store: Store, tree:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_down_wants_a_number_of_migrations(count: int, store: Store, tree: Tree) -> None:
-    with pytest.raises(MigrationError, match="say 1 or more"):
+    with pytest.raises(MigrationError, match="give 1 or more"):
         tree.migrator(store).down(count)
 
 
@@ -199,7 +199,7 @@ def test_a_pending_migration_older_than_an_applied_one_is_refused(store: Store, 
     tree.migrator(store).up()
     tree.write("z")
     with pytest.raises(
-        MigrationOutOfOrder, match=f"{re.escape(tree.file('z'))} is pending, yet {re.escape(tree.id('c'))}"
+        MigrationOutOfOrder, match=f"{re.escape(tree.file('z'))} is pending, but {re.escape(tree.id('c'))}"
     ):
         tree.migrator(store).up()
     if tree.names.down is not None:

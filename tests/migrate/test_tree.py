@@ -71,17 +71,17 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no such time": (_add("20261301000000_x.sql"), "name it YYYYMMDDhhmmss"),
     "capital letters": (_add("20260101000000_Users.sql"), "name it YYYYMMDDhhmmss"),
     "capital ending": (_add("20260101000000_x.SQL"), "name it YYYYMMDDhhmmss"),
-    "Python": (_add("20260105000000_x.py"), "Python is not run"),
+    "Python": (_add("20260105000000_x.py"), "migrations in Python are not supported"),
     "not UTF-8": (_add(f"{A}.sql", b"select '\xe4';"), r"not UTF-8 \(at line 1, column 9\)"),
     "NUL": (_add(f"{A}.sql", b"select '\x00';"), "NUL"),
     "empty rollback": (_add(f"{A}.rollback.sql", b"-- drop it\n"), "empty: undo the migration"),
     "reason and statements": (
         _add(f"{A}.rollback.sql", b"-- rollback: nothing because x\ndrop table a;"),
-        "yet there are statements",
+        "but it has statements",
     ),
-    "transactional: false on SQLite": (_add(f"{A}.sql", b"-- transactional: false\nvacuum;"), "has no use"),
-    "unknown dependency": (_add(f"{B}.sql", b"-- depends: 20260101000000_z\nselect 1;"), "no earlier migration"),
-    "dependency on a newer one": (_add(f"{A}.sql", f"-- depends: {B}\nselect 1;".encode()), "no earlier migration"),
+    "transactional: false on SQLite": (_add(f"{A}.sql", b"-- transactional: false\nvacuum;"), "has no effect"),
+    "unknown dependency": (_add(f"{B}.sql", b"-- depends: 20260101000000_z\nselect 1;"), "not an earlier migration"),
+    "dependency on a newer one": (_add(f"{A}.sql", f"-- depends: {B}\nselect 1;".encode()), "not an earlier migration"),
     "misspelt key": (_add(f"{A}.sql", b"-- dependz: x\nselect 1;"), f"{A}.sql:1: unknown key 'dependz:'"),
 }
 
@@ -155,7 +155,7 @@ def test_an_index_made_concurrently_is_dropped_first(text: str, right: bool, tmp
 def test_a_migration_without_a_statement_is_refused(tmp_path: Path) -> None:
     write(tmp_path, A, up="-- later\n", down="/* later */\n")
     migration = MigrationTree.read(tmp_path, "sqlite").get(A)
-    with pytest.raises(MigrationTreeError, match="there is no statement in it"):
+    with pytest.raises(MigrationTreeError, match="it contains no statement"):
         migration.statements()
     with pytest.raises(MigrationTreeError, match="empty: undo the migration"):
         migration.rollback_statements()

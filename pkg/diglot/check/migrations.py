@@ -94,7 +94,7 @@ def _statements(tree: MigrationTree) -> Iterator[Finding]:
             yield _of_error(error, Path(migration.file), migration.id)
         else:
             if not statements and not isinstance(tree.layout, Timestamped):  # whose own rules say so
-                yield _finding(migration.file, 1, migration.id, "there is no statement in it")
+                yield _finding(migration.file, 1, migration.id, "it contains no statement")
             for one in unsafe(migration.text, statements, tree.dialect):
                 yield Finding(CHECK, migration.file, one.line, one.column, migration.id, one.message)
         try:

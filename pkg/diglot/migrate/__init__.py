@@ -1,7 +1,7 @@
-"""Migrations: plain SQL files in two trees, brought into a database safely.
+"""Migrations: plain SQL files in two trees, applied to a database safely.
 
 ``tree`` reads the files, ``status`` compares them with what a database has, ``runner`` applies and rolls back,
-``template`` writes new ones. yoyo keeps the books; what it would get wrong is told in ``bookkeeping``.
+``template`` writes new ones. yoyo keeps the records; ``bookkeeping`` explains what it would get wrong.
 """
 
 from diglot.migrate.runner import Migrator, sql

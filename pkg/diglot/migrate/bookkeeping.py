@@ -1,4 +1,4 @@
-"""yoyo's bookkeeping on a connection that somebody else opened, locked and will close.
+"""yoyo's bookkeeping on a connection that the caller opens, locks and closes.
 
 The backends keep yoyo's tables (migrations, log, version), so that yoyo's own tools can read them, and leave out what
 goes wrong there: the second connection, the lock row, the probing for tables that writes errors into the server's
@@ -32,7 +32,7 @@ Operation = Literal["apply", "rollback"]
 
 
 def open_books(connection: Any, dialect: Dialect, clock: Clock) -> Books:
-    """The books of the database that this driver's connection belongs to."""
+    """The bookkeeping of the database that this driver's connection belongs to."""
     if dialect == "postgres":
         import psycopg
 
@@ -41,7 +41,7 @@ def open_books(connection: Any, dialect: Dialect, clock: Clock) -> Books:
 
 
 class Books(DatabaseBackend):  # type: ignore[misc]
-    """What both databases share. What writes belongs into ``atomically``."""
+    """What both databases share. Call the methods that write within ``atomically``."""
 
     dialect: Dialect
     in_one_transaction = False
@@ -54,32 +54,32 @@ class Books(DatabaseBackend):  # type: ignore[misc]
         super().__init__(None, APPLIED_TABLE)
 
     def applied(self) -> list[Applied]:
-        """What is applied, oldest first."""
+        """The applied migrations, oldest first."""
         return read_applied(self._rows, self.dialect)
 
     def prepare(self) -> None:
-        """Make the tables where they are not there yet, all or none."""
+        """Create the tables that do not exist yet, all or none."""
         with self.atomically():
             if internalmigrations.needs_upgrading(self):
                 internalmigrations.upgrade(self)
             self.execute(_CHECKSUM_TABLE_SQL[self.dialect])
 
     def record(self, migration: Migration) -> None:
-        """The migration is applied: mark, log line and checksums."""
+        """Record that the migration is applied: mark, log line and checksums."""
         mark = {"migration_hash": get_migration_hash(migration.id), "migration_id": migration.id, "when": self._now()}
         self.execute(self.format_sql(self.mark_migration_sql), mark)
         self._log(migration, "apply")
         self.record_checksums(migration)
 
     def forget(self, migration: Migration) -> None:
-        """The migration is rolled back: no mark, no checksums, one more line in the log."""
+        """Record that the migration is rolled back: remove mark and checksums, add a log line."""
         mark = {"migration_hash": get_migration_hash(migration.id)}
         self.execute(self.format_sql(self.unmark_migration_sql), mark)
         self._log(migration, "rollback")
         self._forget_checksums(migration)
 
     def record_checksums(self, migration: Migration) -> None:
-        """The files are right as they are now."""
+        """Record the checksums of the files as they are now."""
         self._forget_checksums(migration)
         values = {
             "id": migration.id,
@@ -91,13 +91,13 @@ class Books(DatabaseBackend):  # type: ignore[misc]
 
     @contextmanager
     def atomically(self) -> Iterator[None]:
-        """A transaction: it ends with a commit, or with a rollback whatever went wrong."""
+        """A transaction: it ends with a commit, or with a rollback on any error."""
         self.begin()
         try:
             yield
             self.commit()
         except BaseException:
-            # When the connection is gone there is nothing to roll back, and the first error is the one that counts.
+            # If the connection is gone there is nothing to roll back, and the first error is the one to raise.
             with suppress(*self.errors):
                 self.rollback()
             raise
@@ -106,7 +106,7 @@ class Books(DatabaseBackend):  # type: ignore[misc]
 
     @abstractmethod
     def run(self, sql: str) -> None:
-        """One statement of a migration, as it stands; rows that it gives are not read."""
+        """Run one statement of a migration unchanged; rows that it returns are not read."""
 
     @abstractmethod
     def limit(self, lock_timeout: float, statement_timeout: float) -> None:
@@ -118,16 +118,16 @@ class Books(DatabaseBackend):  # type: ignore[misc]
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What the driver raises."""
+        """The driver's error class."""
         return (self.driver.Error, self.driver.Warning)
 
     @abstractmethod
     def is_busy(self, error: Exception) -> bool:
-        """Somebody else is in the way: it may go well another time."""
+        """Whether another session is in the way, so that a retry may succeed."""
 
     @abstractmethod
     def explain(self, error: Exception, statement: SqlStatement | None) -> tuple[str, int]:
-        """What the database says, without its detail, which shows whole rows; and the line that it speaks of."""
+        """The database's message without its detail, which shows whole rows; and the line that it refers to."""
 
     # --- what yoyo calls -----------------------------------------------------------------------------------
 
@@ -169,8 +169,8 @@ class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def init_connection(self, connection: Any) -> None:
         self.in_one_transaction = connection.info.transaction_status != self.TRANSACTION_STATUS_IDLE
-        # So that the server notices when this process is killed, ends its statement and frees the lock. Where its
-        # platform can't watch a socket it refuses.
+        # So that the server notices when this process is killed, ends its statement and frees the lock. A server whose
+        # platform can't watch a socket refuses it.
         with suppress(self.driver.Error), connection.transaction() if self.in_one_transaction else nullcontext():
             connection.execute(
                 f"select set_config('client_connection_check_interval', '500ms', {self.in_one_transaction})"
@@ -202,7 +202,7 @@ class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
         )
 
     def orphans(self) -> list[str]:
-        return []  # PostgreSQL lets none come about
+        return []  # PostgreSQL never allows any
 
     def is_busy(self, error: Exception) -> bool:
         return getattr(error, "sqlstate", None) in ("55P03", "40P01")  # lock not available, deadlock
@@ -218,7 +218,7 @@ class PostgresBooks(Books, PostgresqlPsycopgBackend):  # type: ignore[misc]
         return f"{message} ({hint})" if hint else message, line
 
     def cursor(self) -> Any:
-        # Whatever cursor and rows the store's connections make: yoyo's parameters are %(name)s.
+        # Not the cursor and row factory of the store's connections: yoyo's parameters are %(name)s.
         return self.driver.Cursor(self.connection, row_factory=self.driver.rows.tuple_row)
 
 
@@ -254,7 +254,7 @@ class SQLiteBooks(Books, SQLiteBackend):  # type: ignore[misc]
         self.execute("rollback")
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
-        # The driver's own way to store datetimes is deprecated, and registered for the whole process.
+        # The driver's own adapter for datetimes is deprecated, and registered for the whole process.
         values = {
             name: value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
             for name, value in (params or {}).items()

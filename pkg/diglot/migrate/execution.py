@@ -1,7 +1,8 @@
 """One migration on the locked connection: its statements, its mark, its log line and its checksums, all or nothing.
 
 The exception is a PostgreSQL migration with ``-- transactional: false`` (create index concurrently): each of its
-statements stands by itself, the mark follows right after the last. Killed in between, it runs again from its start.
+statements is committed separately, and the mark follows right after the last. If the process is killed in between, the
+migration runs again from its start.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from diglot.migrate.tree import Migration
 from diglot.sql.statements import SqlStatement
 from diglot.stores.session import Dialect
 
-# Who waits for a table's lock stops everybody who comes after. So: wait a little, let them pass, try again.
+# A session that waits for a table's lock blocks all later ones. So: wait a little, let them pass, try again.
 LONGEST_WAIT_FOR_A_TABLE = 2.0
 PAUSE = 0.1
 
 T = TypeVar("T")
-_BOOKS = "the books of the migrations"
+_BOOKS = "the tables that record the migrations"
 _UNDONE = "the database is as it was before"
 _ONE_BY_ONE = "the statements before it are applied: fix it, and the migration runs again from its start"
 
@@ -40,7 +41,7 @@ class Execution:
         self._prepared = False
 
     def applied(self) -> list[Applied]:
-        """What is applied, now that nobody else can change it."""
+        """The applied migrations, now that nobody else can change them."""
         return self._patiently(_BOOKS, self._books.applied)
 
     def apply(self, migration: Migration) -> None:
@@ -53,7 +54,7 @@ class Execution:
         self._run(migration, migration.rollback_file or migration.file, statements, self._books.forget)
 
     def accept(self, migrations: list[Migration]) -> None:
-        """Take their files as they are now for what was applied."""
+        """Accept their files as they are now as what was applied."""
 
         def record() -> None:
             with self._books.atomically():
@@ -85,8 +86,8 @@ class Execution:
 
         if self._books.in_one_transaction and not migration.transactional:
             raise MigrationFailed(
-                f"{file}: '-- transactional: false' does not go through a connection pooler: migrate with the address "
-                f"of the server itself; {_UNDONE}"
+                f"{file}: '-- transactional: false' does not work through a connection pooler: migrate with the "
+                f"address of the server itself; {_UNDONE}"
             )
         self._prepare()
         self._patiently(file, in_one_transaction if migration.transactional else one_by_one)
@@ -100,7 +101,7 @@ class Execution:
     def _explained(
         self, file: str, number: int, statement: SqlStatement, consequence: str, again: bool
     ) -> Iterator[None]:
-        """The database's error as MigrationFailed; ``again``: not when it may go well another time."""
+        """Raises the database's error as MigrationFailed; ``again``: not one that a retry may avoid."""
         try:
             yield
         except self._books.errors as error:
@@ -113,11 +114,11 @@ class Execution:
         orphans = self._books.orphans()
         if orphans:
             raise MigrationFailed(
-                f"{file}: it would leave rows that refer to rows which do not exist ({', '.join(orphans)}); {_UNDONE}"
+                f"{file}: it would leave rows that refer to missing rows ({', '.join(orphans)}); {_UNDONE}"
             )
 
     def _patiently(self, what: str, work: Callable[[], T]) -> T:
-        """Do it, again and again while somebody else holds a lock that it needs, until the time is over."""
+        """Call it, and retry while another session holds a lock that it needs, until the timeout."""
         deadline = time.monotonic() + self._timeout
         while True:
             try:
@@ -127,7 +128,7 @@ class Execution:
                     raise MigrationFailed(f"{what}: {self._books.explain(error, None)[0]}") from error
                 if time.monotonic() + PAUSE > deadline:
                     raise LockTimeout(
-                        f"{what}: somebody else held a lock that it needs for more than {self._timeout:g} s; "
-                        "nothing was changed: end what holds it, or wait longer"
+                        f"{what}: another session held a lock that it needs for more than {self._timeout:g} s; "
+                        "nothing was changed: end that session, or raise the timeout"
                     ) from error
             time.sleep(PAUSE)

@@ -2,8 +2,8 @@
 
 ``-- transactional: false`` (PostgreSQL: each statement by itself) and ``-- depends: ID …``, both as yoyo reads them;
 in a rollback file ``-- rollback: nothing because …`` where there is nothing to undo. ``-- safe: reason`` is for
-``diglot check``, and may stand above any statement. A key that is misspelt, badly
-valued or in the wrong place is an error, because a comment that was meant to be an order is not noticed otherwise.
+``diglot check``, and may precede any statement. A key that is misspelt, has an invalid value or is in the wrong place
+is an error, because otherwise nobody would notice that it has no effect.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NOTHING = re.compile(r"nothing because (\S.*)$")
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What the header says; ``nothing`` is the reason why there is nothing to undo."""
+    """What the header says; ``nothing`` is why there is nothing to undo."""
 
     transactional: bool = True
     depends: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 def read_header(text: str, file: str, *, rollback: bool = False) -> Header:
-    """The header of a file with LF line ends; MigrationTreeError with file:line for one that is not right."""
+    """The header of a file with LF line ends; MigrationTreeError with file:line for an invalid line."""
     found: dict[str, tuple[str, str]] = {}
     has_statements = False
     for number, line in enumerate(text.split("\n"), start=1):
@@ -53,7 +53,7 @@ def read_header(text: str, file: str, *, rollback: bool = False) -> Header:
             continue
         key, value = pair
         if key in found:
-            raise MigrationTreeError(f"{where}: {key!r} stands twice")
+            raise MigrationTreeError(f"{where}: {key!r} appears twice")
         found[key] = (value, where)
     return Header(
         transactional=_transactional(*found["transactional"]) if "transactional" in found else True,
@@ -77,18 +77,18 @@ def _pair(comment: str, keys: tuple[str, ...], where: str) -> tuple[str, str] | 
         return key, value
     if key in (*KEYS, *ROLLBACK_KEYS, SAFE) and sign == ":":
         other = "the rollback file" if key in ROLLBACK_KEYS else "the migration's file, not its rollback"
-        raise MigrationTreeError(f"{where}: {key!r} belongs into {other}")
+        raise MigrationTreeError(f"{where}: {key!r} belongs in {other}")
     closest = _closest(key)
     if closest:
         raise MigrationTreeError(f"{where}: unknown key {key + sign!r}: write '-- {closest}: …'")
     known = " or ".join(f"'{k}:'" for k in keys)
-    raise MigrationTreeError(f"{where}: unknown key {key + sign!r}: only {known} is read; word a comment differently")
+    raise MigrationTreeError(f"{where}: unknown key {key + sign!r}: only {known} is known; reword a comment")
 
 
 def _refuse_late_key(comment: str, where: str) -> None:
     match = _KEY.match(comment)
     if match and match.group(1).lower() in KEYS + ROLLBACK_KEYS:
-        raise MigrationTreeError(f"{where}: {match.group(1)!r} must stand above the first statement")
+        raise MigrationTreeError(f"{where}: {match.group(1)!r} must come before the first statement")
 
 
 def _closest(key: str) -> str | None:

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[Vv]?(\d+)")
 class Layout:
     """``up`` and ``down`` are what follows a migration's id in the names of its files; no ``down``: there is none.
 
-    ``own_transactions``: the tools that this layout comes from let a file begin and commit transactions itself.
+    ``own_transactions``: the tools of this layout allow files to begin and commit transactions themselves.
     """
 
     name: ClassVar[str]
@@ -68,7 +68,7 @@ class UpDown(Layout):
     up, down = ".up.sql", ".down.sql"
 
     def has(self, names: Collection[str]) -> bool:
-        # Also of up files alone: as plain files they would be ordered by name, and have other ids after the first
+        # Up files alone count too: as plain files they would be ordered by name, and get other ids once the first
         # down migration is written.
         return any(name.endswith((".up.sql", ".down.sql")) for name in names)
 

@@ -1,7 +1,7 @@
 """What rolling a migration back would lose: read from its rollback file, then looked up in the database.
 
-Statements that drop a table or a column, or delete rows, count when there is something in what they drop. A table that
-is rebuilt (copied, dropped, renamed) counts too: that its rows come back can't be seen from here.
+Statements that drop a table or a column, or delete rows, count if it holds any data. A table that
+is rebuilt (copied, dropped, renamed) counts too, because nothing here shows that its rows are kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Dropped(NamedTuple):
 
 
 def rows_lost(session: Session, migration: Migration) -> list[str]:
-    """``table users: it has rows``, ``column task_states.version: it has values``; in the order of the file."""
+    """As ``table users: it has rows`` or ``column task_states.version: it has values``, in the order of the file."""
     lost = []
     for table, column in dropped(migration.rollback_statements()):
         if not has_column(session, table, column):

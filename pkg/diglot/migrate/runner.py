@@ -1,6 +1,6 @@
-"""Brings a database to the state of a migration tree, safely whoever else tries the same at the same time.
+"""Brings a database to the state of a migration tree, safely even if others try the same at the same time.
 
-What is to be done is worked out inside the store's migration lock; a migration, its mark, its log line and its
+The pending migrations are determined inside the store's migration lock; a migration, its mark, its log line and its
 checksums are one transaction on one connection. So a process may be killed anywhere, and any number of them may
 start at once: each migration is there once, as a whole, or not at all.
 """
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Migrator:
     """The migrations of one database.
 
-    ``timeout``: seconds to wait for the migration lock, and for a table that somebody holds. ``statement_timeout``:
-    seconds that one statement may take (PostgreSQL). ``clock`` gives the time that goes into the books, aware.
+    ``timeout``: seconds to wait for the migration lock, and for a table that others have locked.
+    ``statement_timeout``: seconds that one statement may take (PostgreSQL). ``clock`` returns the time to record.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Migrator:
         return statuses(self._tree, self._applied())
 
     def pending(self) -> list[Migration]:
-        """What ``up`` would apply, in two reads; its errors when files and database don't belong together."""
+        """What ``up`` would apply, in two reads; its errors if files and database don't match."""
         return pending(self._tree, self._applied())
 
     def up(self, target: str | None = None, dry_run: bool = False) -> list[Migration]:
         """Apply what is pending, up to and with ``target``; returns what this call applied, or would apply.
 
         MigrationUnknown, MigrationEdited, MigrationOutOfOrder, MigrationTreeError: nothing was done.
-        MigrationFailed: that migration was undone, those before it stay. LockTimeout: others kept the lock.
+        MigrationFailed: that migration was undone, those before it stay applied. LockTimeout: others held the lock.
         """
 
         def wanted(applied: list[Applied]) -> list[Migration]:
@@ -70,7 +70,7 @@ class Migrator:
     def down(self, count: int = 1, dry_run: bool = False) -> list[Migration]:
         """Roll back the newest ``count`` that are applied, newest first; returns what was, or would be, rolled back.
 
-        MigrationError, with nothing rolled back, where one of them has no down migration.
+        MigrationError, with nothing rolled back, if one of them has no down migration.
         """
 
         def wanted(applied: list[Applied]) -> list[Migration]:
@@ -83,7 +83,7 @@ class Migrator:
             return newest
 
         if count < 1:
-            raise MigrationError(f"{count} migrations can't be rolled back: say 1 or more")
+            raise MigrationError(f"{count} migrations can't be rolled back: give 1 or more")
         return self._carry_out(wanted, dry_run, down=True)
 
     def bless(self, ids: Sequence[str] | None = None) -> list[Migration]:
@@ -104,7 +104,7 @@ class Migrator:
         return edited
 
     def data_loss(self, migration: Migration) -> list[str]:
-        """What rolling it back would lose now: tables with rows, columns with values. [] when nothing."""
+        """What rolling it back would lose now: tables with rows, columns with values. [] if nothing."""
         return rows_lost(self._store, migration)
 
     def _carry_out(
@@ -125,7 +125,7 @@ class Migrator:
 
     @contextmanager
     def _locked(self) -> Iterator[Execution]:
-        from diglot.migrate.execution import Execution  # imports yoyo, which nobody needs who is up to date
+        from diglot.migrate.execution import Execution  # imports yoyo, which is not needed if nothing is pending
 
         with self._store.migration_connection(self._timeout) as connection:
             yield Execution(connection, self._tree.dialect, self._clock, self._timeout, self._statement_timeout)

@@ -10,7 +10,7 @@ __all__ = ["SqlStatement", "split"]
 
 
 def split(text: str, file: str, *, own_transactions: bool = False) -> list[SqlStatement]:
-    """The statements of a file. MigrationTreeError if the text can't be cut.
+    """The statements of a file. MigrationTreeError if the text can't be split.
 
     A statement that begins or ends a transaction is refused too, unless ``own_transactions`` allows it.
     """
@@ -22,6 +22,6 @@ def split(text: str, file: str, *, own_transactions: bool = False) -> list[SqlSt
         control = statement.transaction_control
         if control and not own_transactions:
             raise MigrationTreeError(
-                f"{file}:{statement.line}: {control!r} is not for a migration: the runner begins and commits"
+                f"{file}:{statement.line}: {control!r} is not allowed in a migration: the runner begins and commits"
             )
     return found

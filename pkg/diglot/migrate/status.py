@@ -1,8 +1,8 @@
-"""What a database says it has, beside what the files say it should have.
+"""The migrations that a database records, compared with those of the files.
 
-Two reads on any session, also on a read-only or an empty database: nothing is made, and no table is asked for that
-may not exist, so the server's log stays clean. yoyo's table says which migrations are applied; ours keeps the
-SHA-256 of both files as they were then, so an edited file is noticed.
+Two reads on any session, also on a read-only or an empty database: nothing is created, and no table that may not
+exist is queried, so the server's log stays clean. yoyo's table lists the applied migrations; ours keeps the
+SHA-256 of both files as they were then, so that an edit is detected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHECKSUM_TABLE = "diglot_migration_checksum"
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """A migration that the database has; no checksums where it was applied by yoyo itself."""
+    """A migration that the database has; no checksums if yoyo itself applied it."""
 
     id: str
     applied_at: datetime
@@ -37,7 +37,7 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class MigrationStatus(msgspec.Struct, frozen=True):
-    """A migration of the files or of the database. ``detail`` says which file was edited, else it is empty."""
+    """A migration of the files or of the database. ``detail`` names the file that was edited, else it is empty."""
 
     id: str
     state: State
@@ -53,13 +53,13 @@ def statuses(tree: MigrationTree, applied: list[Applied]) -> list[MigrationStatu
 
 
 def check(tree: MigrationTree, applied: list[Applied]) -> None:
-    """MigrationUnknown or MigrationEdited when the database has what the files have not."""
+    """MigrationUnknown or MigrationEdited if the database has what the files lack."""
     found = statuses(tree, applied)
     unknown = [status.id for status in found if status.state == "unknown"]
     if unknown:
         raise MigrationUnknown(
-            f"the database has {', '.join(unknown)}, which {tree.folder} has not: "
-            "use the version that applied it (or a newer one), or bring back its files"
+            f"the database has {', '.join(unknown)}, which {tree.folder} lacks: "
+            "use the version that applied it (or a newer one), or restore its files"
         )
     for status in found:
         if status.state == "edited":
@@ -69,21 +69,21 @@ def check(tree: MigrationTree, applied: list[Applied]) -> None:
 
 
 def pending(tree: MigrationTree, applied: list[Applied]) -> list[Migration]:
-    """What is to be applied, in order; the errors of ``check``, and MigrationOutOfOrder."""
+    """The migrations to apply, in order; the errors of ``check``, and MigrationOutOfOrder."""
     check(tree, applied)
     there = {one.id for one in applied}
     missing = [migration for migration in tree if migration.id not in there]
     newest = next((id for id in reversed(tree.ids) if id in there), None)
     if missing and newest is not None and tree.ids.index(missing[0].id) < tree.ids.index(newest):
         raise MigrationOutOfOrder(
-            f"{missing[0].file} is pending, yet {newest}, which is newer, is applied: "
-            "give it an id of now (in both trees), or roll back to before it"
+            f"{missing[0].file} is pending, but {newest}, which is newer, is applied: "
+            "give it an id with the current time (in both trees), or roll back to before it"
         )
     return missing
 
 
 def read_applied(rows: Rows, dialect: Dialect) -> list[Applied]:
-    """What the database has, oldest first; [] for one that was never migrated."""
+    """The applied migrations, oldest first; [] for a database that was never migrated."""
     there = tables(rows, dialect)
     if APPLIED_TABLE not in there:
         return []
@@ -92,7 +92,7 @@ def read_applied(rows: Rows, dialect: Dialect) -> list[Applied]:
 
 
 def tables(rows: Rows, dialect: Dialect) -> set[str]:
-    """Which of the tables exist that migrations are kept in."""
+    """Which of the tables that record migrations exist."""
     return {str(name) for (name,) in rows(_TABLES[dialect])}
 
 

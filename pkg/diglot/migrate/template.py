@@ -1,4 +1,4 @@
-"""A new migration: the four files, with the questions that its review will ask.
+"""A new migration: the four files, with the questions for its review.
 
 They hold no SQL yet, so the runner refuses them until both dialects and both directions are written.
 """
@@ -22,11 +22,11 @@ def new_migration(folder: Path, name: str, now: datetime) -> list[Path]:
     In Diglot's own layout they are ``ID.sql`` and ``ID.rollback.sql``, ID = ``now`` in UTC and the name.
 
     MigrationError for a name that is no identifier, for one that an existing migration has, and when a newer
-    migration exists already. Nothing is overwritten; when a file can't be written, none is left.
+    migration exists already. Nothing is overwritten; if a file can't be written, none is left.
     """
     if not _NAME.fullmatch(name) or len(name) > 80:
         raise MigrationError(
-            f"{name!r} is no name for a migration: use small letters, digits and _, as in add_versions"
+            f"{name!r} is not a valid name for a migration: use small letters, digits and _, as in add_versions"
         )
     trees = [MigrationTree.read(folder, dialect) for dialect in DIALECTS]
     check_pairs(*trees)
@@ -54,7 +54,7 @@ def _write(texts: dict[Path, str]) -> list[Path]:
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
-        raise MigrationTreeError(f"{error.filename}: can't be written: {error.strerror}") from error
+        raise MigrationTreeError(f"{error.filename} can't be written: {error.strerror}") from error
     return written
 
 
@@ -64,8 +64,8 @@ _BOTH = """\
 -- The review will ask (delete what is answered):
 -- [ ] Expand, then contract: does the code that runs now work on the new schema, for one release?
 -- [ ] Are tables, columns, keys, checks and indexes named the same in both dialects (pk_ fk_ uq_ ck_ ix_)?
--- [ ] Does a new column that is not null have a default that is a constant?
--- [ ] Has every query that is new a path by an index, and is no index the beginning of another?
+-- [ ] Does each new not-null column have a constant default?
+-- [ ] Does every new query use an index, and is no index a prefix of another?
 """
 _UP: dict[Dialect, str] = {
     "postgres": _BOTH
@@ -88,6 +88,6 @@ _DOWN = """\
 --
 -- The review will ask (delete what is answered):
 -- [ ] Does it undo exactly what the migration did: is up, down, up the same schema as up?
--- [ ] Which rows or values are lost? Where nothing can be undone, say so in a line of its own instead:
+-- [ ] Which rows or values are lost? If nothing can be undone, say so on a separate line instead:
 --     rollback, a colon, and `nothing because …`
 """

@@ -1,4 +1,4 @@
-"""A tree of migrations as it is in the files: ``FOLDER/postgres/*`` and ``FOLDER/sqlite/*``.
+"""A tree of migrations, read from its files: ``FOLDER/postgres/*`` and ``FOLDER/sqlite/*``.
 
 The layout (layouts.py) says which files are a migration and in which order they are applied; both dialects have the
 same ids. ``scan`` reads a folder as it is, ``read`` also checks its rules, not the SQL itself. Contents are compared
@@ -38,7 +38,7 @@ _BEGINS, _COMMITS = ("begin", "start"), ("commit", "end")
 class Migration(msgspec.Struct, frozen=True):
     """One migration of one dialect: its files, with LF line ends, and what their headers say.
 
-    ``rollback_file`` is None where there is no down migration.
+    ``rollback_file`` is None if there is no down migration.
     """
 
     id: str
@@ -57,28 +57,28 @@ class Migration(msgspec.Struct, frozen=True):
     """The reason why the rollback does nothing."""
 
     def written(self) -> list[SqlStatement]:
-        """The statements of its file as they are; MigrationTreeError when it can't be cut into statements."""
+        """The statements of its file as they are; MigrationTreeError if it can't be split."""
         return split(self.text, self.file, own_transactions=self.layout.own_transactions)
 
     def rollback_written(self) -> list[SqlStatement]:
-        """As ``written``, of the rollback file; [] where there is none."""
+        """As ``written``, for the rollback file; [] if there is none."""
         if self.rollback_file is None:
             return []
         return split(self.rollback_text, self.rollback_file, own_transactions=self.layout.own_transactions)
 
     def statements(self) -> list[SqlStatement]:
-        """What applies it; MigrationTreeError when there is none or the runner can't run it safely."""
+        """What applies it; MigrationTreeError if there is none or the runner can't run it safely."""
         statements = _in_our_transaction(self.written(), self.file)
         if not statements:
-            raise MigrationTreeError(f"{self.file}: there is no statement in it")
+            raise MigrationTreeError(f"{self.file}: it contains no statement")
         if not self.transactional:
             _check_concurrent_indexes(statements, self.file)
         return statements
 
     def rollback_statements(self) -> list[SqlStatement]:
-        """What undoes it, in the order of the file; [] when there is nothing to undo.
+        """What undoes it, in the order of the file; [] if there is nothing to undo.
 
-        MigrationError where there is no down migration.
+        MigrationError if there is no down migration.
         """
         if self.rollback_file is None:
             raise MigrationError(f"{self.id} has no down migration, so it can't be rolled back")
@@ -91,8 +91,8 @@ class Migration(msgspec.Struct, frozen=True):
 class MigrationTree(msgspec.Struct, frozen=True):
     """The migrations of one dialect in the order in which they are applied.
 
-    ``orphans`` are the files of down migrations without a migration, ``strays`` those that are no migration by their
-    names, so that nothing would run them.
+    ``orphans`` are the files of down migrations without a migration, ``strays`` those whose names are not
+    those of a migration, so that nothing would run them.
     """
 
     dialect: Dialect
@@ -112,7 +112,7 @@ class MigrationTree(msgspec.Struct, frozen=True):
         python = sorted(name for name in entries if name.endswith(".py") and name != "__init__.py")
         if python:
             raise MigrationTreeError(
-                f"{_shown(entries[python[0]])}:1: a migration in Python is not run: write it in SQL"
+                f"{_shown(entries[python[0]])}:1: migrations in Python are not supported: write it in SQL"
             )
         layout = layout_of(names)
         ups, downs = layout.ups(names), layout.downs(names)
@@ -135,9 +135,9 @@ class MigrationTree(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
-        """Read ``folder/dialect`` and check its rules; MigrationTreeError with the file for whatever is not right.
+        """Read ``folder/dialect`` and check its rules; MigrationTreeError with the file for any mistake.
 
-        Where the other dialect's folder exists too, it must have the same migrations. A folder without files is a
+        If the other dialect's folder exists too, it must have the same migrations. A folder without files is a
         tree of Diglot's own layout.
         """
         own = folder / dialect
@@ -171,12 +171,12 @@ class MigrationTree(msgspec.Struct, frozen=True):
         raise MigrationError(f"there is no migration {id!r} in {self.folder}")
 
     def stray(self) -> str:
-        """What is wrong with a file of ``strays``."""
+        """The message about a file of ``strays``."""
         names = " or ".join(f"NAME{suffix}" for suffix in (self.layout.up, self.layout.down) if suffix)
         return f"it would not be run: name it {names}, or move it to another folder"
 
     def check(self) -> None:
-        """Everything that reading leaves out: each file can be cut into statements, and has some."""
+        """The checks that reading skips: each file can be split into statements, and has some."""
         for migration in self.migrations:
             migration.statements()
             if migration.rollback_file is not None:
@@ -190,7 +190,8 @@ class MigrationTree(msgspec.Struct, frozen=True):
         for migration in self.migrations:
             if not migration.transactional and self.dialect == "sqlite":
                 raise MigrationTreeError(
-                    f"{migration.file}: on SQLite every migration is a transaction: 'transactional: false' has no use"
+                    f"{migration.file}: 'transactional: false' has no effect on SQLite: "
+                    "there every migration is a transaction"
                 )
             if isinstance(self.layout, Timestamped):
                 _check_header(migration)
@@ -204,7 +205,7 @@ class MigrationTree(msgspec.Struct, frozen=True):
         for at, migration in enumerate(self.migrations):
             for id in migration.depends:
                 if id not in self.ids[:at]:
-                    raise MigrationTreeError(f"{migration.file}: depends on {id!r}, which is no earlier migration")
+                    raise MigrationTreeError(f"{migration.file}: depends on {id!r}, which is not an earlier migration")
 
 
 def check_pairs(one: MigrationTree, other: MigrationTree) -> None:
@@ -225,7 +226,7 @@ def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Fold
     if marked:
         line = text.count("\n", 0, marked.start(1)) + 1
         raise MigrationTreeError(
-            f"{file}:{line}: {marked[1]!r}: a file with both ways in it is not read; give each way its own, "
+            f"{file}:{line}: {marked[1]!r}: files with both directions are not supported; give each direction its own, "
             f"{id}.up.sql and {id}.down.sql"
         )
     rollback_text = _text(down) if down is not None else ""
@@ -250,13 +251,13 @@ def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Fold
 
 
 def _is_concurrent(text: str, file: str) -> bool:
-    """Whether a statement of it refuses a transaction, which the tools of these layouts don't ask to be declared."""
+    """Whether one of its statements can't run in a transaction; the tools of these layouts don't have it declared."""
     if "concurrently" not in text.lower():
         return False
     try:
         statements = split(text, file, own_transactions=True)
     except MigrationTreeError:
-        return False  # said where its statements are asked for
+        return False  # reported when its statements are read
     return any(
         "concurrently" in statement.words and statement.words[0] in _NO_TRANSACTION_CONCURRENTLY
         for statement in statements
@@ -276,7 +277,7 @@ def _text(file: Folder) -> str:
     except NotText as error:
         raise MigrationTreeError(f"{_shown(file)}:{error.line}: {error}") from error
     if "\x00" in text:
-        raise MigrationTreeError(f"{_shown(file)}: there is a NUL character in it")
+        raise MigrationTreeError(f"{_shown(file)}: it contains a NUL character")
     return text
 
 
@@ -285,14 +286,14 @@ def _shown(path: Folder) -> str:
 
 
 def _in_our_transaction(statements: list[SqlStatement], file: str) -> list[SqlStatement]:
-    """Without the begin and the commit around the whole file: the runner's transaction takes their place."""
+    """Without the begin and the commit around the whole file: the runner's transaction replaces them."""
     if len(statements) > 1 and statements[0].words[0] in _BEGINS and statements[-1].words[0] in _COMMITS:
         statements = statements[1:-1]
     for statement in statements:
         control = statement.transaction_control
         if control:
             raise MigrationTreeError(
-                f"{file}:{statement.line}: {control!r} inside of a migration: the runner begins and "
+                f"{file}:{statement.line}: {control!r} inside a migration: the runner begins and "
                 "commits, so that the migration is applied as a whole"
             )
     return statements
@@ -316,7 +317,7 @@ def _check_names(folder: Folder) -> None:
     for name, entry in names.items():
         file, stem = _shown(entry), name.removesuffix(down or "").removesuffix(".sql")
         if name.endswith(".py") and ID.match(name.removesuffix(".py")):
-            raise MigrationTreeError(f"{file}: a migration is SQL; Python is not run")
+            raise MigrationTreeError(f"{file}: migrations in Python are not supported: write it in SQL")
         if not name.lower().endswith(".sql"):
             continue
         if not name.endswith(".sql") or not _is_id(stem):
@@ -325,7 +326,7 @@ def _check_names(folder: Folder) -> None:
             )
         for other in (f"{stem}.sql", f"{stem}{down}"):
             if other not in names:
-                raise MigrationTreeError(f"{file}: there is no {other} beside it")
+                raise MigrationTreeError(f"{file}: there is no {other} next to it")
 
 
 def _is_id(text: str) -> bool:
@@ -346,7 +347,7 @@ def _check_header(migration: Migration) -> None:
     if not rollback.has_statements and rollback.nothing is None:
         raise MigrationTreeError(_empty_rollback(rollback_file))
     if rollback.has_statements and rollback.nothing is not None:
-        raise MigrationTreeError(f"{rollback_file}: it says 'nothing because …', yet there are statements")
+        raise MigrationTreeError(f"{rollback_file}: it says 'nothing because …', but it has statements")
 
 
 def _check_same_ids(dialect: str, ids: set[str], other: str, other_ids: set[str]) -> None:
@@ -356,11 +357,11 @@ def _check_same_ids(dialect: str, ids: set[str], other: str, other_ids: set[str]
 
 
 def _empty_rollback(file: str) -> str:
-    return f"{file}: empty: undo the migration, or say '-- rollback: nothing because …'"
+    return f"{file}: empty: undo the migration, or write '-- rollback: nothing because …'"
 
 
 def _check_concurrent_indexes(statements: list[SqlStatement], file: str) -> None:
-    """An index whose making was cut off stays, invalid: it must be dropped first, so that the file can run again."""
+    """An interrupted index build leaves an invalid index: it must be dropped first, so that the file can run again."""
     dropped: set[str] = set()
     for statement in statements:
         words = statement.words
@@ -372,5 +373,5 @@ def _check_concurrent_indexes(statements: list[SqlStatement], file: str) -> None
             if name not in dropped:
                 raise MigrationTreeError(
                     f"{file}:{statement.line}: write 'drop index concurrently if exists NAME;' before it, "
-                    "because an index whose making was cut off stays there, invalid"
+                    "because an interrupted build leaves an invalid index"
                 )

@@ -1,7 +1,7 @@
-"""Runs migrations on a database that is thrown away: no lock, no marks, no checksums, and files as other tools run
-them, with transactions of their own.
+"""Runs migrations on a temporary database: no lock, no marks, no checksums, and files with their own transactions, as
+other tools run them.
 
-What has rows that somebody needs is migrated by ``runner``. Statements, transactions and the database's errors are
+Databases with data are migrated by ``runner``. Statements, transactions and the database's errors are
 those of ``bookkeeping`` in both.
 """
 

@@ -1,4 +1,4 @@
-"""Tables that do not belong to the application: what migration tools and SQLite itself keep their books in."""
+"""Tables that do not belong to the application: those of migration tools and of SQLite itself."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ _BOOKS = re.compile("|".join(_TOOLS), re.IGNORECASE)
 
 
 def is_bookkeeping(table: str) -> bool:
-    """Whether a migration tool or the engine keeps this table for itself."""
+    """Whether this is a table of a migration tool or of the engine."""
     return _BOOKS.fullmatch(table) is not None

@@ -1,7 +1,7 @@
 """The columns alone, for callers that do not need the rest of the schema.
 
-``visible_columns`` covers what a query may name and a schema does not own: views, partitions, virtual tables, tables of
-extensions. ``has_column`` needs no SQL parser and leaves the transaction's search path alone.
+``visible_columns`` covers what a query may name beyond the schema's tables: views, partitions, virtual tables, tables
+of extensions. ``has_column`` needs no SQL parser and leaves the transaction's search path alone.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class VisibleColumn(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: str
     nullable: bool | None
-    """None for a view, which does not say."""
+    """None for a view, where it is unknown."""
     base: str = ""
     is_enum: bool = False
 
 
 class VisibleColumns(msgspec.Struct, frozen=True):
-    """``checks`` are those of SQLite's tables, by the table's name; PostgreSQL's types need none to be known."""
+    """``checks`` are those of SQLite's tables, by the table's name; PostgreSQL's types are known without them."""
 
     columns: list[VisibleColumn]
     checks: dict[str, list[Check]] = {}
@@ -58,7 +58,7 @@ def visible_columns(store: Store) -> VisibleColumns:
     for table, name, declared, not_null, key, keys_not_null, kind, keys, sql in rows:
         if kind == "table" and table not in found.checks:
             found.checks[table] = read_table(sql).checks
-        # Without STRICT or WITHOUT ROWID a primary key may hold NULL, unless it is the rowid itself.
+        # Without STRICT or WITHOUT ROWID a primary key may be NULL, unless it is the rowid itself.
         is_rowid = key and keys == 1 and declared.upper() == "INTEGER"
         nullable = None if kind == "view" else not (not_null or is_rowid or (key and keys_not_null))
         found.columns.append(VisibleColumn(table=table, name=name, type=declared, nullable=nullable))
@@ -67,6 +67,6 @@ def visible_columns(store: Store) -> VisibleColumns:
 
 def has_column(session: Session, table: str, column: str | None) -> bool:
     """Whether the current schema has this column; with None, whether it has the table."""
-    # A parameter that is written twice has one number on PostgreSQL and is passed twice to SQLite.
+    # A parameter that appears twice has one number on PostgreSQL and is passed twice to SQLite.
     values = (table, column) if session.dialect == "postgres" else (table, column, column)
     return bool(session.rows(statement(session.dialect, "has_column"), values))

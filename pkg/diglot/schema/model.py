@@ -1,6 +1,6 @@
-"""A schema as both engines can tell it: what compare.py looks at, whichever database it came from.
+"""The schema of a database, in one form for both engines.
 
-Texts of expressions and types are as the engine gives them; what they mean is worked out when two are compared,
+Texts of expressions and types are as the engine returns them; their meaning is determined when two are compared,
 because it depends on the other side (INTEGER is a boolean where the other column is one).
 """
 
@@ -13,7 +13,7 @@ import msgspec
 from diglot.stores.session import Dialect
 
 Identity = Literal["", "always", "by default", "rowid", "autoincrement"]
-"""Who numbers the rows: PostgreSQL's identity (a serial is ``by default``), SQLite's rowid alias or AUTOINCREMENT."""
+"""What numbers the rows: PostgreSQL's identity (a serial is ``by default``), SQLite's rowid alias or AUTOINCREMENT."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,17 +28,17 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     generated: str | None = None
     stored: bool = False
     collation: str = ""
-    """Empty where it is the engine's default (SQLite: BINARY)."""
+    """Empty if it is the engine's default (SQLite: BINARY)."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of an index: a column or an expression. ``collation`` is empty where it is the column's own."""
+    """One key of an index: a column or an expression. ``collation`` is empty if it is the column's own."""
 
     column: str | None = None
     expression: str | None = None
     descending: bool = False
     nulls_first: bool | None = None
-    """None: as is usual for the direction."""
+    """None: the default of the direction."""
     collation: str = ""
     operator_class: str = ""
     """Empty for the type's default."""
@@ -59,11 +59,11 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     deferrable: str = ""
     valid: bool = True
     plan_name: str | None = None
-    """What plans call it, if that is not its name: SQLite names the index of a unique constraint itself."""
+    """Its name in query plans, if different: SQLite names the index of a unique constraint itself."""
 
 
 class PrimaryKey(msgspec.Struct, frozen=True, kw_only=True):
-    """``plan_name`` is as an index's."""
+    """``plan_name`` is as for an index."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -92,7 +92,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """``options`` are what one engine alone knows: ``strict``, ``partition by range (day)``, ``virtual`` …"""
+    """``options`` are specific to one engine: ``strict``, ``partition by range (day)``, ``virtual`` …"""
 
     name: str
     columns: tuple[Column, ...]
@@ -105,7 +105,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
-    """One side. ``location`` is for people: where it was read, without a password."""
+    """A whole schema. ``location`` is where it was read, for people, without a password."""
 
     dialect: Dialect
     location: str

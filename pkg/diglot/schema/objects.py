@@ -1,4 +1,4 @@
-"""Everything in a database, by name, each with its definition: to see what rolling a migration back leaves.
+"""Every object in a database by name, with its definition: to see what rolling a migration back leaves.
 
 Unlike ``model``, in which both engines can be compared, this compares an engine with itself: definitions are the
 engine's own texts, and functions, policies and types count too. The tables of migration tools do not count.
@@ -20,7 +20,7 @@ _BOOKS = re.compile(r"_?yoyo_|diglot_migration_|sqlite_")
 
 
 def objects(connection: Any, dialect: Dialect) -> Objects:
-    """What there is, read on the driver's own connection."""
+    """All objects, read on the driver's own connection."""
     if dialect == "sqlite":
         return _of_sqlite(connection)
     import psycopg
@@ -31,7 +31,7 @@ def objects(connection: Any, dialect: Dialect) -> Objects:
 
 
 def difference(before: Objects, after: Objects) -> str | None:
-    """In words, the first few things that are not as they were; None where all is."""
+    """Describes the first few differences; None if there are none."""
     said = [f"{name} is gone" for name in _outermost(before.keys() - after.keys())]
     said += [f"{name} is there" for name in _outermost(after.keys() - before.keys())]
     said += [f"{name} is another" for name in sorted(before.keys() & after.keys()) if before[name] != after[name]]
@@ -41,7 +41,7 @@ def difference(before: Objects, after: Objects) -> str | None:
 
 
 def _outermost(names: set[str]) -> list[str]:
-    """Tables and views before what they have, which is left out where they themselves are named."""
+    """Tables and views before their parts, which are omitted if the table or view itself is named."""
     tables = {name.partition(" ")[2] for name in names if name.startswith(("table ", "view "))}
     inner = {name for name in names if name.partition(" ")[2].rpartition(".")[0] in tables}
     return sorted(names - inner, key=lambda name: (not name.startswith(("table ", "view ")), name))

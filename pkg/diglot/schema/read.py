@@ -1,4 +1,4 @@
-"""From the address of a database, or an open store, to its schema. Nothing is written, nothing left beside a file."""
+"""From the address of a database, or an open store, to its schema. Writes nothing and leaves no file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from diglot.stores.url import MEMORY, parse_url
 def read_schema(source: Store | str, schema: str | None = None) -> Schema:
     """The schema of a store or of a URL: ``postgresql://…?schema=app``, ``sqlite:///app.db`` or the path of a file.
 
-    DatabaseUnavailable where it can't be read, ConfigurationError where the address is not right.
+    DatabaseUnavailable if it can't be read, ConfigurationError if the address is not valid.
     """
     if not isinstance(source, str):
         return _of_store(source, schema)
@@ -43,7 +43,7 @@ def read_within(session: Reads, location: str) -> Schema:
 
     found = read_session(session, location)
     if found is None:
-        raise ConfigurationError(f"the connection to {location} has no schema of its own: name one with ?schema=…")
+        raise ConfigurationError(f"the connection to {location} has no current schema: name one with ?schema=…")
     return found
 
 
@@ -76,7 +76,7 @@ def _of_server(settings: PostgresSettings, schema: str | None) -> Schema:
 
 
 def _split_schema(url: str) -> tuple[str, str | None]:
-    """``?schema=`` is ours; the rest of the URL is the driver's."""
+    """Takes ``?schema=``, which is ours, out of the URL; the rest is the driver's."""
     address, mark, query = url.partition("?")
     if not mark or "://" not in address:
         return url, None

@@ -1,7 +1,7 @@
 """The schema of a PostgreSQL database, from its catalog, in one read-only snapshot.
 
-Works on PostgreSQL 15 to 18: what only newer ones have is read through ``to_jsonb``. PostgreSQL 18 names its not-null
-constraints in pg_constraint; nullability is a column's here, so they are not read.
+Works on PostgreSQL 15 to 18: columns that only newer catalogs have are read through ``to_jsonb``. PostgreSQL
+18 names its not-null constraints in pg_constraint; nullability is a column's here, so they are not read.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from diglot.stores.session import Reads, Row, Store
 
 
 def read_postgres(store: Store, schema: str | None = None) -> Schema:
-    """All of one schema, by default the connection's first. ConfigurationError where there is no such schema."""
+    """All of one schema, by default the connection's first. ConfigurationError if there is no such schema."""
     with store.snapshot() as session:
         found = read_session(session, f"{store.location} ({store.server_version})", schema)
     if found is None:
         raise ConfigurationError(
             f"there is no schema {schema!r} in {store.location}"
             if schema
-            else f"the connection to {store.location} has no schema of its own: name one with ?schema=…"
+            else f"the connection to {store.location} has no current schema: name one with ?schema=…"
         )
     return found
 
 
 def read_session(session: Reads, location: str, schema: str | None = None) -> Schema | None:
-    """As ``read_postgres``, as the session's transaction sees it; None where there is no such schema."""
+    """As ``read_postgres``, as the session's transaction sees it; None if there is no such schema."""
     found = session.rows(statement("postgres", "schema"), (schema,))
     if not found:
         return None
@@ -155,7 +155,7 @@ def _foreign_key(name: str, deferrable: str, validated: bool, keys: list[str], r
 
 
 def _of_column(expression: str, column: str) -> str:
-    """A domain's CHECK speaks of VALUE."""
+    """A domain's CHECK refers to VALUE."""
     import sqlglot
     from sqlglot import exp
 

@@ -1,7 +1,7 @@
-"""What SQLite's pragmas do not tell, from the CREATE statements that sqlite_schema keeps.
+"""Reads what SQLite's pragmas do not report from the CREATE statements in sqlite_schema.
 
-sqlglot cuts the text into tokens; the clauses are found by their keywords, so a type, an option or a conflict clause
-that nobody has seen before is no obstacle.
+sqlglot splits the text into tokens; the clauses are found by their keywords, so unknown types, options and conflict
+clauses do no harm.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diglot.schema.model import Check
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A foreign key as it is written: its name, its columns, and whether it can be deferred."""
+    """A foreign key as it is written: its name, its columns, and whether it is deferrable."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -66,7 +66,7 @@ def read_index(sql: str) -> tuple[list[str], str | None]:
 
 
 class _Word:
-    """A token, or one word of a token that sqlglot keeps together (PRIMARY KEY)."""
+    """A token, or one word of a token that sqlglot joins (PRIMARY KEY)."""
 
     def __init__(self, source: str, start: int, end: int) -> None:
         self.source, self.start, self.end = source, start, end
@@ -117,7 +117,7 @@ def _text(words: list[_Word]) -> str:
 
 
 def _items(words: list[_Word]) -> Iterator[list[_Word]]:
-    """What stands between the commas of the first brackets."""
+    """The items between the commas of the first parentheses."""
     depth = 0
     item: list[_Word] = []
     for word in words:
@@ -184,7 +184,7 @@ def _closing(words: list[_Word], opening: int) -> int:
         depth += (words[place].text == "(") - (words[place].text == ")")
         if depth == 0:
             return place
-    raise ConfigurationError("a bracket is not closed in a statement of sqlite_schema")
+    raise ConfigurationError("a parenthesis is not closed in a statement of sqlite_schema")
 
 
 def _names(words: list[_Word]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""The schema of a SQLite database: pragmas, and sqlite_schema where they don't tell.
+"""The schema of a SQLite database, from pragmas, and from sqlite_schema what they don't report.
 
-Of a virtual table (rootpage 0) only its name is read: the rest would need its module, which may not be there.
+For a virtual table (rootpage 0) only the name is read: the rest would need its module, which may be missing.
 
-A file is opened read-only and stays as it is: not even a -wal or -shm is left beside it.
+A file is opened read-only and does not change: not even a -wal or -shm is left next to it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_sqlite(store: Store) -> Schema:
 
 
 def read_sqlite_file(path: Path) -> Schema:
-    """The schema of a file. DatabaseUnavailable where it is not there or can't be read."""
+    """The schema of a file. DatabaseUnavailable if it does not exist or can't be read."""
     if not path.is_file():
         raise DatabaseUnavailable(f"can't open {path}: {'it is not a file' if path.exists() else 'it does not exist'}")
     driver = library()
@@ -50,7 +50,7 @@ def _fetch(connection: Any, statement: Statement) -> list[Row]:
 
 
 def _uri(path: Path) -> str:
-    """A database in WAL mode that nobody has open is read as immutable: to open it otherwise makes -wal and -shm."""
+    """A database in WAL mode that nobody has open is opened as immutable: otherwise -wal and -shm are created."""
     with path.open("rb") as file:
         in_wal_mode = file.read(20)[18:20] == b"\x02\x02"
     immutable = in_wal_mode and not Path(f"{path}-wal").exists()
@@ -58,7 +58,7 @@ def _uri(path: Path) -> str:
 
 
 def read_rows(rows: Rows, location: str) -> Schema:
-    """The schema, through whatever runs statements."""
+    """The schema, read through a function that runs statements."""
     columns, foreign_keys, indexes, keys, triggers = (
         _by_first(rows(statement("sqlite", name)))
         for name in ("columns", "foreign_keys", "indexes", "index_keys", "triggers")
@@ -174,7 +174,7 @@ class _Reader:
 
 
 def _own_collation(collation: str | None, column: str | None, text: TableText) -> str:
-    """Empty where the index sorts as the column does."""
+    """Empty if the index sorts as the column does."""
     of_column = text.collations.get(column.lower(), "binary") if column else "binary"
     found = (collation or "binary").lower()
     return "" if found == of_column else found
