@@ -52,7 +52,7 @@ delete from t;
 delete from t;
 """
 PROBLEMS = [
-    (1, 1, "SQL outside of a query"),
+    (1, 1, "SQL outside a query"),
     (3, 1, "the name line must read"),
     (7, 1, "parameter 'a' has the unknown type 'integer'"),
     (9, 1, "parameter 'b' is declared twice"),

@@ -103,7 +103,7 @@ REFUSED = [
     ({"a\0": 1}, r"input.a\x00", "text with a NUL character (U+0000) can't be stored"),
     ({"a": ["\udc00"]}, "input.a[0]", "text with a lone surrogate (U+DC00) can't be stored"),
     ({1: "a"}, "input", "the key 1 is not text"),
-    ({"a": {1, 2}}, "input.a", "a set has no form in JSON"),
+    ({"a": {1, 2}}, "input.a", "a set can't be written as JSON"),
     ([1], "input", "a JSON object (dict) is needed, not list"),
     ("{}", "input", "a JSON object (dict) is needed, not str"),
 ]  # fmt: skip

@@ -121,7 +121,7 @@ def test_a_time_without_a_zone_is_refused(still, execution):
 @pytest.mark.parity(41)
 def test_a_moment_outside_of_the_years_1_to_9999_is_refused(db):
     for naive, hours in ((datetime(1, 1, 1), 1), (datetime(9999, 12, 31, 23), -2)):
-        with pytest.raises(InvalidValue, match=r"^created_from: .* is outside of the years 1 to 9999 in UTC$"):
+        with pytest.raises(InvalidValue, match=r"^created_from: .* is outside the years 1 to 9999 in UTC$"):
             db.workflows.list(created_from=naive.replace(tzinfo=timezone(timedelta(hours=hours))))
 
 

@@ -377,9 +377,9 @@ def test_a_list_may_have_100_000_items(table):
 
 def test_columns_that_do_not_fit_the_model_are_an_error(table):
     cases = [
-        ("select id, name, kind from scratch", r"with the columns (id, name, kind) but its model has"),
-        ("select name, id from scratch", r"with the columns (name, id) but its model has"),
-        ("select id as number, name from scratch", r"with the columns (number, name) but its model has"),
+        ("select id, name, kind from scratch", r"returns the columns (id, name, kind) but its model has"),
+        ("select name, id from scratch", r"returns the columns (name, id) but its model has"),
+        ("select id as number, name from scratch", r"returns the columns (number, name) but its model has"),
     ]
     for sql, problem in cases:
         with pytest.raises(QueryResultError) as error:
@@ -390,7 +390,7 @@ def test_columns_that_do_not_fit_the_model_are_an_error(table):
 
 
 def test_columns_are_compared_even_when_there_is_no_row(table):
-    with pytest.raises(QueryResultError, match=r"with the columns \(name, id\)"):
+    with pytest.raises(QueryResultError, match=r"returns the columns \(name, id\)"):
         rows(table, "select name, id from scratch where 1 = 2", "Thing", MODELS)
 
 

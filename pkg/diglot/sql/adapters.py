@@ -1,7 +1,7 @@
 """aiosql's adapters for the two dialects: they turn ``:name`` into the driver's own positional placeholders.
 
 PostgreSQL takes ``$1`` (psycopg's raw cursor), SQLite takes ``?``. So nothing is escaped and nothing is formatted: a
-``%`` in the text is a ``%``, a cast is a cast, and what stands in strings and comments stays as it is.
+``%`` in the text is a ``%``, a cast is a cast, and strings and comments stay as they are.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from diglot.sql.session import Dialect
 
 
 class PositionalAdapter(GenericAdapter, ABC):
-    """Common to both: aiosql's hook ``process_sql`` gives the text that is sent."""
+    """Common to both: aiosql's hook ``process_sql`` returns the text that is sent."""
 
     dialect: Dialect
 
     def __init__(self, max_document: int = MAX_DOCUMENT) -> None:
-        """``max_document``: bytes that a value of its queries may have."""
+        """``max_document``: the most bytes that a value may have."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.max_document = max_document
 
@@ -31,7 +31,7 @@ class PositionalAdapter(GenericAdapter, ABC):
         return self.positional(scan(sql))[0]
 
     def positional(self, tokens: Iterable[Token]) -> tuple[str, list[str]]:
-        """The text for the driver, and the name of the parameter behind each value to pass, in their order."""
+        """The text for the driver, and the parameter's name for each value to pass, in order."""
         order: list[str] = []
         text = "".join(
             self.placeholder(token.name, order) if token.kind is Kind.PARAMETER else token.text for token in tokens
@@ -40,11 +40,11 @@ class PositionalAdapter(GenericAdapter, ABC):
 
     @abstractmethod
     def placeholder(self, name: str, order: list[str]) -> str:
-        """The placeholder of a parameter; appends its name to ``order`` where one more value is to be passed."""
+        """The placeholder of a parameter; appends its name to ``order`` if one more value must be passed."""
 
 
 class PostgresAdapter(PositionalAdapter):
-    """``$1``, ``$2`` …; a parameter that stands twice has one number."""
+    """``$1``, ``$2`` …; a parameter that appears twice has one number."""
 
     dialect: Dialect = "postgres"
 
@@ -55,7 +55,7 @@ class PostgresAdapter(PositionalAdapter):
 
 
 class SQLiteAdapter(PositionalAdapter):
-    """``?``; a parameter that stands twice is passed twice."""
+    """``?``; a parameter that appears twice is passed twice."""
 
     dialect: Dialect = "sqlite"
 

@@ -1,8 +1,8 @@
 """JSON that both databases keep exactly: checked before it is written, repaired when it is read.
 
 PostgreSQL's jsonb refuses NUL and lone surrogates and turns 4.99e16 into an integer; SQLite takes anything. So what
-one of them would refuse or change is refused here, with the path of the value, and integers that jsonb made of floats
-are floats again. Keys are sorted; their order is not part of the value.
+one of them would refuse or change is refused here, with the path of the value, and integers that jsonb made from
+floats are turned back into floats. Keys are sorted; their order is not part of the value.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def dumps(value: Any, path: str, *, max_depth: int = MAX_DEPTH) -> str:
 
 
 def encode(checked: Any) -> str:
-    """The canonical text of a value that ``check`` gave."""
+    """The canonical text of a value that ``check`` returned."""
     return _encode(checked).decode()
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text as one of the databases gave it back."""
+    """The value of a JSON text that came from one of the databases."""
     return _floats_again(_decode(text)) if _may_have_large_integers(text) else _decode(text)
 
 
 def exact_loader(kind: Any) -> Callable[[str | bytes], Any]:
-    """What loads JSON texts that a database gives back as they were written."""
+    """The loader for a database that returns JSON texts as they were written."""
     return _decode if _is_plain(kind) else msgspec.json.Decoder(kind).decode
 
 
 def loader(kind: Any) -> Callable[[str | bytes], Any]:
-    """The same for jsonb: it repairs floats, where this type can have any."""
+    """The loader for jsonb: it repairs floats, if the type can have any."""
     if _is_plain(kind):
         return loads
     typed = TypedLoader(kind)
@@ -61,7 +61,7 @@ def _is_plain(kind: Any) -> bool:
 
 
 class TypedLoader:
-    """Loads JSON texts into one type (a Struct, a list of Structs); msgspec.ValidationError where it does not fit."""
+    """Loads JSON texts into one type (a Struct, a list of Structs); msgspec.ValidationError if it does not fit."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
@@ -95,7 +95,7 @@ def parse(text: str | bytes, path: str, *, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def check(value: Any, path: str, max_depth: int = MAX_DEPTH) -> Any:
-    """The value, made canonical (−0.0 is 0.0, tuples are lists). InvalidValue with the path of what can't be kept."""
+    """The value, made canonical (−0.0 is 0.0, tuples are lists). InvalidValue with the path of what can't be stored."""
     try:
         return _canonical(value, max_depth)
     except _Refused as refused:
@@ -104,7 +104,7 @@ def check(value: Any, path: str, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def check_text(value: str, path: str) -> None:
-    """InvalidValue for text that PostgreSQL can't keep: with a NUL character or a lone surrogate."""
+    """InvalidValue for text that PostgreSQL can't store: with a NUL character or a lone surrogate."""
     problem = _problem_of_text(value)
     if problem is not None:
         raise InvalidValue(path, problem)
@@ -114,7 +114,7 @@ def check_text(value: str, path: str) -> None:
 
 
 class _Refused(Exception):
-    """Something below a value can't be kept. The path is put together only then, on the way up."""
+    """A nested value can't be stored. The path is built only then, on the way up."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
@@ -122,7 +122,7 @@ class _Refused(Exception):
 
 
 def _canonical(value: Any, levels: int) -> Any:
-    """``levels`` is how many levels of objects and arrays there may still be."""
+    """``levels`` is how many more levels of objects and arrays are allowed."""
     kind = type(value)
     if kind is str:
         if not value.isascii() or "\0" in value:
@@ -144,10 +144,10 @@ def _canonical(value: Any, levels: int) -> Any:
         return _array(value, levels)
     if isinstance(value, msgspec.Struct):
         return _object(_struct_fields(value), levels)
-    raise _Refused(f"a {kind.__name__} has no form in JSON")
+    raise _Refused(f"a {kind.__name__} can't be written as JSON")
 
 
-# Text is most of what there is: containers look at it themselves and make a call for the rest.
+# Most values are text: containers check it themselves and make a call only for the rest.
 
 
 def _object(value: dict[Any, Any], levels: int) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _problem_of_text(value: str) -> str | None:
 
 
 def _struct_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """A struct as an object: fields that are None are absent, times are text as in SQLite's columns."""
+    """A struct as an object: fields that are None are omitted, times are text as in SQLite's columns."""
     found: dict[str, Any] = {}
     for name, item in msgspec.structs.asdict(value).items():
         if item is None or item is msgspec.UNSET:
@@ -227,20 +227,20 @@ def _time(value: datetime, name: str) -> str:
         raise refused from None
 
 
-# --- integers that jsonb made of floats --------------------------------------------------------------------
+# --- integers that jsonb made from floats --------------------------------------------------------------------
 
 
 def _may_have_large_integers(text: str | bytes) -> bool:
-    """Whether sixteen digits stand in a row, but not behind a point as in most computed floats (0.3333333333333333).
+    """Whether there are sixteen digits in a row, not after a point as in most computed floats (0.3333333333333333).
 
-    Two passes in C over the bytes, 0.3 µs for 250 of them: a pattern needs ten times as long.
+    Two passes in C over the bytes, 0.3 µs for 250 of them: a regular expression takes ten times as long.
     """
     digits = (text if isinstance(text, bytes) else text.encode()).translate(_DIGITS_TO_ZERO)
     return _SIXTEEN_DIGITS in digits and _SIXTEEN_DIGITS in digits.replace(b"." + _SIXTEEN_DIGITS, b".")
 
 
 def _has_floats(kind: msgspec.inspect.Type) -> bool:
-    """Whether a value of this type can have a float in it."""
+    """Whether a value of this type can contain a float."""
     match kind:
         case msgspec.inspect.AnyType() | msgspec.inspect.FloatType():
             return True
@@ -271,7 +271,7 @@ def _short(value: int) -> str:
 
 
 def _printable(key: str) -> str:
-    """The key on one line, whatever is in it: errors are one line."""
+    """The key, on one line even if it has line breaks: errors are one line."""
     if key.isprintable():
         return key
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in key)

@@ -1,7 +1,7 @@
 """From rows to models: a decoder is compiled once for a model and a dialect, and works by position.
 
-``models`` says which columns a model has. The names of the columns are compared with the fields when a query answers
-for the first time (``check_columns``), not on every call.
+``models`` says which columns a model has. The names of the columns are compared with the fields when a query returns
+rows for the first time (``check_columns``), not on every call.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from diglot.sql.timestamps import timestamp_from_text
 
 Convert = Callable[[Any], Any]
 Part = tuple[int, int, Convert | None]
-"""Where the columns of a field begin and end, and what converts them. A nested model, which gets the part of the row,
-always has a conversion; a column, which gets its value, has ``end`` 0."""
+"""Where the columns of a field begin and end, and the function that converts them. For a nested model, it takes that
+part of the row; for a column, it takes the value, and ``end`` is 0."""
 
 
 class Decoder:
-    """Makes a model (or a plain value) of a row. ``columns`` are the names that the row must have, in order."""
+    """Makes a model (or a plain value) from a row. ``columns`` are the names that the row must have, in order."""
 
     __slots__ = ("_wanted", "build", "columns")
 
@@ -35,20 +35,20 @@ class Decoder:
         self.build = build
 
     def rows(self, rows: list[Row], query: str) -> list[Any]:
-        """The models of these rows. QueryResultError where a value does not fit its field, for whatever reason."""
+        """The models of these rows. QueryResultError if a value does not fit its field."""
         build = self.build
         try:
             return [build(row) for row in rows]
         except MemoryError:
             raise
-        except Exception as error:  # of a stored value that no driver and no check of ours has foreseen
+        except Exception as error:  # from a stored value that no driver and none of our checks expects
             raise QueryResultError(f"query {query}: a stored value does not fit its model: {error}") from error
 
     def check_columns(self, found: list[str], query: str) -> None:
-        """QueryResultError where the columns of an answer are not the fields of the model, in their order."""
+        """QueryResultError if the columns of a result are not the fields of the model, in their order."""
         if self.columns and (found != self.columns[: len(found)] or self._wanted.missing(len(found))):
             raise QueryResultError(
-                f"query {query} answers with the columns ({', '.join(found)}) but its model has the fields "
+                f"query {query} returns the columns ({', '.join(found)}) but its model has the fields "
                 f"({', '.join(self.columns)})"
             )
         if not self.columns and len(found) != 1:
@@ -56,7 +56,7 @@ class Decoder:
 
 
 class Decoders:
-    """The decoders of a dialect: each model's is compiled when it is first asked for, and kept."""
+    """The decoders of a dialect: each model's is compiled on first use, and kept."""
 
     def __init__(self, dialect: Dialect, models: Models) -> None:
         self._dialect = dialect
@@ -64,7 +64,7 @@ class Decoders:
         self._compiled: dict[type[msgspec.Struct], Decoder] = {}
 
     def of(self, returns: str) -> Decoder:
-        """The decoder of what ``-- returns:`` names: a model or a type. KeyError where it is neither."""
+        """The decoder of what ``-- returns:`` names: a model or a type. KeyError if it is neither."""
         if returns not in BASE_TYPES:
             return self._of_model(self._models[returns])
         column = Column(None, returns, nullable=True, python_type=Any)

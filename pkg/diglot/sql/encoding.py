@@ -1,4 +1,4 @@
-"""From Python values to what a driver takes: one encoder a declared type, checked before it reaches a database.
+"""From Python values to what a driver takes: one encoder for each declared type, which checks the value first.
 
 The databases disagree about wrong types (PostgreSQL stores 2 for 1.5, SQLite keeps '12x' as text), so a value of the
 wrong type is refused here, the same way for both, with the parameter's name.
@@ -20,7 +20,7 @@ from diglot.sql.session import Dialect
 from diglot.sql.timestamps import timestamp_text, utc
 
 Encoder = Callable[[Any, str], Any]
-"""Takes a value (never None) and what it is called in errors; gives what the driver takes."""
+"""Takes a value (never None) and its name in errors; returns what the driver takes."""
 
 T = TypeVar("T")
 Json = str | int | float | bool | dict[str, Any] | list[Any] | tuple[Any, ...] | msgspec.Struct
@@ -29,11 +29,11 @@ ListOf = list[T] | tuple[T, ...] | set[T] | frozenset[T]
 """What may be passed for a ``T[]`` parameter."""
 
 MAX_DOCUMENT = 8 * 1024 * 1024
-"""Bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
+"""The most bytes that a text, a JSON document or a bytes value may have, unless the settings say otherwise."""
 MIN_DOCUMENT_LIMIT, MAX_DOCUMENT_LIMIT = 64 * 1024, 32 * 1024 * 1024
-"""Between these the limit can be set: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
+"""The range for that limit: jsonb needs up to six times the bytes of the text, and takes 255 MiB."""
 SHORT = MIN_DOCUMENT_LIMIT // 4
-"""A text of so many characters is within every limit."""
+"""A text of this many characters is within every limit."""
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
 
@@ -54,7 +54,7 @@ def encoder(parameter: Parameter, dialect: Dialect, max_document: int = MAX_DOCU
 
 
 def count_of_rows(encode: Encoder) -> Encoder:
-    """The same encoder for a value that says how many rows: a negative one is refused, as SQLite takes it for all."""
+    """The same encoder for a number of rows: a negative one is refused, because SQLite reads it as all rows."""
 
     def encode_count(value: Any, path: str) -> Any:
         encoded = encode(value, path)

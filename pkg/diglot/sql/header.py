@@ -57,14 +57,14 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A stretch of the SQL that is always there (``condition`` None), or only when this parameter is not None."""
+    """A part of the SQL that is always there (``condition`` None), or only if this parameter is not None."""
 
     condition: str | None
     tokens: list[Token]
 
 
 class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
-    """One query as it stands in its file. ``line`` and ``column`` are those of its name."""
+    """One query as it is written in its file. ``line`` and ``column`` are those of its name."""
 
     subject: str
     name: str
@@ -90,7 +90,7 @@ class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def conditions(self) -> list[str]:
-        """The parameters that switch blocks, each once, in the order of the text."""
+        """The parameters that switch blocks on, each once, in the order of the text."""
         return list(dict.fromkeys(s.condition for s in self.segments if s.condition is not None))
 
     @property
@@ -100,7 +100,7 @@ class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_queries(source: str, subject: str, file: str, dialect: Dialect) -> list[QuerySource]:
-    """The queries of one file in its order. QueryFileError, with the place, for anything that is not right."""
+    """The queries of one file in its order. QueryFileError, with the place, for any mistake."""
     queries, problems = inspect_queries(source, subject, file, dialect)
     if problems:
         raise problems[0]
@@ -110,9 +110,9 @@ def read_queries(source: str, subject: str, file: str, dialect: Dialect) -> list
 def inspect_queries(
     source: str, subject: str, file: str, dialect: Dialect
 ) -> tuple[list[QuerySource], list[QueryFileError]]:
-    """The queries of one file that are right, and everything that is not, in the order of the file.
+    """The valid queries of one file, and all its mistakes, in the order of the file.
 
-    A string or a comment that does not end would take all that follows with it: the query it stands in is left out,
+    A string or a comment that does not end would include all that follows: the query it is in is left out,
     and the next name line begins the next query.
     """
     source = normalised(source)
@@ -156,7 +156,7 @@ def _is_name_line(source: str, token: Token) -> bool:
 
 
 class _Reader:
-    """Reads the queries of one file; holds what errors need."""
+    """Reads the queries of one file; knows what error messages need."""
 
     def __init__(self, source: str, subject: str, file: str, dialect: Dialect, problems: list[QueryFileError]) -> None:
         self.source = source
@@ -173,11 +173,11 @@ class _Reader:
         for token in tokens:
             if token.kind not in (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT) and token.text.strip():
                 offset = token.start + len(token.text) - len(token.text.lstrip())
-                self.problem("SQL outside of a query: a query begins with '-- name: …'", offset)
+                self.problem("SQL outside a query: a query begins with '-- name: …'", offset)
                 return
 
     def query(self, tokens: list[Token]) -> QuerySource | None:
-        """The query, or None where something of it is not right."""
+        """The query, or None if it has a mistake."""
         start = tokens[0].start
         before = len(self.problems)
         named = self._name_line(tokens[0])
@@ -197,7 +197,7 @@ class _Reader:
             if key not in KEYS:
                 self.problem(f"unknown header key {key!r}: use one of {', '.join(KEYS)}", token.start)
             elif not value:
-                self.problem(f"nothing stands behind '{key}:'", token.start)
+                self.problem(f"'{key}:' has no value", token.start)
             elif key == "param":
                 parameter = self._parameter(value, token)
                 if parameter is not None and parameter.name in parameters:
@@ -209,7 +209,7 @@ class _Reader:
             else:
                 values[key] = value
         if len(self.problems) > before:
-            return None  # what follows would only say the same in other words
+            return None  # what follows would only repeat the same mistake
         if declared is not None and list(parameters) != declared:
             self.problem(
                 f"the name line declares ({', '.join(declared)}), the param lines ({', '.join(parameters)}): "
@@ -247,7 +247,7 @@ class _Reader:
         )
 
     def _name_line(self, token: Token) -> tuple[str, list[str] | None, str] | None:
-        """Name, parameter list and suffix; the list is None if the line has none, as the param lines say the same."""
+        """Name, parameter list and suffix; the list is None if the line has none: the param lines suffice."""
         line = _NAME_LINE.match(token.text)
         spec = _SPEC.match(line["spec"]) if line else None
         if spec is None:
@@ -294,7 +294,7 @@ class _Reader:
         if found is None or found["base"] not in BASE_TYPES:
             self.problem(
                 f"parameter {name!r} has the unknown type {declaration.strip()!r}: use {', '.join(BASE_TYPES)}, "
-                "'T[]' for a list, '?' behind it where it may be null",
+                "'T[]' for a list, followed by '?' if it may be null",
                 token.start,
             )
             return None
@@ -307,17 +307,17 @@ class _Reader:
     def _returns(self, value: str | None, suffix: str, name: str, start: int) -> tuple[str | None, bool]:
         if suffix in ("!", "*!", "#"):
             if value is not None:
-                self.problem(f"query {name!r} gives {SUFFIXES[suffix]}: it can't have 'returns:'", start)
+                self.problem(f"query {name!r} returns {SUFFIXES[suffix]}: it can't have 'returns:'", start)
             return None, False
         if value is None:
-            self.problem(f"query {name!r} gives {SUFFIXES[suffix]}: say what with '-- returns: …'", start)
+            self.problem(f"query {name!r} returns {SUFFIXES[suffix]}: declare its type with '-- returns: …'", start)
             return None, False
         found = _RETURNS.match(value)
         if found is None:
             self.problem(f"'returns: {value}' is neither a model nor a type", start)
             return None, False
         if suffix == "$" and found["name"] not in BASE_TYPES:
-            message = f"query {name!r} gives one value, so 'returns:' names a type: {', '.join(BASE_TYPES)}"
+            message = f"query {name!r} returns one value, so 'returns:' names a type: {', '.join(BASE_TYPES)}"
             self.problem(message, start)
         return found["name"], bool(found["null"])
 
@@ -375,7 +375,7 @@ class _Reader:
         return segments
 
     def _refuse_second_statement(self, body: list[Token], name: str) -> None:
-        """One statement a call: SQLite's driver takes no more, and PostgreSQL none with parameters."""
+        """One statement for each call: SQLite's driver takes no more, nor does PostgreSQL with parameters."""
         end: int | None = None
         for token in body:
             text = token.text
@@ -398,7 +398,7 @@ def _says_something(token: Token) -> bool:
 
 
 def words(tokens: list[Token]) -> Iterator[str]:
-    """The bare words of the code, lower case: what is in strings, identifiers and comments does not count."""
+    """The bare words of the code in lower case, without strings, identifiers and comments."""
     for token in tokens:
         if token.kind is Kind.CODE:
             for found in re.finditer(r"[^\W\d]\w*", token.text):

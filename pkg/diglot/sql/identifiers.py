@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def quoted(name: str) -> str:
-    """The name as an identifier that both engines take as it is."""
+    """The name as a quoted identifier, which both engines take literally."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -40,7 +40,7 @@ _OPERATIONS = {
 
 
 class QueryFile(Queries):
-    """The queries of one file, each an attribute; iterating gives them in the order of the file."""
+    """The queries of one file, each an attribute; iterating yields them in the order of the file."""
 
     def __init__(self, subject: str, adapter: PositionalAdapter) -> None:
         super().__init__(adapter)
@@ -86,7 +86,7 @@ class QuerySet(Queries):
 
     @property
     def max_document(self) -> int:
-        """Bytes that a value may have."""
+        """The most bytes that a value may have."""
         return self._adapter.max_document
 
     def add_file(self, subject: str, queries: QueryFile, file: str) -> None:
@@ -101,7 +101,7 @@ class QuerySet(Queries):
         self._files[subject] = queries
 
     def query(self, full_name: str) -> Query:
-        """The query called ``subject.name``. KeyError when there is none."""
+        """The query called ``subject.name``. KeyError if there is none."""
         subject, _, name = full_name.partition(".")
         return self._files[subject]._in_order[name]
 
@@ -110,7 +110,7 @@ class QuerySet(Queries):
 
 
 class _TypedLoader(QueryLoader):
-    """aiosql's loader with our reading of a file: the same queries, found by a scanner and not by patterns."""
+    """aiosql's loader with our way of reading a file: the same queries, found by a scanner instead of patterns."""
 
     def __init__(self, adapter: PositionalAdapter, subject: str, models: Models) -> None:
         super().__init__(adapter, None)
@@ -149,7 +149,7 @@ def load_queries(
     """The queries of ``folder/*.sql``. ``models`` are the structs that ``-- returns:`` may name.
 
     A query refuses a text, JSON or bytes value of more than ``max_document`` bytes with TooLarge.
-    QueryFileError, with file, line and column, for what is not right in a file; ConfigurationError for a folder
+    QueryFileError, with file, line and column, for a mistake in a file; ConfigurationError for a folder
     without query files.
     """
     adapter, models = ADAPTERS[dialect](max_document), models or {}
@@ -194,7 +194,7 @@ def _entries(folder: Traversable | Path) -> list[Any]:
 
 
 def read_text(file: Traversable | Path) -> str:
-    """The text of a query file. QueryFileError, with the place, where it is not UTF-8."""
+    """The text of a query file. QueryFileError, with the place, if it is not UTF-8."""
     try:
         return decoded(file.read_bytes())
     except NotText as error:

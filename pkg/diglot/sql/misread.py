@@ -1,4 +1,4 @@
-"""What one database's own tokenizer reads differently from the scanner, which knows both dialects at once.
+"""Finds what one database's own tokenizer reads differently from the scanner, which knows both dialects at once.
 
 The scanner takes ``:name`` for a parameter and ``$$…$$`` for a string whatever the dialect. SQLite also has parameters
 ``?1``, ``@name``, ``#name``, ``$name`` and Tcl's ``:name::part(suffix)``, and reads ``[name]`` as an identifier;
@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from diglot.sql.scanner import Kind, Token
 from diglot.sql.session import Dialect
 
-# Both databases take every character beyond ASCII for a letter. Words and numbers are matched first, so that a `$` in
-# the middle of one is not taken for the beginning of a parameter.
+# Both databases treat every character beyond ASCII as a letter. Words and numbers are matched first, so that a `$` in
+# the middle of one does not look like the beginning of a parameter.
 _LETTER = r"[\w$\x80-\U0010ffff]"
 _WORD = rf"[A-Za-z_\x80-\U0010ffff]{_LETTER}*|\d[\w.$]*"
 _VARIABLE = rf"\?\d*|[:@#$](?:::)*{_LETTER}(?:{_LETTER}|::)*(?:\([^\s)]*\)?)?"
@@ -24,7 +24,7 @@ _POSTGRES = re.compile(rf"{_WORD}|(?P<parameter>\$\d+)")
 
 
 def misread(tokens: list[Token], dialect: Dialect) -> Iterator[tuple[int, str]]:
-    """The offset of everything that the database reads differently, each with what to write instead."""
+    """The offset of everything that the database reads differently, with what to write instead."""
     yield from _misread_by_sqlite(tokens) if dialect == "sqlite" else _misread_by_postgres(tokens)
     for token in tokens:
         if token.kind is Kind.LINE_COMMENT and "\r" in token.text:
@@ -60,7 +60,7 @@ def _instead(text: str) -> str:
 
 
 def _stretches_of_code(tokens: list[Token]) -> Iterator[tuple[int, str]]:
-    """Code and parameters that follow each other, as one text with its offset."""
+    """Consecutive code and parameters, as one text with its offset."""
     start, texts = 0, list[str]()
     for token in tokens:
         if token.kind in (Kind.CODE, Kind.PARAMETER):

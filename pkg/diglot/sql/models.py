@@ -30,7 +30,7 @@ _TYPES: dict[Any, str] = {
 
 
 def structs_of(module: types.ModuleType) -> dict[str, type[msgspec.Struct]]:
-    """The structs that a module defines or imports, by the names that they have there."""
+    """The structs that a module defines or imports, by their names in it."""
     return {name: value for name, value in vars(module).items() if is_struct(value)}
 
 
@@ -59,15 +59,15 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Columns(msgspec.Struct, frozen=True):
-    """The columns of an answer, in order. ``lengths``: how many an answer may have, the largest number last."""
+    """The columns of a result, in order. ``lengths``: how many a result may have, the largest number last."""
 
     columns: tuple[Column, ...]
     lengths: tuple[int, ...]
 
     def missing(self, length: int) -> tuple[Column, ...]:
-        """The columns that an answer of ``length`` columns lacks.
+        """The columns that a result of ``length`` columns lacks.
 
-        Fields at the end that have a default need no column; a nested model is there with all its columns, or not.
+        Fields at the end that have a default need no column; a nested model has all its columns, or none.
         """
         needed = next((allowed for allowed in self.lengths if allowed >= length), length)
         return self.columns[length:needed]
@@ -134,7 +134,7 @@ def _columns(field: Column | Nested) -> tuple[Column, ...]:
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
-    """The type without None and UNSET, and whether None was there; Any if several types are left."""
+    """The type without None and UNSET, and whether it had None; Any if several types are left."""
     kinds = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
     nullable = types.NoneType in kinds or kinds == [Any]
     kinds = [kind for kind in kinds if kind not in (types.NoneType, msgspec.UnsetType)]

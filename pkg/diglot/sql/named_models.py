@@ -12,7 +12,7 @@ from diglot.sql.models import Models, is_struct, structs_of
 
 
 def load_models(named: str, folder: Path) -> Models:
-    """The structs by name. Modules are looked for in ``folder`` first. ConfigurationError where there are none."""
+    """The structs by name. Modules are looked for in ``folder`` first. ConfigurationError if there are none."""
     module_name, _, attribute = named.partition(":")
     here = str(folder.absolute())
     if here not in sys.path:
@@ -29,5 +29,5 @@ def load_models(named: str, folder: Path) -> Models:
             raise ConfigurationError(f"models {named!r}: {attribute} is not a dict from names to msgspec structs")
         found = dict(value)
     if not found:
-        raise ConfigurationError(f"models {named!r}: there is no msgspec struct in it")
+        raise ConfigurationError(f"models {named!r}: it contains no msgspec struct")
     return found

@@ -2,8 +2,8 @@
 
     queries.tasks.get_task(session, workflow_exec_id="w", task_exec_id="t")
 
-Each combination of the conditional blocks is one static text, built when it is first asked for and kept; no text is
-ever made of a value. What happens on every call is: check and encode the values, run, decode by position.
+Each combination of the conditional blocks is one static text, built on first use and kept; no text is
+ever built from a value. What happens on every call is: check and encode the values, run, decode by position.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WRITING = frozenset({"insert", "update", "delete", "merge"})
 
 
 class Variant:
-    """One combination of the conditional blocks: the statement, and the parameters behind its placeholders."""
+    """One combination of the conditional blocks: the statement, and the parameter of each placeholder."""
 
     __slots__ = ("_values", "checked", "order", "statement")
 
@@ -36,7 +36,7 @@ class Variant:
         self.statement = statement
         self.order = order
         self.checked = False
-        """Whether the columns of an answer were compared with the model."""
+        """Whether the columns of a result were compared with the model."""
         self._values = _picker(order)
 
     def values(self, encoded: Mapping[str, Any]) -> Values:
@@ -45,7 +45,7 @@ class Variant:
 
 
 class Query:
-    """What all kinds have in common. ``source`` is the query as it stands in its file."""
+    """What all kinds have in common. ``source`` is the query as it is written in its file."""
 
     __slots__ = ("_adapter", "_conditions", "_encoders", "_variants", "source")
 
@@ -82,7 +82,7 @@ class Query:
             yield self._variant(key)
 
     def bind(self, parameters: dict[str, Any]) -> tuple[Variant, Values]:
-        """The variant that these parameters choose, and its values. The dictionary is used up.
+        """The variant that these parameters choose, and its values. The dictionary is consumed.
 
         QueryArgumentError for a missing or unknown parameter, InvalidValue for a value of the wrong type.
         """
@@ -91,7 +91,7 @@ class Query:
         try:
             for name, encode, nullable, is_text in self._encoders:
                 value = parameters[name]
-                # Most values are short plain text or None: they are seen to without a call.
+                # Most values are short plain text or None: they are handled without a call.
                 if is_text and type(value) is str and len(value) <= SHORT and value.isascii() and "\0" not in value:
                     continue
                 if value is not None:
@@ -124,7 +124,7 @@ class Query:
         writes, locks = _effects(tokens)
         statement = Statement(
             query=self.source.full_name,
-            # The text comes from a query file and from nowhere else: this is the one place where it becomes literal.
+            # The text comes only from a query file: this is the one place where it becomes literal.
             text=f"/* diglot:{self.source.full_name} */ {body}",
             writes=writes,
             locks=locks,
@@ -145,7 +145,7 @@ class Query:
 
 
 class RowQuery(Query):
-    """A query that answers with rows."""
+    """A query that returns rows."""
 
     __slots__ = ("_decoder",)
 
@@ -159,7 +159,7 @@ class RowQuery(Query):
         return self._decoder.rows(rows, self.source.full_name)
 
     def answer(self, rows: list[Row]) -> Any:
-        """What a call gives for rows that were fetched by ``Session.together``."""
+        """What a call returns for rows that were fetched by ``Session.together``."""
         raise NotImplementedError  # pragma: no cover - each kind has its own
 
     def call(self, **parameters: Any) -> tuple[Statement, Values]:
@@ -181,7 +181,7 @@ class RowQuery(Query):
             raise self._after_write(error, session) from error
 
     def _after_write(self, error: QueryResultError, session: Session) -> QueryResultError:
-        """For an answer that can't be used: if the statement writes, the error says what became of that."""
+        """Raised for an unusable result: if the statement writes, the error says whether that is stored."""
         if not any(variant.statement.writes for variant in self._variants.values()):
             return error
         stored = "is stored if the transaction commits" if session.in_transaction else "is stored"
@@ -226,7 +226,7 @@ class OneQuery(RowQuery):
 
 
 class ValueQuery(RowQuery):
-    """``$``: the value of the only row. NULL or no row: None where the header says ``?``, else a QueryResultError."""
+    """``$``: the value of the only row. NULL or no row: None if the header says ``?``, else a QueryResultError."""
 
     __slots__ = ()
 
@@ -311,7 +311,7 @@ def _picker(order: list[str]) -> Callable[[Mapping[str, Any]], Values]:
 
 
 def _without_gaps(tokens: list[Token]) -> list[Token]:
-    """The same tokens without the empty lines that blocks leave behind when they are not there."""
+    """The same tokens without the empty lines that omitted blocks leave."""
     merged: list[Token] = []
     for token in tokens:
         if merged and token.kind is Kind.CODE and merged[-1].kind is Kind.CODE:

@@ -1,8 +1,8 @@
-"""Which parameters say how many rows: those that stand behind LIMIT, OFFSET or FETCH FIRST.
+"""Which parameters are numbers of rows: those after LIMIT, OFFSET or FETCH FIRST.
 
-The databases disagree about what is no count: for null PostgreSQL gives all rows and SQLite an error, for a negative
-number it is the other way round. So both are refused when the query is called, and ``diglot check`` finds what may be
-null.
+The databases disagree about invalid counts: for null PostgreSQL returns all rows and SQLite an error, for a negative
+number it is the other way round. So both are refused when the query is called, and ``diglot check`` finds parameters
+that may be null.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COMMENTS = (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT)
 
 
 class RowLimit(NamedTuple):
-    """``keyword`` is what it stands behind. ``guarded``: only in a block that is there when the parameter is not null.
+    """``keyword`` is the word before it. ``guarded``: only in a block that requires the parameter not to be null.
 
     ``plain``: it is the whole count, not part of a calculation. ``start`` is its offset in the file.
     """

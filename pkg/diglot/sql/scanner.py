@@ -1,6 +1,6 @@
-"""Cuts SQL text into tokens without understanding it, for both dialects at once.
+"""Splits SQL text into tokens without parsing it, for both dialects at once.
 
-A token is a stretch of text of one kind; together they are the text, unchanged. It knows what may hide a
+A token is a piece of text of one kind; together they are the text, unchanged. The scanner knows what may hide a
 ``:name`` or a ``%``: strings (``''``, ``E''``), quoted identifiers, dollar quotes and (nested) comments, and what only
 looks like a parameter: casts ``::``, assignments ``:=`` and array slices ``a[i:j]``. Nothing else.
 """
@@ -20,7 +20,7 @@ class Kind(Enum):
     """What a token is."""
 
     CODE = "code"
-    """Words, numbers, operators, white space: everything that is none of the others."""
+    """Words, numbers, operators, white space: everything else."""
     PARAMETER = "parameter"
     """``:name``"""
     STRING = "string"
@@ -34,7 +34,7 @@ class Kind(Enum):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A stretch of the text: ``text == source[start:start + len(text)]``."""
+    """A piece of the text: ``text == source[start:start + len(text)]``."""
 
     kind: Kind
     text: str
@@ -46,13 +46,13 @@ class Token(msgspec.Struct, frozen=True):
         return self.text[1:]
 
 
-# Both databases take every character beyond ASCII for a letter.
+# Both databases treat every character beyond ASCII as a letter.
 _LETTER = r"[A-Za-z_\x80-\U0010ffff]"
 _DOLLAR_QUOTE = re.compile(rf"\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\$")
 _PARAMETER = re.compile(rf":{_LETTER}[\w$\x80-\U0010ffff]*")
-# Where a token other than CODE may begin. A word is taken whole, so that `tag$x$` and `a1e'` are seen as what they are.
+# Where a token other than CODE may begin. A word is matched whole, so that `tag$x$` and `a1e'` are read correctly.
 _INTERESTING = re.compile(rf"[Ee]'|'|\"|`|--|/\*|::|:=|:|\$|\[|\]|{_LETTER}[\w$\x80-\U0010ffff]*|\d[\w.]*")
-# PostgreSQL goes on with a string after a line break: E'a'\n'b' is E'ab', and the second part has escapes, too.
+# PostgreSQL continues a string after a line break: E'a'\n'b' is E'ab', and the second part has escapes, too.
 _CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*'")
 
 
@@ -111,7 +111,7 @@ def _tokens(source: str, file: str) -> Iterator[Token]:
 
 
 def _is_slice(source: str, colon: int) -> bool:
-    """In ``a[i:j]`` the colon stands right behind a lower bound; ``a[:i]`` is a subscript with a parameter."""
+    """In ``a[i:j]`` the colon directly follows a lower bound; ``a[:i]`` is a subscript with a parameter."""
     before = source[colon - 1]
     return before.isalnum() or before in "_)]'\""
 

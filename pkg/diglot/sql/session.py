@@ -1,7 +1,7 @@
-"""What statements run on: a session. Queries know only this protocol, so they can't tell which database they speak to.
+"""Sessions, which run statements. Queries know only this protocol, so they do not depend on the database.
 
-A store runs each statement by itself (one statement, one round trip, committed when it returns); a transaction runs all
-of them on one connection and commits at its end. Both are sessions.
+A store runs each statement separately (one statement, one round trip, committed when it returns); a transaction runs
+all of them on one connection and commits at its end. Both are sessions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Reads(Protocol):
-    """What only reads: the part of a session that looks at a database."""
+    """The part of a session that only reads."""
 
     @property
     def dialect(self) -> Dialect: ...
@@ -54,11 +54,11 @@ class Session(Protocol):
 
     @property
     def in_transaction(self) -> bool:
-        """True in a transaction or a snapshot, False where each statement stands by itself."""
+        """True in a transaction or a snapshot, False if each statement is committed separately."""
         ...
 
     def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
-        """All rows of the answer; [] where the statement gives none."""
+        """All rows of the result; [] for a statement without rows."""
         ...
 
     def count(self, statement: Statement, values: Values = ()) -> int:
@@ -66,7 +66,7 @@ class Session(Protocol):
         ...
 
     def many(self, statement: Statement, batch: Sequence[Values]) -> int:
-        """Run it once for each set of values, all or nothing, in one round trip a batch; rows changed in all."""
+        """Run it once for each set of values, all or nothing, one round trip per batch; the total of rows changed."""
         ...
 
     def script(self, statement: Statement) -> None:
@@ -83,7 +83,7 @@ class Session(Protocol):
 
     def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         """The rows of a read in lists of ``size`` rows at most, of one consistent state; the memory that it needs does
-        not grow with the answer. Read it to its end, or close the iterator: until then it holds a connection."""
+        not grow with the result. Read it to its end, or close the iterator: until then it holds a connection."""
         ...
 
     def transaction(self) -> AbstractContextManager[Session]:

@@ -1,7 +1,7 @@
 """The statements of a script or a migration, each with the line it begins on and its words.
 
-The text is cut by the scanner that query files use, so semicolons in strings, comments and dollar quotes are
-nothing special; bodies of triggers and of ``begin atomic`` functions stay whole. (sqlparse, which yoyo uses, takes an
+The text is split by the scanner that query files use, so semicolons in strings, comments and dollar quotes do not
+end a statement; bodies of triggers and of ``begin atomic`` functions stay whole. (sqlparse, which yoyo uses, takes an
 unquoted column called ``begin`` for a block and swallows the statements that follow.)
 """
 
@@ -25,7 +25,7 @@ _BEFORE_A_NAME = frozenset({"if", "not", "exists", "only", "table", "column"})
 
 
 class SqlStatement(msgspec.Struct, frozen=True):
-    """One statement as it stands in the file, with the comments before it.
+    """One statement as it is written in the file, with the comments before it.
 
     ``line`` is the line of its first word. ``words`` are its words and signs in lower case, without comments; a
     quoted identifier is one of them without its quotes, a string is ``''``.
@@ -48,7 +48,7 @@ class SqlStatement(msgspec.Struct, frozen=True):
         return first
 
     def line_at(self, offset: int) -> int:
-        """The line of the file in which this character of the text stands."""
+        """The line of the file that has this character of the text."""
         return self.first_line + self.text.count("\n", 0, offset)
 
 

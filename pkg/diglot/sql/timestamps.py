@@ -22,7 +22,7 @@ def utc(value: datetime, path: str) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise InvalidValue(path, f"{value.isoformat()} is outside of the years 1 to 9999 in UTC") from None
+        raise InvalidValue(path, f"{value.isoformat()} is outside the years 1 to 9999 in UTC") from None
 
 
 def timestamp_text(value: datetime) -> str:
@@ -31,9 +31,9 @@ def timestamp_text(value: datetime) -> str:
 
 
 def timestamp_from_text(text: str) -> datetime:
-    """The datetime of such a text, aware, in UTC. ValueError where it is none.
+    """The datetime of such a text, aware, in UTC. ValueError if it is not a timestamp.
 
-    This is the fast way, for columns whose CHECK lets no other form in; ``strict_timestamp`` is for text from outside.
+    This is the fast way, for columns whose CHECK allows no other form; ``strict_timestamp`` is for text from outside.
     """
     if len(text) != WIDTH or text[26] != "Z":
         raise ValueError(f"{text!r} is not a timestamp of the form 2026-01-31T09:05:07.000123Z")

@@ -23,7 +23,7 @@ C = TypeVar("C")
 
 
 class Call(Generic[R]):
-    """A query that answers with rows, and its parameters."""
+    """A query that returns rows, and its parameters."""
 
     __slots__ = ("answer", "statement")
 
@@ -33,7 +33,7 @@ class Call(Generic[R]):
 
 
 def call(query: Callable[Concatenate[Session, P], R], /, *_: P.args, **parameters: P.kwargs) -> Call[R]:
-    """A call of a query of the generated types. QueryArgumentError and InvalidValue as when it is called at once."""
+    """A call of a query of the generated types. QueryArgumentError and InvalidValue as in a direct call."""
     loaded = cast("RowQuery", query)
     return Call(loaded.call(**parameters), loaded.answer)
 
@@ -43,6 +43,6 @@ def together(session: Session, a: Call[A], b: Call[B], /) -> tuple[A, B]: ...
 @overload
 def together(session: Session, a: Call[A], b: Call[B], c: Call[C], /) -> tuple[A, B, C]: ...
 def together(session: Session, /, *calls: Call[Any]) -> tuple[Any, ...]:
-    """The answers of reads that see the same state of the database, in one round trip on PostgreSQL."""
+    """The results of reads that see the same state of the database, in one round trip on PostgreSQL."""
     answers = session.together([each.statement for each in calls])
     return tuple(each.answer(rows) for each, rows in zip(calls, answers, strict=True))
