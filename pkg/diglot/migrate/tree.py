@@ -17,19 +17,14 @@ from pathlib import Path
 import msgspec
 
 from diglot.errors import MigrationError, MigrationTreeError
-from diglot.migrate.header import read_header
+from diglot.migrate.header import Depends, Header, read_header
 from diglot.migrate.layouts import ID, Layout, Plain, Timestamped, UpDown, Yoyo, layout_of
 from diglot.migrate.statements import SqlStatement, split
 from diglot.stores.session import DIALECTS, Dialect
 from diglot.text_file import NotText, decoded, shown
 
 Folder = Path | Traversable
-Depends = tuple[tuple[int, str], ...]
-"""(line, id) of each migration that must be applied before."""
 
-_DEPENDS = re.compile(r"\s*--\s*depends\s*:\s*(.*?)\s*$")
-_NOT_TRANSACTIONAL = re.compile(r"^\s*--\s*transactional\s*:\s*false\s*$", re.MULTILINE | re.IGNORECASE)
-_NOTHING = re.compile(r"^\s*--\s*rollback:\s*nothing because (\S.*)$", re.MULTILINE)
 _BOTH_WAYS = re.compile(r"^\s*--\s*(\+goose\s+(?:Up|Down)|\+migrate\s+(?:Up|Down)|migrate:(?:up|down))\b", re.MULTILINE)
 _NO_TRANSACTION_CONCURRENTLY = frozenset({"create", "drop", "reindex", "alter"})
 _BEGINS, _COMMITS = ("begin", "start"), ("commit", "end")
@@ -50,11 +45,23 @@ class Migration(msgspec.Struct, frozen=True):
     rollback_file: str | None
     rollback_text: str
     rollback_sha256: str
-    transactional: bool = True
-    depends: tuple[str, ...] = ()
-    depends_at: Depends = ()
-    nothing_to_undo: str | None = None
-    """The reason why the rollback does nothing."""
+    header: Header
+    rollback_header: Header
+    transactional: bool
+
+    @property
+    def depends_at(self) -> Depends:
+        """The migrations that must be applied before, each with the line that names it."""
+        return self.header.depends if isinstance(self.layout, Yoyo) else ()
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        return tuple(id for _, id in self.depends_at)
+
+    @property
+    def nothing_to_undo(self) -> str | None:
+        """The reason why the rollback does nothing."""
+        return self.rollback_header.nothing
 
     def written(self) -> list[SqlStatement]:
         """The statements of its file as they are; MigrationTreeError if it can't be split."""
@@ -231,8 +238,8 @@ def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Fold
         )
     rollback_text = _text(down) if down is not None else ""
     concurrently = dialect == "postgres" and not isinstance(layout, Yoyo) and _is_concurrent(text, file)
-    nothing = _NOTHING.search(rollback_text)
-    depends = tuple(_depends(text)) if isinstance(layout, Yoyo) else ()
+    rollback_file = _shown(down) if down is not None else None
+    header = read_header(text, file)
     return Migration(
         id=id,
         dialect=dialect,
@@ -240,13 +247,12 @@ def _migration(id: str, dialect: Dialect, layout: Layout, up: Folder, down: Fold
         file=file,
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
-        rollback_file=_shown(down) if down is not None else None,
+        rollback_file=rollback_file,
         rollback_text=rollback_text,
         rollback_sha256=hashlib.sha256(rollback_text.encode()).hexdigest(),
-        transactional=not _NOT_TRANSACTIONAL.search(text) and not concurrently,
-        depends=tuple(id for _, id in depends),
-        depends_at=depends,
-        nothing_to_undo=nothing[1] if nothing else None,
+        header=header,
+        rollback_header=read_header(rollback_text, rollback_file or "", rollback=True),
+        transactional=header.transactional and not concurrently,
     )
 
 
@@ -262,13 +268,6 @@ def _is_concurrent(text: str, file: str) -> bool:
         "concurrently" in statement.words and statement.words[0] in _NO_TRANSACTION_CONCURRENTLY
         for statement in statements
     )
-
-
-def _depends(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        found = _DEPENDS.match(line)
-        for id in found[1].split() if found else ():
-            yield number, id
 
 
 def _text(file: Folder) -> str:
@@ -341,9 +340,10 @@ def _is_id(text: str) -> bool:
 
 
 def _check_header(migration: Migration) -> None:
-    rollback_file = migration.rollback_file or ""
-    read_header(migration.text, migration.file)
-    rollback = read_header(migration.rollback_text, rollback_file, rollback=True)
+    rollback, rollback_file = migration.rollback_header, migration.rollback_file or ""
+    for header in (migration.header, rollback):
+        if header.mistake:
+            raise MigrationTreeError(header.mistake)
     if not rollback.has_statements and rollback.nothing is None:
         raise MigrationTreeError(_empty_rollback(rollback_file))
     if rollback.has_statements and rollback.nothing is not None:
