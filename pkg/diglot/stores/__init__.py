@@ -1,5 +1,4 @@
-"""Stores: databases that are open. Both drivers are behind one protocol (session.py), and only the chosen one is
-imported."""
+"""Stores: open databases. Both drivers share one protocol (session.py), and only the chosen one is imported."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def open_store(settings: SQLiteSettings | PostgresSettings) -> Store:
-    """Open the database of these settings. PostgreSQL is not connected to before the first statement."""
+    """Open the database of these settings. PostgreSQL is connected to with the first statement."""
     if isinstance(settings, SQLiteSettings):
         from diglot.stores.sqlite.store import open_sqlite
 

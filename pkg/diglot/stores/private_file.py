@@ -1,4 +1,4 @@
-"""Which files and folders may hold our data: those of this user that nobody else can read or write."""
+"""Which files and folders may contain our data: those of this user that nobody else can read or write."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _KINDS = {
 def refuse_unsafe(found: os.stat_result, what: str, *, of_anybody: bool = False) -> None:
     """ConfigurationError for a file that is not regular, has several names or belongs to another user.
 
-    ``what`` names it in the error (``the SQLite database /srv/app.db``); ``of_anybody``: whoever owns it.
+    ``what`` names it in the error (``the SQLite database /srv/app.db``); ``of_anybody``: any owner will do.
     """
     kind = _KINDS.get(stat.S_IFMT(found.st_mode))
     if kind is not None:
         raise ConfigurationError(f"{what} is {kind}; it must be a regular file")
     if found.st_nlink > 1:
         raise ConfigurationError(
-            f"{what} has {found.st_nlink} hard links: what is beside it (its log, its lock) is found by one name only; "
+            f"{what} has {found.st_nlink} hard links: the files next to it (log, lock) are found by one name only; "
             "remove the other names"
         )
     if found.st_uid != os.geteuid() and not of_anybody:
@@ -41,12 +41,12 @@ def refuse_unsafe(found: os.stat_result, what: str, *, of_anybody: bool = False)
 
 
 def tightened(mode: int) -> int | None:
-    """The rights that a file of ours is to get instead of these; None where they are tight already."""
+    """The permissions that a file of ours should get instead; None if these are strict enough."""
     rights = stat.S_IMODE(mode)
     return rights & PRIVATE if rights & ~PRIVATE else None
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make the folder and its missing parents, each 0700; two processes may do so at once. OSError."""
+    """Create the folder and its missing parents, each 0700; two processes may do so at the same time. OSError."""
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         missing.mkdir(PRIVATE_FOLDER, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a store promises beyond a session: it is a database, open, with its health, its figures and its end."""
+"""What a store has beyond a session: it is an open database, with health checks, statistics and a close."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The state of a store: ``ok`` when every check is."""
+    """The state of a store: ``ok`` if every check is."""
 
     ok: bool
     checks: list[Check]
@@ -43,7 +43,7 @@ class Health(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Store(Session, Protocol):
-    """A database, open. Safe for threads; a child process after fork gets connections of its own."""
+    """An open database. Thread-safe; a child process after fork gets connections of its own."""
 
     @property
     def location(self) -> str:
@@ -56,9 +56,9 @@ class Store(Session, Protocol):
         ...
 
     def health(self, *, deep: bool = True) -> Health:
-        """Whether the database answers and is as it should be; never raises for a database that is down.
+        """Whether the database answers and is in order; never raises for a database that is down.
 
-        ``deep=False`` leaves out what takes longer the more the database holds.
+        ``deep=False`` leaves out checks that take longer on a larger database.
         """
         ...
 
@@ -67,7 +67,7 @@ class Store(Session, Protocol):
         ...
 
     def migration_connection(self, timeout: float) -> AbstractContextManager[Any]:
-        """The driver's own connection, alone with the migration lock (held by nobody else until the end).
+        """The driver's own connection, holding the migration lock to the end.
 
         PostgreSQL: a connection outside the pool in autocommit, holding a session advisory lock; behind a connection
         pooler a transaction is open on it, which holds the lock and commits at the end. SQLite: the writer connection
@@ -78,7 +78,7 @@ class Store(Session, Protocol):
     def shrink(self) -> int | None:
         """Give free space back to the file system, in small steps; how many bytes.
 
-        None where the engine does so by itself: PostgreSQL's autovacuum keeps it for the next rows. SQLite: 0 for a
+        None if the engine does so by itself: PostgreSQL's autovacuum keeps it for the next rows. SQLite: 0 for a
         file that was made without auto_vacuum, which only VACUUM shrinks.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a store needs to know to open: plain structs, made by ``parse_url`` or by the application's configuration."""
+"""The settings of a store: plain structs, made by ``parse_url`` or by the application's configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-
 class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A SQLite database: ``path`` is a file or ``:memory:``; times are in seconds.
 
-    A ``~`` in front of the path becomes the home folder; ConfigurationError for one that can't be expanded.
+    A ``~`` at the start of the path becomes the home folder; ConfigurationError for one that can't be expanded.
     """
 
     path: str
@@ -26,9 +26,9 @@ class SQLiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     synchronous: Literal["full", "relaxed"] = "full"
     max_document: int = MAX_DOCUMENT
     create: bool = True
-    """Make the file (and its folder) when it does not exist; else DatabaseUnavailable."""
+    """Create the file (and its folder) if it does not exist; else DatabaseUnavailable."""
     read_only: bool = False
-    """Look, and leave the file, its rights and its folder as they are; no right to write is needed."""
+    """Only read, and leave the file, its permissions and its folder unchanged; needs no write permission."""
 
     def __post_init__(self) -> None:
         if "~" in self.path:
@@ -55,12 +55,12 @@ class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True):
     lock_timeout: float = 5.0
     idle_in_transaction_timeout: float = 60.0
     deadline: float = 35.0
-    """An answer that has not come after this long means that the connection is lost."""
+    """A connection that does not answer for this long counts as lost."""
     application_name: str = "diglot"
     max_document: int = MAX_DOCUMENT
     pooler: Pooler = "auto"
-    """Whether a connection pooler (PgBouncer) is between, which gives each transaction another session: ``auto`` finds
-    out when it connects, ``none`` relies on a session of its own, ``transaction`` never does."""
+    """Whether a connection pooler (PgBouncer) is in between, which gives each transaction another session: ``auto``
+    finds out when it connects, ``none`` relies on a session of its own, ``transaction`` never does."""
 
     def __repr__(self) -> str:
         return (

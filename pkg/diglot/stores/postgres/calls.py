@@ -1,7 +1,7 @@
 """Around each call to PostgreSQL: its connection, its deadline, what its failure means, and whether to repeat it.
 
-When the connection is lost, a read, or a write that may be repeated (``idempotent``), is sent again on another until
-its deadline; any other write is OutcomeUnknown. A statement that others were in the way of (a deadlock) is sent again.
+If the connection is lost, a read, or a write that may be repeated (``idempotent``), is sent again on another until
+its deadline; any other write is OutcomeUnknown. A statement that conflicted with others (a deadlock) is sent again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from diglot.stores.settings import PostgresSettings
 
 T = TypeVar("T")
 ATTEMPTS = 5
-"""How often a statement by itself is sent at most, when connections are lost or others are in its way."""
+"""How often a separate statement is sent at most, if connections are lost or others block it."""
 
 
 class Calls:
@@ -49,15 +49,15 @@ class Calls:
     def __init__(self, settings: PostgresSettings) -> None:
         self.settings = settings
         self.version = ""
-        """Of the server that was connected to last."""
+        """The version of the server that was connected to last."""
         self.repeated = 0
         self.trouble: tuple[DatabaseError, float] | None = None
-        """The last failure for lack of room or with an I/O error, and its time; None once a write is known to work."""
+        """The last failure from a full disk or an I/O error, and its time; None once a write is known to work."""
         self.written = 0
-        """Rows, about: two threads may count as one."""
+        """The number of rows written, approximately: two threads may count as one."""
         self._forking = threading.Lock()
         self._inherited: list[object] = []
-        """In a fork's child: what is the parent's, kept so that no finalizer touches it."""
+        """In a fork's child: the parent's objects, kept so that no finalizer touches them."""
         self._begin_process()
 
     def _begin_process(self) -> None:
@@ -73,7 +73,7 @@ class Calls:
         self.pid = os.getpid()
 
     def after_fork(self) -> None:
-        """This is a child: the parent's connections are not ours to use, nor to close."""
+        """Called in a child process: the parent's connections must be neither used nor closed here."""
         with self._forking:
             if self.pid != os.getpid():
                 self._inherited += [self.pool, self.watchdog]
@@ -84,11 +84,11 @@ class Calls:
         self.watchdog.stop()
 
     def refuse_closed(self, query: str | None) -> None:
-        """StoreClosed when the store is closed."""
+        """StoreClosed if the store is closed."""
         if self.pool.closed:
             raise StoreClosed(query=query)
 
-    # --- a statement by itself -----------------------------------------------------------------------------
+    # --- a separate statement -----------------------------------------------------------------------------
 
     def run(
         self,
@@ -99,7 +99,7 @@ class Calls:
         attempt: int = 0,
         unsure: bool = False,
     ) -> T:
-        """``attempt``: how often it was sent already; ``unsure``: so that it may have been stored."""
+        """``attempt``: how often it was sent already; ``unsure``: it may have been stored."""
         if deadline is None:
             deadline = time.monotonic() + self.settings.deadline
         while True:
@@ -126,9 +126,9 @@ class Calls:
     def after_failure(
         self, link: Link, error: BaseException, statement: Statement, deadline: float, attempt: int
     ) -> bool:
-        """Give the connection back, or up; raise, unless the statement is to be sent again.
+        """Release or discard the connection; raise, unless the statement is to be sent again.
 
-        True when it may have been stored.
+        True if it may have been stored.
         """
         self.end(link)
         if not isinstance(error, Exception):
@@ -138,7 +138,7 @@ class Calls:
         driver = origin(error)
         stale = is_stale_plan(driver)
         if stale:
-            self.pool.renew()  # the plans of the other connections are as old
+            self.pool.renew()  # the plans of the other connections are just as old
         again = attempt < ATTEMPTS and time.monotonic() < deadline and not link.overdue
         self.put_back(link, broken=lost or stale or is_read_only(driver))
         if lost:
@@ -155,19 +155,19 @@ class Calls:
         raise failure from driver
 
     def refuse_begin(self, link: Link, statement: Statement) -> None:
-        """A statement by itself has left a transaction open."""
+        """A separate statement has left a transaction open."""
         self.put_back(link)
         raise TransactionError("begin a transaction with transaction(), not with SQL", query=statement.query)
 
     def acquire(self, deadline: float, query: str | None = None, *, writes: bool) -> Link:
-        """A connection of the pool; to write, none that was opened while the database was read-only."""
+        """A connection from the pool; for writes, none that was opened while the database was read-only."""
         link = self.pool.acquire(deadline, query)
         return self.pool.replace(link, deadline) if writes and link.read_only else link
 
     # --- any call ------------------------------------------------------------------------------------------
 
     def before(self, link: Link, statement: Any, values: Any, run: Run[Any]) -> tuple[str, ...]:
-        """What to send first: after much was written, the order to make plans again (``plans`` says why)."""
+        """What to send first: after many writes, the statement that discards the plans (see ``plans``)."""
         if isinstance(statement, Statement) and statement.writes:
             self.written += len(values) if run is many else 1
         if self.written <= link.plans_last_until:
@@ -186,7 +186,7 @@ class Calls:
         link.used = time.monotonic()
 
     def failure(self, link: Link, error: Exception, query: str | None, consequence: str) -> tuple[Exception, bool]:
-        """The error of ours, and whether the connection is lost, whose message then ends in ``consequence``."""
+        """Our error, and whether the connection is lost; if so, the message ends with ``consequence``."""
         if isinstance(error, EndsTransaction):
             return TransactionError(str(error), query=query), False
         if isinstance(error, FailedTogether):
@@ -209,7 +209,7 @@ class Calls:
         return failure, False
 
     def put_back(self, link: Link, *, broken: bool = False) -> None:
-        """Roll back what is open on it; a connection that can't even do that is given up."""
+        """Roll back what is open on it; a connection that can't even do that is discarded."""
         if not broken and not link.idle:
             self.begin(link)
             try:
@@ -228,7 +228,7 @@ class Calls:
 
     @contextmanager
     def leased(self, seconds: float) -> Iterator[Link]:
-        """A connection to look at the database with, for at most so long."""
+        """A connection for examining the database, for at most this time."""
         if self.pid != os.getpid():
             self.after_fork()
         link = self.acquire(time.monotonic() + min(seconds, 1.0), writes=True)
@@ -245,7 +245,7 @@ class Calls:
             self.put_back(link, broken=lost)
 
     def _set_up(self, link: Link) -> None:
-        """By the pool, for a connection that it has just opened."""
+        """Called by the pool for a connection that it has just opened."""
         self.watchdog.start()
         self.begin(link, time.monotonic() + self.settings.connect_timeout)
         try:

@@ -1,8 +1,8 @@
-"""One connection to PostgreSQL, set up the way we rely on, and the words for one that can't be made.
+"""One connection to PostgreSQL with the settings that we rely on, and the messages if it can't be made.
 
 It is in autocommit (a statement is one round trip) and takes ``$1`` placeholders. Integers are sent as int8, so that
 a statement has one signature and is prepared once; json comes back as bytes, for our own decoder. set_up.py sets the
-session's settings after the log-in: PgBouncer refuses them in ``options=``.
+session's settings after login: PgBouncer refuses them in ``options=``.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from diglot.stores.settings import PostgresSettings
 logger = logging.getLogger("diglot.postgres")
 INFINITE = math.inf
 LIFETIME = 30 * 60.0
-"""Seconds after which a connection is replaced: none keeps a plan, or a server that has moved, for ever."""
+"""Seconds after which a connection is replaced, so that none keeps a plan, or an old server, forever."""
 
 
 class Link:
     """A connection and the watch over its running statement; used by one thread at a time.
 
-    ``expires`` is when the answer must be there (the watchdog reads it), INFINITE while nothing runs.
+    ``expires`` is the deadline of the answer (the watchdog reads it), INFINITE while nothing runs.
     """
 
     __slots__ = (
@@ -62,10 +62,10 @@ class Link:
     def __init__(self, connection: psycopg.Connection[Any], settings: PostgresSettings) -> None:
         self.connection = connection
         self.near = is_socket(settings.host) and not settings.options.get("hostaddr")
-        """A round trip is so short that a pipeline costs more than it saves."""
+        """Round trips are so short that a pipeline costs more than it saves."""
         self.pooled = False
-        """There is a connection pooler between, so the session is not ours. Then ``local`` sets our settings for one
-        transaction, and ``opening`` and ``closing`` are what has to be sent around a statement by itself."""
+        """There is a connection pooler in between, so the session is not ours. Then ``local`` sets our settings for one
+        transaction, and ``opening`` and ``closing`` are sent before and after a separate statement."""
         self.local: tuple[str, ...] = ()
         self.opening: tuple[str, ...] = ()
         self.closing: tuple[str, ...] = ()
@@ -73,29 +73,29 @@ class Link:
         self.cursor: psycopg.RawCursor[Any] = psycopg.RawCursor(connection)
         self.expires = INFINITE
         self.overdue = False
-        """The watchdog has cut it."""
+        """The watchdog has shut it down."""
         self.mutex = threading.Lock()
         self.used = time.monotonic()
         self.retires = self.used + LIFETIME
         self.read_only = False
-        """Its transactions were read-only by default when it was opened. It stays so when the database no longer is,
-        so it is of use for reading only."""
+        """Its transactions were read-only by default when it was opened. It stays so after the database is writable
+        again, so it serves reads only."""
         self.plans_last_until = 0
-        """How many rows the process may have written in all before this connection's plans are made again."""
+        """How many rows the process may write in total before this connection's plans are made again."""
         # A handle of our own to the same socket: libpq closes its own when it likes, and the number is used again.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._readable = select.poll()
         self._readable.register(self._socket, select.POLLIN)
 
     def command(self, text: str) -> str:
-        """Run statements of our own (BEGIN, COMMIT, ROLLBACK …); what the last one answered, ``COMMIT``.
+        """Run statements of our own (BEGIN, COMMIT, ROLLBACK …); the command tag of the last, such as ``COMMIT``.
 
         Straight through libpq: half the time of a cursor, and these two are in every transaction.
         """
         return (self._exec(text).command_status or b"").decode()
 
     def ask(self, text: str) -> list[str | None]:
-        """Run a statement of our own; the first row of its answer as text."""
+        """Run a statement of our own; the first row of its result as text."""
         result = self._exec(text)
         values = (result.get_value(0, column) for column in range(result.nfields))
         return [None if value is None else value.decode() for value in values]
@@ -107,16 +107,16 @@ class Link:
         return result
 
     def forget_plans(self) -> None:
-        """Have every statement prepared anew. Through the driver, which so forgets them too."""
+        """Have every statement prepared again. Done through the driver, so that it forgets them too."""
         self.cursor.execute("deallocate all", prepare=False)
 
     def retire(self) -> None:
-        """Have the pool replace it when it is not in use."""
+        """Have the pool replace it once it is not in use."""
         self.retires = -INFINITE
 
     @property
     def worn(self) -> bool:
-        """Ended by the server, or to be replaced."""
+        """Whether the server has ended it, or it is to be replaced."""
         return self.has_news() or self.used > self.retires
 
     def new_cursor(self) -> psycopg.RawCursor[Any]:
@@ -124,12 +124,12 @@ class Link:
 
     @property
     def idle(self) -> bool:
-        """Nothing runs on it and no transaction is open."""
+        """Whether nothing runs on it and no transaction is open."""
         return self.pgconn.transaction_status == TransactionStatus.IDLE
 
     @property
     def lost(self) -> bool:
-        # A connection that was ended within a pipeline can't leave it.
+        # A connection that ended within a pipeline can't leave it.
         return self.overdue or self.pgconn.status != ConnStatus.OK or self.pgconn.pipeline_status != PipelineStatus.OFF
 
     def has_news(self) -> bool:
@@ -137,7 +137,7 @@ class Link:
         return bool(self._readable.poll(0))
 
     def cut(self, expires: float) -> None:
-        """By the watchdog: end the call that had to be answered by then, if it still waits."""
+        """Called by the watchdog: end the call whose deadline has passed, if it still waits."""
         with self.mutex:
             if self.expires != expires:
                 return
@@ -165,7 +165,7 @@ def open_link(settings: PostgresSettings) -> Link:
 
 
 def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
-    """A new connection; DatabaseUnavailable in one line that says what to look at, ConfigurationError."""
+    """A new connection; DatabaseUnavailable, in one line that says what to check, or ConfigurationError."""
     refusal: DatabaseUnavailable | ConfigurationError | None = None
     try:
         connection: psycopg.Connection[Any] = psycopg.connect(**parameters(settings), autocommit=True)
@@ -173,7 +173,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
         refusal = DatabaseUnavailable(_unavailable(error, settings))
         if _masked(str(error), settings) == str(error):
             raise refusal from error
-    except OSError as error:  # no descriptor is left, say
+    except OSError as error:  # for example, no file descriptor is left
         raise _refused(error, settings) from error
     except (psycopg.Error, ValueError) as error:
         reason = _masked(str(error).strip().partition("\n")[0], settings)
@@ -188,17 +188,17 @@ def connect(settings: PostgresSettings) -> psycopg.Connection[Any]:
 
 
 def server_version(link: Link) -> str:
-    """``PostgreSQL 18.4``, without what a distribution adds. The server says it at the log-in."""
+    """``PostgreSQL 18.4``, without what a distribution adds. The server reports it at login."""
     said = link.connection.info.parameter_status("server_version") or "?"
     return f"PostgreSQL {said.split()[0]}"
 
 
 PREPARED_MAX = 500
-"""Prepared statements that a connection keeps; more than there are queries, or they would push each other out."""
+"""Prepared statements that a connection keeps; more than there are queries, or they would evict each other."""
 
 
 def location(settings: PostgresSettings) -> str:
-    """Where it is, for people: no user and no password."""
+    """Where it is, for people, without user and password."""
     host = settings.host or settings.options.get("hostaddr", "") or "localhost"
     dbname = settings.dbname or settings.user
     if host.startswith("/"):
@@ -209,7 +209,7 @@ def location(settings: PostgresSettings) -> str:
 
 
 def parameters(settings: PostgresSettings) -> dict[str, Any]:
-    """What libpq is told."""
+    """The connection parameters for libpq."""
     given = {"host": settings.host, "user": settings.user, "password": settings.password, "dbname": settings.dbname}
     return {
         "keepalives": 1,
@@ -228,17 +228,17 @@ def parameters(settings: PostgresSettings) -> dict[str, Any]:
 
 
 def may_pass(error: DatabaseUnavailable) -> bool:
-    """Whether it is worth to try again soon: no answer, or one that a server gives while it starts or is full.
+    """Whether to try again soon: there was no answer, or one that a server gives while it starts or is full.
 
-    Not for a refused log-in or an unknown database: repeating that locks accounts and helps nobody. The driver
-    gives no SQLSTATE here, so it goes by the text.
+    Not for a refused login or an unknown database: repeating that locks accounts and helps nobody. The driver
+    has no SQLSTATE here, so the text decides.
     """
     text = str(error.__cause__ or error)
     return bool(_PASSES.search(text)) or not _FINAL.search(text)
 
 
 class _Raw(Loader):
-    """json as it came; ``bytes`` itself is the function, which is the quickest."""
+    """json as received; ``bytes`` itself is the function, which is the fastest."""
 
     load: ClassVar[Any] = bytes
 
@@ -247,7 +247,7 @@ class _Raw(Loader):
 
 
 def _tls(settings: PostgresSettings) -> dict[str, str]:
-    """Verified to any other host unless the settings say otherwise, which is then said in the log."""
+    """Verified to any other host unless the settings say otherwise, which is then logged."""
     local = is_near(settings)
     mode = settings.ssl_mode or ("prefer" if local else "verify-full")
     if not local and mode not in ("verify-full", "verify-ca"):
@@ -264,7 +264,7 @@ def _tls(settings: PostgresSettings) -> dict[str, str]:
 
 
 def is_near(settings: PostgresSettings) -> bool:
-    """Whether every host that may be connected to is this machine."""
+    """Whether every possible host is this machine."""
     return all(_is_local(host) for host in (settings.options.get("hostaddr") or settings.host).split(","))
 
 
@@ -282,17 +282,17 @@ _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 
 
 def _system_certificates() -> str:
-    """The authorities that Python trusts; those of the libpq in psycopg's wheel stand where no Debian has them."""
+    """The authorities that Python trusts; the libpq in psycopg's wheel looks for them where Debian has none."""
     import ssl
 
     return ssl.get_default_verify_paths().cafile or "system"
 
 
-# --- words -------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------------------
 
 _PASSES = re.compile(
     "starting up|shutting down|recovery|not yet accepting|too many (clients|connections)|slots are|"
-    # What PgBouncer says while it has no server, or is full.
+    # PgBouncer's messages while it has no server, or is full.
     "server login (failed|has been failing)|cannot connect to server|server conn crashed|query_wait_timeout|"
     "no more connections allowed"
 )
@@ -323,5 +323,5 @@ def _masked(text: str, settings: PostgresSettings) -> str:
 
 
 def milliseconds(seconds: float) -> int:
-    """At least one: 0 would mean without end."""
+    """At least one: 0 would mean no limit."""
     return max(1, math.ceil(seconds * 1000))

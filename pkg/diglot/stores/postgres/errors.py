@@ -1,7 +1,7 @@
-"""What PostgreSQL and its driver raise, as errors of ours: one place, by the SQLSTATE.
+"""Turns the errors of PostgreSQL and its driver into ours by their SQLSTATE, in this one place.
 
-The texts of PostgreSQL come in the server's language and repeat values (``invalid input syntax for type bigint:
-"…"``; DETAIL shows whole rows), so a message of ours is made of our own words and of names in the schema only.
+The texts of PostgreSQL are in the server's language and repeat values (``invalid input syntax for type bigint:
+"…"``; DETAIL shows whole rows), so our messages consist of our own words and names in the schema only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from diglot.errors import (
 
 
 def translate(error: BaseException, query: str | None) -> DiglotError:
-    """The error of ours for what the driver raised while a statement ran."""
+    """Our error for what the driver raised while a statement ran."""
     if not isinstance(error, psycopg.Error):
         return _of_python(error, query)
     state = error.sqlstate
@@ -53,24 +53,22 @@ def translate(error: BaseException, query: str | None) -> DiglotError:
             query=query,
         )
     if kind is SchemaMismatch:
-        # Names of the query's own text, no values.
+        # Names from the query's own text, no values.
         said = error.diag.message_primary or "a name is unknown"
-        return SchemaMismatch(
-            f"{said}: the schema is not the one that the query needs; run 'diglot migrate up'", query=query
-        )
+        return SchemaMismatch(f"{said}: the schema does not match the query; run 'diglot migrate up'", query=query)
     if kind is DatabaseError:
         return DatabaseError(f"the database refused the statement: {_condition(error)}{_position(error)}", query=query)
     return kind(f"{first_line(kind)}: {_condition(error)}", query=query)
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the server has ended the connection, as far as its error says."""
+    """Whether the server has ended the connection, according to its error."""
     state = getattr(error, "sqlstate", None)
     return state is not None and (state in _ENDS_CONNECTION or (state[:2] == "08" and state != _PROTOCOL))
 
 
 def is_stale_plan(error: BaseException) -> bool:
-    """A prepared statement no longer fits the schema, or is gone. Prepared again, or on a new connection, it runs."""
+    """A prepared statement no longer fits the schema, or is gone. Prepared again, it runs."""
     return isinstance(error, psycopg.Error) and (_was_altered(error) or error.sqlstate == "26000")
 
 
@@ -91,7 +89,7 @@ def first_line(kind: type[DatabaseError]) -> str:
 
 _READ_ONLY = "25006"
 _WHY_READ_ONLY = "it is a standby, or default_transaction_read_only is on"
-_PROTOCOL = "08P01"  # too few values bound, say: nothing is wrong with the connection
+_PROTOCOL = "08P01"  # for example, too few values bound: nothing is wrong with the connection
 _ENDS_CONNECTION = frozenset(
     {
         "57P01",  # admin_shutdown, pg_terminate_backend
@@ -151,9 +149,9 @@ _ON_DISK = frozenset({"md.c", "fd.c", "buffile.c"})
 
 
 def _internal_error(error: psycopg.Error) -> type[DatabaseError]:
-    """XX000 is whatever has no code of its own: a file-size limit (EFBIG) or an error of the disk is among it.
+    """XX000 is every error without a code of its own, such as a file-size limit (EFBIG) or a disk error.
 
-    The place in the server's source says so in every language.
+    The place in the server's source identifies them in every language.
     """
     if error.diag.source_function in _EXTENDS_FILE:
         return DatabaseFull
@@ -166,12 +164,12 @@ def _constraint(error: psycopg.Error, kind: type[DatabaseError], query: str | No
         f"{diag.table_name}.{diag.column_name}" if diag.table_name and diag.column_name else None
     )
     if name is None and kind is WrongType:
-        return WrongType(f"a value is not right: {_condition(error)}", query=query)
+        return WrongType(f"a value is not valid: {_condition(error)}", query=query)
     return kind(f"{first_line(kind)}: {name}" if name else first_line(kind), query=query, constraint=name)
 
 
 def _condition(error: psycopg.Error) -> str:
-    """PostgreSQL's name of the condition, ``division_by_zero (22012)``, in every language the same."""
+    """PostgreSQL's name of the condition, ``division_by_zero (22012)``, the same in every language."""
     words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__)
     return f"{words.lstrip('_')} ({error.sqlstate})"
 
@@ -184,7 +182,7 @@ def _position(error: psycopg.Error) -> str:
 def _of_the_driver(error: psycopg.Error, query: str | None) -> DiglotError:
     """Errors of psycopg itself: the statement was not sent, or the connection is gone."""
     if isinstance(error, psycopg.DataError):
-        return WrongType("a value is not right: a text has a NUL character, or a number is too large", query=query)
+        return WrongType("a value is not valid: a text has a NUL character, or a number is too large", query=query)
     if isinstance(error, psycopg.OperationalError) or type(error) is psycopg.DatabaseError:
         return DatabaseUnavailable("the connection to PostgreSQL was lost", query=query)
     return _argument(f"the driver refused the statement ({type(error).__name__})", query)
@@ -192,7 +190,7 @@ def _of_the_driver(error: psycopg.Error, query: str | None) -> DiglotError:
 
 def _of_python(error: BaseException, query: str | None) -> DiglotError:
     if isinstance(error, UnicodeError):
-        return WrongType("a text has a lone surrogate, which is no character", query=query)
+        return WrongType("a text has a lone surrogate, which is not a character", query=query)
     return _argument(f"a value can't be sent to PostgreSQL ({type(error).__name__})", query)
 
 

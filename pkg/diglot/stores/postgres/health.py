@@ -1,8 +1,8 @@
-"""What can be told of an open PostgreSQL database: whether it answers and can be written.
+"""The health of an open PostgreSQL database: whether it answers and is writable.
 
-After a write that failed for lack of room or with an I/O error, a real write is tried: rows that make a temporary
-table grow on the database's own disk. It is rolled back. While writes work nothing is tried, because it would leave
-dead rows in the catalogue at every question.
+After a write that failed on a full disk or with an I/O error, a real write is tried: rows that make a temporary
+table grow on the database's own disk. It is rolled back. While writes work nothing is tried, because each try would
+leave dead rows in the catalog.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from diglot.stores.postgres.connection import server_version
 from diglot.stores.session import Check, Health
 
 SECONDS = 5.0
-"""How long all of it may take."""
+"""Seconds that all checks together may take."""
 OLDEST = 15
 """The oldest major version of PostgreSQL that the queries are tested on."""
 _QUESTION = (
@@ -31,11 +31,11 @@ _WRITE = (
 )
 """256 KiB; no row is long enough to be compressed."""
 REMEMBERED = 30.0
-"""Seconds that a failed write counts where no write can be tried: the next write of a caller decides then."""
+"""Seconds that a failed write counts if no write can be tried: then the next write of a caller decides."""
 
 
 def health(calls: Calls, *, seconds: float = SECONDS, remembered: float = REMEMBERED) -> Health:
-    """Ask once; what the database answers is judged here. An error is a finding, never raised."""
+    """One query; its result is judged here. An error is a finding, never raised."""
     started = time.perf_counter()
     try:
         with calls.leased(seconds) as link:
@@ -46,7 +46,7 @@ def health(calls: Calls, *, seconds: float = SECONDS, remembered: float = REMEMB
         return Health(False, [failed])
     milliseconds = (time.perf_counter() - started) * 1000
     why = "it is a standby" if standby else "default_transaction_read_only is on" if read_only else ""
-    old = f"PostgreSQL {OLDEST} is the oldest that is supported" if major < OLDEST else ""
+    old = f"PostgreSQL {OLDEST} is the oldest supported version" if major < OLDEST else ""
     checks = [
         Check("reachable", True, f"{version}{through}", milliseconds),
         Check("writable", False, why, 0.0) if why else _has_room(calls, seconds, remembered),
@@ -65,10 +65,10 @@ def _has_room(calls: Calls, seconds: float, remembered: float) -> Check:
         with calls.leased(seconds) as link:
             link.command(_WRITE)
         problem = ""
-    except DatabaseReadOnly:  # this role may make no temporary tables
+    except DatabaseReadOnly:  # this role may not create temporary tables
         problem = str(failed) if time.monotonic() - at < remembered else ""
     except DiglotError as error:
         problem = str(error)
     if not problem and calls.trouble is trouble:
         calls.trouble = None
-    return Check("writable", not problem, problem or "a write works again", (time.perf_counter() - started) * 1000)
+    return Check("writable", not problem, problem or "writes work again", (time.perf_counter() - started) * 1000)

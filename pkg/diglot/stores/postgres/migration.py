@@ -1,8 +1,8 @@
-"""The connection that migrations run on: the driver's own, beside the pool, alone with the migration lock.
+"""The connection that migrations run on: the driver's own, outside the pool, with the migration lock.
 
-The lock is an advisory lock of the session, so it is free again when the process dies, however it dies. Behind a
-connection pooler the session is not ours: there the lock is a transaction's, and all that is done with the connection
-is one transaction, which is committed at the end.
+The lock is an advisory lock of the session, so it is released whenever the process dies. Behind a connection pooler
+the session is not ours: there the lock belongs to a transaction, which includes everything done with the connection
+and is committed at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAUSE = 0.1
 def migration_connection(settings: PostgresSettings, timeout: float) -> Iterator[psycopg.Connection[Any]]:
     """In autocommit and without a statement timeout: a migration takes as long as it takes.
 
-    Behind a pooler a transaction is open on it, and its users leave it open. LockTimeout when another process holds
+    Behind a pooler a transaction is open on it, and its users leave it open. LockTimeout if another process holds
     the lock for longer than ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
@@ -51,7 +51,7 @@ def migration_connection(settings: PostgresSettings, timeout: float) -> Iterator
         try:
             yield link.connection
         finally:
-            # What failed was rolled back to its savepoint; what was done before it stays.
+            # The failed migration was rolled back to its savepoint; those before it stay.
             if link.pooled and link.connection.info.transaction_status == TransactionStatus.INTRANS:
                 _commit(link)
     finally:

@@ -1,7 +1,7 @@
 """The connections of a store: handed out to one thread at a time, the one used last first.
 
-Not psycopg_pool, for these reasons, each seen with 3.3: it connects in a thread of its own, so a wrong password is
-no error of the caller but a log line, a retry for minutes and a PoolTimeout; its other kind connects while it holds
+Not psycopg_pool, for these reasons, each seen with 3.3: it connects in a thread of its own, so the caller sees no error
+for a wrong password, but a log line, a retry for minutes and a PoolTimeout; its other kind connects while it holds
 the lock of the whole pool; it rotates through all connections, so all stay cold; it starts four threads; a forked
 child inherits it. Here a caller that finds no free connection makes one itself and sees why it can't be made.
 """
@@ -19,7 +19,7 @@ from diglot.errors import DatabaseUnavailable, PoolTimeout, StoreClosed
 from diglot.stores.postgres.connection import Link, may_pass
 
 IDLE = 10 * 60.0
-"""Seconds after which a connection that nobody needed is closed, down to the pool's minimum."""
+"""Seconds after which an unused connection is closed, down to the pool's minimum."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
@@ -62,7 +62,7 @@ class Pool:
     def acquire(self, deadline: float, query: str | None = None) -> Link:
         """A connection for this thread alone.
 
-        PoolTimeout when none becomes free in time; DatabaseUnavailable when none can be made. In an outage (there
+        PoolTimeout if none becomes free in time; DatabaseUnavailable if none can be made. In an outage (there
         has been a connection before) it tries until the deadline: nothing has been sent yet.
         """
         while not self._waiting:
@@ -77,7 +77,7 @@ class Pool:
         return self._wait_or_open(deadline, query)
 
     def release(self, link: Link) -> None:
-        """Back from its thread, idle."""
+        """Take it back from its thread, idle."""
         self._idle.append(link)
         # Whoever waits either was in the queue just now, or has looked for a free one after it was put there.
         if self._waiting or self._closed.is_set():
@@ -86,12 +86,12 @@ class Pool:
             self._close_unneeded(link.used)
 
     def discard(self, link: Link) -> None:
-        """It is broken or too old: close it, and let the next who waits open another."""
+        """Close it, because it is broken or too old, and let the next caller in the queue open another."""
         self._forget(link)
         self._free_place()
 
     def replace(self, link: Link, deadline: float) -> Link:
-        """Close this one, which the caller has, and open another in its place."""
+        """Close this connection of the caller, and open another in its place."""
         self._forget(link)
         return self._open(deadline)
 
@@ -125,10 +125,10 @@ class Pool:
         return self._open(deadline)
 
     def _wait(self, waiting: _Waiting, seconds: float, query: str | None) -> Link | None:
-        """The connection that becomes free, or None: the place to open one."""
+        """The connection that becomes free; None if the caller may open one instead."""
         try:
             served = waiting.wait(max(0.0, seconds))
-        except BaseException:  # Ctrl-C while it waits: what it was given goes on to the next
+        except BaseException:  # Ctrl-C while it waits: pass what it was given on to the next
             if not self._leave(waiting):
                 self._pass_on(waiting)
             raise
@@ -144,7 +144,7 @@ class Pool:
         return waiting.link
 
     def _leave(self, waiting: _Waiting) -> bool:
-        """Out of the queue; False when it was served in the meantime."""
+        """Leave the queue; False if it was served in the meantime."""
         with self._mutex:
             try:
                 self._waiting.remove(waiting)
@@ -159,7 +159,7 @@ class Pool:
             self._free_place()
 
     def _hand_over(self) -> None:
-        """Free connections go to those who wait, in their order; to nobody when the pool is closed."""
+        """Hand free connections to the waiting threads, in their order; to nobody once the pool is closed."""
         closed = self._closed.is_set()
         while (self._waiting or closed) and self._idle:
             with self._mutex:
@@ -173,7 +173,7 @@ class Pool:
             if closed or link.worn:
                 self.discard(link)
             else:
-                self._idle.append(link)  # who waited was served by another
+                self._idle.append(link)  # the waiting thread was served by another
 
     def _free_place(self) -> None:
         with self._mutex:
@@ -185,7 +185,7 @@ class Pool:
     # --- opening and closing -------------------------------------------------------------------------------
 
     def _open(self, deadline: float) -> Link:
-        """Open one for the place that this thread has; the place is given up when it can't be."""
+        """Open one for the place that this thread has; give the place up if that fails."""
         pause = _FIRST_PAUSE
         try:
             while True:
@@ -230,7 +230,7 @@ class Pool:
         self.discard(link)
 
     def close(self) -> None:
-        """Close what is free, now; what is in use, when it is given back. Those who wait get StoreClosed."""
+        """Close free connections now, those in use when they are released. Waiting callers get StoreClosed."""
         with self._mutex:
             self._closed.set()
             for waiting in self._waiting:
@@ -263,7 +263,7 @@ class Pool:
 
 
 class _Waiting:
-    """A thread's place in the queue, until it is served: a connection, or None: the place to open one."""
+    """A thread's place in the queue, until it is served with a connection, or with None: it may open one."""
 
     def __init__(self) -> None:
         self.link: Link | None = None

@@ -1,11 +1,11 @@
-"""What a new connection is set up with: the settings of its session, and what changes behind a connection pooler.
+"""Sets up a new connection: the settings of its session, and what changes behind a connection pooler.
 
-The server decides how it writes a value and how it reads a literal by settings that a database or a role may change.
-One statement after the log-in sets all of them. The same statement finds out whether a pooler (PgBouncer) is in
-between: a pooler gives its clients a process id of its own, which is not the one of the server's process.
+How the server writes a value and reads a literal depends on settings that a database or a role may change. One
+statement after login sets all of them. The same statement finds out whether a pooler (PgBouncer) is in between: a
+pooler gives its clients a process id of its own, which is not that of the server's process.
 
 Behind a pooler the next statement may run in another session, and other clients use this one. So nothing of ours may
-stay in it: no prepared statement, no setting, no lock. A statement by itself then runs in a transaction of its own,
+stay in it: no prepared statement, no setting, no lock. A separate statement then runs in a transaction of its own,
 sent in one pipeline, with ``set_config(…, is_local => true)`` before it.
 """
 
@@ -34,25 +34,25 @@ FIXED = {
     # How the text of a query and its values are read.
     "standard_conforming_strings": "on",
     "array_nulls": "on",
-    # What a query answers.
+    # What a query returns.
     "transform_null_equals": "off",
     "gin_fuzzy_search_limit": "0",
 }
 """Always set, to PostgreSQL's own defaults except for the time zone. What belongs to the database stays as it is
 found: search_path, lc_monetary, lc_numeric, lc_time, default_text_search_config, default_transaction_read_only."""
 _REPORTED = ("client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings")
-"""Those that the server reports to its client, so the driver knows them."""
+"""Settings that the server reports to its client, so the driver knows them."""
 BEGIN = "begin isolation level read committed"
-"""Of the transaction that a statement by itself runs in behind a pooler."""
+"""For the transaction that a separate statement runs in behind a pooler."""
 
 
 def set_up(link: Link, settings: PostgresSettings, statement_timeout: float | None) -> None:
-    """Set the session's settings, in one round trip; behind a pooler nothing is set, and ``link`` is made for that.
+    """Set the session's settings in one round trip; behind a pooler set nothing, and prepare ``link`` for a pooler.
 
-    ConfigurationError when the settings don't last.
+    ConfigurationError if the settings don't last.
     """
     values = session_settings(settings, statement_timeout)
-    # Set local to a statement by itself, a setting is gone when the statement ends.
+    # Set local to a separate statement, a setting is gone when the statement ends.
     local = {"auto": f"pg_backend_pid() <> {link.connection.info.backend_pid}", "none": "false", "transaction": "true"}
     text = _set_config({**values, "default_transaction_isolation": "read committed"}, local[settings.pooler])
     found = link.ask(f"select pg_backend_pid(), {text}")
@@ -88,7 +88,7 @@ def _behind_pooler(link: Link, values: Mapping[str, str]) -> None:
     for name in ("date", "timestamp", "timestamptz"):
         link.connection.adapters.register_loader(name, _Iso)
     link.connection.adapters.register_loader("interval", _Interval)
-    link.cursor = link.new_cursor()  # a cursor keeps the loaders that there were when it was made
+    link.cursor = link.new_cursor()  # a cursor keeps the loaders that were registered when it was made
 
 
 def _set_config(values: Mapping[str, str], local: str) -> str:

@@ -1,7 +1,7 @@
-"""How statements run on a connection and what they answer.
+"""How statements run on a connection and what they return.
 
-What has to come before them (BEGIN, SAVEPOINT) is sent with them in one pipeline, so it costs no round trip of its own;
-on a unix socket it is sent first, because there the pipeline takes longer (0.10 ms) than a round trip (0.05 ms).
+Statements that must come before them (BEGIN, SAVEPOINT) are sent with them in one pipeline, at no extra round trip;
+on a unix socket they are sent first, because there a pipeline takes longer (0.10 ms) than a round trip (0.05 ms).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from diglot.stores.session import Row, Statement, Values
 
 T_co = TypeVar("T_co", covariant=True)
 Before = Sequence[str]
-"""Statements of our own that have to run first. A list is emptied when they are sent, not earlier: a call that fails
-before anything is sent leaves the list as it was."""
+"""Statements of our own that must run first. The list is emptied when they are sent, not earlier: a call that fails
+before anything is sent leaves it unchanged."""
 After = Sequence[str]
-"""Statements of our own that have to run next: they end the transaction that ``Before`` began."""
+"""Statements of our own that must run next: they end the transaction that ``Before`` began."""
 _CANCEL = 5.0
 """Seconds to wait for the server to take a request to cancel, after Ctrl-C."""
 LARGE = 1000
-"""Rows above which a result is not kept by the cursor until its next use."""
+"""Above this number of rows, the cursor does not keep a result until its next use."""
 
 
 class Run(Protocol[T_co]):
@@ -39,11 +39,11 @@ class Run(Protocol[T_co]):
 
 
 class EndsTransaction(Exception):
-    """The SQL has a word that would begin or end a transaction; the message says what to do."""
+    """The SQL has a word that would begin or end a transaction; the message says what to do instead."""
 
 
 class Unreadable(Exception):
-    """The statement ran, but the driver can't convert a value of its answer; the driver's error is the cause."""
+    """The statement ran, but the driver can't convert a value of its result; the driver's error is the cause."""
 
 
 class FailedTogether(Exception):
@@ -80,7 +80,7 @@ def count(link: Link, statement: Statement, values: Values, before: Before = (),
 
 
 def many(link: Link, statement: Statement, batch: Sequence[Values], before: Before = (), after: After = ()) -> int:
-    """Once for each, in one pipeline; a pipeline that begins no transaction is one by itself, all or nothing."""
+    """Run it for each, in one pipeline; a pipeline that begins no transaction is one itself, all or nothing."""
     cursors = []
     with _pipeline(link, before, after):
         for number, part in enumerate(plans.parts(batch)):
@@ -106,7 +106,7 @@ def together(link: Link, calls: Sequence[tuple[Statement, Values]], before: Befo
 
 
 def script(link: Link, statement: Statement, _values: Values, before: Before = (), after: After = ()) -> None:
-    """Several statements in one text; by themselves they are one transaction, which a script can't end."""
+    """Several statements in one text; outside a transaction they are one, which a script can't end."""
     control = _transaction_control(statement.text)
     if control:
         raise EndsTransaction(f"a script is one transaction: leave {control.upper()} out of it")
@@ -121,7 +121,7 @@ def fetched(link: Link, cursor: psycopg.RawCursor[Any]) -> list[Row]:
     try:
         found: list[Row] = cursor.fetchall()
     except psycopg.ProgrammingError:
-        return []  # a statement that answers no rows
+        return []  # a statement without rows
     except psycopg.Error as error:
         if error.sqlstate is not None or isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             raise
@@ -148,9 +148,9 @@ def _execute(
 
 
 class _Pipeline(psycopg.Pipeline):
-    """Ends in Sync alone. psycopg's sends a Flush after it, at which the server stops to count how long it idles:
-    idle_in_transaction_session_timeout would not be kept until the next statement. What a socket's buffer had no room
-    for is sent all the same: the server would wait for the rest of it, and we for its answer.
+    """Ends with Sync alone. psycopg's pipeline sends a Flush after it, after which the server stops counting idle time:
+    idle_in_transaction_session_timeout would have no effect until the next statement. Whatever did not fit into the
+    socket's buffer is still sent: the server would wait for the rest of it, and we for its answer.
     """
 
     def _fetch_gen(self, *, flush: bool) -> Any:
@@ -173,10 +173,10 @@ def _pipeline(link: Link, before: Before, after: After) -> Iterator[None]:
             except Exception:
                 raise
             except BaseException:
-                link.connection.cancel_safe(timeout=_CANCEL)  # leaving the pipeline waits for what was sent
+                link.connection.cancel_safe(timeout=_CANCEL)  # leaving the pipeline waits for the answers
                 raise
     except psycopg.OperationalError as error:
-        # When the server ends the connection, psycopg fails to leave the pipeline and hides the server's reason.
+        # If the server ends the connection, psycopg fails to leave the pipeline and hides the server's reason.
         reason = error.__context__
         if error.sqlstate is None and isinstance(reason, psycopg.Error) and reason.sqlstate is not None:
             raise reason from None
@@ -184,7 +184,7 @@ def _pipeline(link: Link, before: Before, after: After) -> Iterator[None]:
 
 
 def _taken(before: Before) -> Before:
-    """What is to be sent now. A list is emptied first: if the sending fails or is interrupted, it counts as sent,
+    """The statements to send now. A list is emptied first: if sending fails or is interrupted, it counts as sent,
     because rolling back to a savepoint that does not exist is an error and nothing worse."""
     if not isinstance(before, list):
         return before
@@ -199,4 +199,4 @@ def _transaction_control(text: str) -> str | None:
     try:
         return next((each.transaction_control for each in split(text) if each.transaction_control), None)
     except QueryFileError:
-        return None  # PostgreSQL says what is wrong with it
+        return None  # PostgreSQL reports what is wrong with it

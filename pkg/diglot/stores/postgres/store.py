@@ -1,6 +1,6 @@
 """A PostgreSQL database, open: a pool of connections in autocommit.
 
-A statement by itself is one round trip and committed when it returns; calls.py says when it is sent again.
+A separate statement is one round trip and committed when it returns; see calls.py for when it is sent again.
 A thread that has a transaction or a snapshot open has one connection and uses that: the store itself refuses its
 statements.
 """
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def open_postgres(settings: PostgresSettings) -> PostgresStore:
-    """A store on the PostgreSQL database of these settings; nothing is connected to before the first statement."""
+    """A store on the PostgreSQL database of these settings; it connects with the first statement."""
     return PostgresStore(settings)
 
 
@@ -44,12 +44,12 @@ class PostgresStore:
         self._deadline = settings.deadline
         self._calls = Calls(settings)
         self._open: dict[int, Transaction[PostgresUnit]] = {}
-        """What each thread has open."""
+        """The unit of work that each thread has open."""
 
-    # --- statements by themselves --------------------------------------------------------------------------
+    # --- separate statements --------------------------------------------------------------------------
 
     def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
-        # The first try of ``Calls.run``, written out: here every microsecond counts.
+        # The first try of ``Calls.run``, inlined: here every microsecond counts.
         calls = self._calls
         if calls.pid != os.getpid():
             calls.after_fork()
@@ -132,7 +132,7 @@ class PostgresStore:
         self._calls.refuse_closed(None)
         return migration_connection(self.settings, timeout)
 
-    # --- what it is and how it is --------------------------------------------------------------------------
+    # --- description and health --------------------------------------------------------------------------
 
     @property
     def dialect(self) -> Dialect:
@@ -148,7 +148,7 @@ class PostgresStore:
 
     @property
     def server_version(self) -> str:
-        """Connects, where nothing has yet."""
+        """Connects if there is no connection yet."""
         if not self._calls.version:
             with self._calls.leased(self._deadline):
                 pass
@@ -162,7 +162,7 @@ class PostgresStore:
         return self._calls.pool.statistics() | {"database_statements_repeated_total": float(self._calls.repeated)}
 
     def shrink(self) -> None:
-        """Autovacuum's affair."""
+        """None: autovacuum does this."""
 
     def close(self) -> None:
         """This thread's open transaction is rolled back; those of other threads get StoreClosed and roll back."""
@@ -192,7 +192,7 @@ class PostgresStore:
             raise TransactionError("it locks rows, so it runs only in a transaction", query=query)
 
     def _session(self) -> Transaction[PostgresUnit] | None:
-        """What this thread has open; every call that is not ``rows`` comes past here."""
+        """What this thread has open; every call except ``rows`` passes through here."""
         if self._calls.pid != os.getpid():
             self._calls.after_fork()
             self._open = {}

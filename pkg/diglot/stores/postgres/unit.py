@@ -1,6 +1,6 @@
-"""A transaction or a snapshot on one PostgreSQL connection: what has still to be sent on it, and how it fails.
+"""A transaction or a snapshot on one PostgreSQL connection: what is still to be sent on it, and how it fails.
 
-BEGIN and SAVEPOINT are sent with the first statement after them; a transaction without one sends nothing.
+BEGIN and SAVEPOINT are sent with the first statement after them; a transaction without statements sends nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PostgresUnit(Unit):
         return self.pid == os.getpid()
 
     def begin(self) -> None:
-        """Nothing yet: BEGIN is sent with the first statement."""
+        """Sends nothing yet: BEGIN is sent with the first statement."""
 
     # --- statements ----------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class PostgresUnit(Unit):
             self.calls.end(self.link)
 
     def _failure(self, error: Exception, query: str | None) -> Exception:
-        """The error of ours, after which nothing more can run, unless the statement itself went well."""
+        """Our error, after which nothing more can run, unless the statement itself succeeded."""
         failure, lost = self.calls.failure(
             self.link, error, query, "; the transaction is rolled back, nothing of it was stored"
         )
@@ -136,7 +136,7 @@ class PostgresUnit(Unit):
         elif is_read_only(driver):
             self.link.retire()
         elif is_stale_plan(driver):
-            self.calls.pool.renew()  # the plans of the other connections are as old
+            self.calls.pool.renew()  # the plans of the other connections are just as old
             self.stale = True
         self.lost = self.lost or lost
         self.failed = str(failure) or type(failure).__name__
@@ -161,7 +161,7 @@ class PostgresUnit(Unit):
         begun = next((i for i, text in enumerate(before) if text.startswith(("begin", "savepoint"))), None)
         if begun is None or self.before:
             return False
-        self.calls.pool.renew()  # the plans of the other connections are as old
+        self.calls.pool.renew()  # the plans of the other connections are just as old
         if before[begun].startswith("begin"):
             self.command("rollback")
             self.before[:] = before
@@ -192,7 +192,7 @@ class PostgresUnit(Unit):
     def _set(self, mark: Mark) -> None:
         self._refuse_fork_and_close(None)
         if f"release savepoint {mark.name}" in self.before:
-            # If that release fails, rolling back to this name would undo the block before, which has ended well.
+            # If that release fails, rolling back to this name would undo the block before, which has succeeded.
             mark.name += "_next"
         self.before.append(f"savepoint {mark.name}")
 
@@ -209,7 +209,7 @@ class PostgresUnit(Unit):
             if self.stale:
                 self._call(_forget_plans, None, None)
         except Exception as error:
-            self._failure(error, None)  # the block's own error is the one to be seen
+            self._failure(error, None)  # the block's own error is the one to raise
             return False
         return True
 

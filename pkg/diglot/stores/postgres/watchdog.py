@@ -1,8 +1,8 @@
-"""Ends calls whose answer does not come: libpq waits for ever when the network swallows it.
+"""Ends calls whose answer does not come: libpq waits forever if the network loses it.
 
-One thread a store, started with its first connection and ended with ``close``. A call notes when it expires on its
-connection, which costs an attribute; the thread sleeps until the earliest of these times and shuts the socket of a
-connection that is past its own, so that the waiting call fails.
+One thread for each store, started with its first connection and ended by ``close``. A call sets its deadline on its
+connection, which costs one attribute; the thread sleeps until the earliest deadline and shuts the socket of a
+connection that is past it, so that the waiting call fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Watchdog:
 
     def __init__(self, links: Links, rest: float) -> None:
         self.wakes_at = -INFINITE
-        """A call that expires earlier than this has to ``wake`` it."""
+        """A call that expires earlier than this must ``wake`` the thread."""
         self._links = links
         self._rest = rest
         self._bell = threading.Event()
@@ -30,7 +30,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread, if it does not run yet. It ends by itself when the store is forgotten without a close."""
+        """Start the thread, if it does not run yet. It ends by itself if the store is dropped without a close."""
         if self._thread is None:
             self._thread = threading.Thread(
                 target=_watch, args=(weakref.ref(self), self._bell), name="diglot-watchdog", daemon=True
@@ -47,13 +47,13 @@ class Watchdog:
             self._thread.join()
 
     def look(self) -> float | None:
-        """Cut what is overdue; when to look again, None when it was stopped."""
+        """Shut down what is overdue; the time to look again, None once it was stopped."""
         if self._stopped:
             return None
-        # Whoever begins a call from here on wakes the thread: this look may miss that call.
+        # Calls that begin from here on wake the thread: this round may miss them.
         self.wakes_at = INFINITE
         now = time.monotonic()
-        # While nothing runs, the next call expires after ``rest`` at the earliest, so that long nobody has to wake it.
+        # While nothing runs, the next call expires after ``rest`` at the earliest: until then nobody needs to wake it.
         soonest = now + self._rest
         for link in self._links():
             expires = link.expires

@@ -120,11 +120,9 @@ def _constraint(text: str, query: str | None) -> DatabaseError:
 
 def _sql_error(text: str, query: str | None) -> DatabaseError:
     if _SCHEMA.search(text):
-        return SchemaMismatch(
-            f"{text}: the schema is not the one that the query needs; run 'diglot migrate up'", query=query
-        )
+        return SchemaMismatch(f"{text}: the schema does not match the query; run 'diglot migrate up'", query=query)
     if text == "malformed JSON" or text == "integer overflow":
-        return WrongType(f"a value is not right: {text}", query=query)
+        return WrongType(f"a value is not valid: {text}", query=query)
     return DatabaseError(f"the database refused the statement: {text}", query=query)
 
 
@@ -138,7 +136,7 @@ def _of_the_driver(error: Exception, text: str, query: str | None) -> Exception:
     if isinstance(error, OverflowError):
         return WrongType("an integer is beyond 64 bits", query=query)
     if isinstance(error, UnicodeEncodeError):
-        return WrongType("a text has a lone surrogate, which is no character", query=query)
+        return WrongType("a text has a lone surrogate, which is not a character", query=query)
     if text.startswith("Could not decode to UTF-8"):  # the text goes on with the value
         return QueryResultError(f"query {query}: the driver can't read a value of its answer (it is not UTF-8)")
     if "closed database" in text:
