@@ -22,8 +22,9 @@ from diglot import errors
 from diglot.cli import root
 from diglot.cli.app import App, pass_app
 from diglot.cli.failure import exit_code, one_line, printable
-from diglot.redaction import redact
+from diglot.redaction import PASSWORDS
 from diglot.statestore import errors as refusals
+from diglot.statestore.secrets import REDACTOR
 from tests.cli.running import COMMAND, diglot, process, started
 
 CANARY = "Hunter2-canary"
@@ -138,12 +139,19 @@ def test_no_error_shows_a_secret(text: str, debug: list[str], failing: list[Base
 @pytest.mark.parametrize("variable", ["DB_PASSWORD", "PGPASSWORD", "DIGLOT_API_KEY"])
 def test_the_secrets_of_the_environment_are_known(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, CANARY)
-    assert redact(f"FATAL: {CANARY} is wrong") == "FATAL: *** is wrong"
+    assert REDACTOR.redact(f"FATAL: {CANARY} is wrong") == "FATAL: *** is wrong"
 
 
 @pytest.mark.parametrize("text", ["no user 'ada@example.org'", "postgresql://db.example.org:5432/app", "dgl_AbCd1234"])
 def test_what_is_no_secret_stays(text: str) -> None:
-    assert redact(text) == text
+    assert REDACTOR.redact(text) == text
+
+
+def test_the_kit_alone_knows_the_passwords_of_databases_and_no_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PGPASSWORD", "DB_PASSWORD"):
+        monkeypatch.setenv(variable, CANARY + variable)
+    text = f"{CANARY}PGPASSWORD {CANARY}DB_PASSWORD postgresql://ada:{CANARY}@db/app {KEY}"
+    assert PASSWORDS.redact(text) == f"*** {CANARY}DB_PASSWORD postgresql://ada:***@db/app {KEY}"
 
 
 def test_a_key_typed_as_an_argument_is_not_repeated() -> None:

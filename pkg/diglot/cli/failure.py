@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from importlib import import_module
 
 import click
 
@@ -14,7 +15,11 @@ from diglot.errors import (
     InvalidValue,
     OutcomeUnknown,
 )
-from diglot.redaction import redact
+from diglot.redaction import Redactor
+
+# The state store's, in every project and from the start: a key may be typed into any command, and an error that comes
+# because no file can be opened must not look for a module first.
+_REDACTOR: Redactor = import_module("diglot.statestore.secrets").REDACTOR
 
 
 def exit_code(error: Exception) -> int:
@@ -41,12 +46,12 @@ def one_line(error: Exception | str) -> str:
         text = str(error)
     else:
         text = f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"
-    return redact(printable(" ".join(text.split())))
+    return _REDACTOR.redact(printable(" ".join(text.split())))
 
 
 def redacted_traceback(error: Exception) -> str:
     """The whole traceback, causes too, without secrets."""
-    return redact("".join(traceback.format_exception(error)))
+    return _REDACTOR.redact("".join(traceback.format_exception(error)))
 
 
 def printable(text: str) -> str:

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
-from diglot.redaction import redact
 from diglot.statestore.cli.app import StoreApp
+from diglot.statestore.secrets import REDACTOR
 
 
 def next_steps(app: StoreApp, workflow_exec_id: str) -> list[tuple[str, str]]:
@@ -51,7 +51,7 @@ def _options(app: StoreApp) -> str:
     """The global options of this run, without one that has a password in it."""
     options = {**app.flags, "--project": app.project_file}
     given = [f" {name} {quote(str(value))}" for name, value in options.items() if value is not None]
-    return "".join(option for option in given if redact(option) == option)
+    return "".join(option for option in given if REDACTOR.redact(option) == option)
 
 
 def _variables(app: StoreApp) -> str:
@@ -64,6 +64,6 @@ def _variables(app: StoreApp) -> str:
     shown = []
     for name in sorted(names):
         value = os.environ.get(name, "")
-        secret = name == "DB_PASSWORD" or redact(value) != value
+        secret = name == "DB_PASSWORD" or REDACTOR.redact(value) != value
         shown.append(f"{name}={'…' if secret else quote(value)}")
     return " ".join(shown)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from diglot.redaction import redact, secrets_of_environment
+from diglot.statestore.secrets import REDACTOR
 from diglot.statestore.server.settings import LogFormat
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Filter:
     """Takes secrets out of whatever is logged. Those of the environment are looked up once."""
 
     def __init__(self) -> None:
-        self._secrets = secrets_of_environment()
+        self._secrets = REDACTOR.values()
 
     def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
         return {key: self._shown(value) for key, value in event.items()}
@@ -74,7 +74,7 @@ class _Filter:
     def _shown(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
-        return redact(value if isinstance(value, str) else str(value), self._secrets)
+        return REDACTOR.redact(value if isinstance(value, str) else str(value), self._secrets)
 
 
 def _render(form: LogFormat) -> list[Processor]:
