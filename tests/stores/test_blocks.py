@@ -84,7 +84,7 @@ def test_a_block_that_went_with_the_one_outside_of_it_is_of_no_use(things: Store
         add(inner.__enter__(), "a")
         outer.__exit__(Boom, None, None)
         for call in (lambda: add(inner, "b"), lambda: inner.transaction()):
-            with pytest.raises(TransactionError, match="rolled back with the block outside of it"):
+            with pytest.raises(TransactionError, match="rolled back with its outer block"):
                 call()
         inner.__exit__(GeneratorExit, None, None)
         add(tx, "c")
@@ -101,7 +101,7 @@ def test_blocks_that_end_crosswise(things: Store, normally: bool) -> None:
         if normally:
             with pytest.raises(TransactionError, match="in another order than they began"):
                 outer.__exit__(None, None, None)
-            with pytest.raises(TransactionError, match="rolled back with the block outside of it"):
+            with pytest.raises(TransactionError, match="rolled back with its outer block"):
                 inner.__exit__(None, None, None)
         else:
             outer.__exit__(Boom, None, None)

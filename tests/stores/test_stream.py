@@ -66,7 +66,7 @@ def test_holds_no_connection_once_it_is_closed(numbers: Store) -> None:
 
 
 def test_refuses_what_writes(numbers: Store) -> None:
-    with pytest.raises(TransactionError, match="only what a read answers"):
+    with pytest.raises(TransactionError, match="only the rows of a read"):
         list(numbers.stream(ADD))
 
 

@@ -1,4 +1,4 @@
-"""What ``Store.statistics`` reports: each figure is declared here once, under the name that it has in metrics.
+"""The statistics of a store: each is declared here once, under its name in the metrics.
 
 A new figure is declared here and returned by the store that measures it; ``/metrics`` needs no other change.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Statistic(NamedTuple):
-    """``by_driver``: the figure exists on both engines, so a metric of it has the label ``driver``."""
+    """``by_driver``: it exists on both engines, so its metric has the label ``driver``."""
 
     help: str
     by_driver: bool = True
@@ -31,4 +31,4 @@ STATISTICS = {
     "database_sqlite_processes_waiting": Statistic("Processes that wait to write.", by_driver=False),
     "sqlite_wal_reset_safe": Statistic("1 unless this SQLite can damage a file (before 3.51.3).", by_driver=False),
 }
-"""By name. One that ends in ``_total`` is a counter, any other a gauge."""
+"""By name. A name that ends in ``_total`` is a counter, any other a gauge."""

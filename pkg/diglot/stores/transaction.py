@@ -1,8 +1,9 @@
-"""What runs on one connection from its beginning to its end: a transaction, a savepoint in it, a snapshot.
+"""Units of work on one connection: transactions, savepoints in them, and snapshots.
 
 Both stores share this module; what differs between the engines is in their subclasses of ``Unit``. A statement that
-fails ends the unit of work: whatever follows is refused until the savepoint or the transaction is rolled back, and a
-block that ends normally all the same raises, with nothing stored. A session belongs to its thread and its process.
+fails ends the unit of work: later statements are refused until the savepoint or the transaction is rolled back, and
+a block that ends normally all the same raises an error, with nothing stored. A session belongs to its thread
+and its process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from diglot.stores.session import Batches, Dialect, Row, Statement, Values
 ENDED = "the transaction has ended"
 ENDED_BY_STATEMENT = "a statement ended the transaction: leave COMMIT and ROLLBACK to the block"
 FORKED = "belongs to the process that was forked"
-ROLLED_BACK_OUTSIDE = "the savepoint was rolled back with the block outside of it"
+ROLLED_BACK_OUTSIDE = "the savepoint was rolled back with its outer block"
 
 
 class Mark:
@@ -54,7 +55,7 @@ class Unit(ABC):
         """Whether it belongs to this process: False in a child that was forked since it began."""
         return self.thread != 0
 
-    # --- what each engine does in its own way --------------------------------------------------------------
+    # --- what each engine implements --------------------------------------------------------------
 
     @abstractmethod
     def begin(self) -> None: ...
@@ -102,7 +103,7 @@ class Unit(ABC):
         self._commit()
 
     def end(self) -> None:
-        """Its connection is given back: whoever still holds a session of it can't do anything with it."""
+        """Its connection is released: sessions that still refer to it can't do anything with it."""
         self.failed = ENDED
         self.lost = True
 
@@ -124,7 +125,7 @@ class Unit(ABC):
 
     def rollback_to(self, mark: Mark) -> None:
         """Undo what was done since the savepoint. If that fails, ``failed`` is set, and the block outside undoes it."""
-        # Savepoints inside of it that are still open are undone with it.
+        # Savepoints inside it that are still open are undone with it.
         del self.marks[self.marks.index(mark) :]
         if self.lost:
             return
@@ -142,7 +143,7 @@ U = TypeVar("U", bound=Unit)
 
 
 class UnitSession(ABC, Generic[U]):
-    """The statements of a session on one connection; how it begins and ends is its subclass's."""
+    """The statements of a session on one connection; subclasses define how it begins and ends."""
 
     _kind = "transaction"
     read_only = False
@@ -195,7 +196,7 @@ class UnitSession(ABC, Generic[U]):
 
     def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
         if statement.writes:
-            raise TransactionError("it writes, and only what a read answers can be streamed", query=statement.query)
+            raise TransactionError("it writes, and only the rows of a read can be streamed", query=statement.query)
         with closing(self._ready(statement).stream(statement, values, size)) as batches:
             for batch in batches:
                 yield batch
@@ -206,7 +207,7 @@ class UnitSession(ABC, Generic[U]):
         if not unit.here:
             raise self._not_mine(None)
         if self.read_only:
-            raise TransactionError(f"a {self._kind} only reads: open a transaction instead of it")
+            raise TransactionError(f"a {self._kind} only reads: open a transaction instead")
         return Savepoint(unit)
 
     def snapshot(self) -> AbstractContextManager[Self]:
@@ -296,7 +297,7 @@ class Savepoint(UnitSession[U]):
 
 
 class Transaction(UnitSession[U]):
-    """Commits at the end of its block. What one statement sees of the commits of others is the engine's affair."""
+    """Commits at the end of its block. Whether a statement sees later commits of others depends on the engine."""
 
     def __init__(self, units: Units[U]) -> None:
         self._units = units
@@ -350,7 +351,7 @@ class Transaction(UnitSession[U]):
             raise TransactionError(f"the {self._kind} was rolled back: a statement in it failed ({failed})")
 
     def forget(self) -> None:
-        """In a fork's child, if the store is told of it."""
+        """Called in a fork's child, if the store is notified."""
         if self._unit is not None:
             self._unit.forget()
 
@@ -360,26 +361,26 @@ class Transaction(UnitSession[U]):
 
 
 class Snapshot(Transaction[U]):
-    """Reads only, and always the same state."""
+    """Only reads, and always sees the same state."""
 
     _kind = "snapshot"
     read_only = True
 
 
 class Units(Protocol[U]):
-    """Where a transaction gets its connection, and gives it back."""
+    """Where a transaction acquires and releases its connection."""
 
     @property
     def dialect(self) -> Dialect: ...
 
     def acquire(self, session: Transaction[U]) -> U:
-        """A connection for this thread alone; TransactionError when it has one already."""
+        """A connection for this thread alone; TransactionError if it has one already."""
         ...
 
     def clear(self, session: Transaction[U], unit: U | None) -> None:
-        """After an interrupt: give back what is still this session's. ``unit`` is None if it has not begun."""
+        """After an interrupt: release what this session still holds. ``unit`` is None if it has not begun."""
         ...
 
     def give_back(self, unit: U) -> None:
-        """Roll back whatever is still open on it; a connection that can't even do that is given up."""
+        """Roll back whatever is still open on it; a connection that can't even do that is discarded."""
         ...

@@ -21,7 +21,7 @@ def parse_url(url: str) -> SQLiteSettings | PostgresSettings:
     """The settings of ``postgresql://…``, ``postgres://…``, ``sqlite://…``, ``file:…`` or a plain path.
 
     ``sqlite:///app.db`` is relative, ``sqlite:////srv/app.db`` absolute; only ``:memory:`` and ``sqlite:///:memory:``
-    are a database in memory. A plain path is taken as it is; in the other forms, percent-encoding is decoded. A ``~``
+    are a database in memory. A plain path is taken literally; in the other forms, percent-encoding is decoded. A ``~``
     in front of a path is the home folder.
     """
     scheme, separator, rest = url.partition("://")
@@ -39,12 +39,11 @@ def parse_url(url: str) -> SQLiteSettings | PostgresSettings:
         return SQLiteSettings(path=MEMORY)
     if _MISTYPED.match(url):
         raise ConfigurationError(
-            f"this looks like an address, but not like one that is known: use {SUPPORTED} "
-            "(./… for a path that looks so)"
+            f"this looks like an address, but of an unknown kind: use {SUPPORTED} (./… for a path that looks like one)"
         )
     if _CONNINFO.match(url):
         raise ConfigurationError(
-            "this is a connection string of libpq (key=value), not a URL: set it as conn_string (DB_CONN_STRING)"
+            "this is a connection string of libpq (key=value), not a URL: use the setting conn_string for it"
         )
     return SQLiteSettings(path=_checked_path(url))
 
@@ -97,7 +96,7 @@ OPTIONS = frozenset(
         "tcp_user_timeout",
     }
 )
-"""The parameters of libpq that are passed on as they are."""
+"""The parameters of libpq that are passed on unchanged."""
 FIELDS = {
     "host": "host",
     "port": "port",
@@ -108,7 +107,7 @@ FIELDS = {
     "application_name": "application_name",
     "connect_timeout": "connect_timeout",
 }
-"""The parameters of libpq that are settings of ours, with our names."""
+"""The parameters of libpq that are settings here, with our names for them."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _NAME = re.compile(r"[a-z_]{2,40}")
@@ -137,7 +136,7 @@ def _postgres(rest: str) -> PostgresSettings:
     found = {name: _decoded(value, name) for name, value in found.items() if value}
     for name, value in _parameters(query).items():
         if found.setdefault(name, value) != value:
-            raise ConfigurationError(f"the URL says {name!r} twice, with different values")
+            raise ConfigurationError(f"the URL has {name!r} twice, with different values")
     return _settings(found)
 
 
@@ -148,7 +147,7 @@ def _hosts(hosts: str) -> tuple[str, str]:
         found = _HOST.fullmatch(item)
         if found is None:
             raise ConfigurationError(
-                "the host or port of the URL is not right: write host:port with a port of 1 to 65535, an IPv6 "
+                "the host or port of the URL is not valid: write host:port with a port of 1 to 65535, an IPv6 "
                 "address in [brackets], and percent-encode the user and password"
             )
         names.append(found["ipv6"] or found["name"])
@@ -167,7 +166,7 @@ def _parameters(query: str) -> dict[str, str]:
         name, equals, value = item.partition("=")
         name = _decoded(name, "parameter's name")
         if not equals or not _NAME.fullmatch(name):
-            raise ConfigurationError("the parameters of the URL are not right: write ?name=value&name=value")
+            raise ConfigurationError("the parameters of the URL are not valid: write ?name=value&name=value")
         if name in found:
             raise ConfigurationError(f"the URL says {name!r} twice")
         found[name] = _decoded(value, name)
@@ -194,7 +193,7 @@ def _settings(found: dict[str, str]) -> PostgresSettings:
     if "connect_timeout" in fields:
         fields["connect_timeout"] = float(_number(fields["connect_timeout"], "connect_timeout", 86400))
     if "ssl_mode" in fields and fields["ssl_mode"] not in get_args(SslMode):
-        raise ConfigurationError(f"sslmode is not right: use one of {', '.join(get_args(SslMode))}")
+        raise ConfigurationError(f"sslmode is not valid: use one of {', '.join(get_args(SslMode))}")
     return PostgresSettings(**fields, options=options)
 
 
@@ -205,7 +204,7 @@ def _number(text: str, name: str, most: int) -> int:
 
 
 def _conninfo(text: str) -> dict[str, str]:
-    """{} where libpq can't read it. Its error is not chained: it may repeat a part of the password."""
+    """{} if libpq can't read it. Its error is not chained: it may repeat a part of the password."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
@@ -255,7 +254,7 @@ def _without_parameters(text: str) -> str:
     if mark:
         names = [name for name in (item.partition("=")[0] for item in query.split("&")) if _NAME.fullmatch(name)]
         what = f"the parameter {names[0]!r}" if names else "a '?'"
-        raise ConfigurationError(f"the SQLite address has {what}, and no parameter is taken; in a path write ? as %3F")
+        raise ConfigurationError(f"the SQLite address has {what}, but takes no parameters; in a path write ? as %3F")
     if "#" in path:
         raise ConfigurationError("the SQLite address has a '#': in a path write it as %23")
     return _decoded(path, "path")

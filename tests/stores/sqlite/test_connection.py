@@ -98,7 +98,7 @@ def test_extensions_can_not_be_loaded(tmp_path: Path) -> None:
 
 def test_a_setting_that_sqlite_does_not_take_is_an_error() -> None:
     connection = library().connect(":memory:")
-    with pytest.raises(DatabaseError, match=r"did not take 'pragma temp_store = 7'"):
+    with pytest.raises(DatabaseError, match=r"did not accept 'pragma temp_store = 7'"):
         set_pragma(connection, "temp_store", 7)
     with pytest.raises(DatabaseUnavailable, match="could not switch the database to its write-ahead log"):
         use_wal(connection)
@@ -107,7 +107,7 @@ def test_a_setting_that_sqlite_does_not_take_is_an_error() -> None:
 
 def test_a_connection_that_can_not_be_set_up_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diglot.stores.sqlite.connection.pragmas", lambda *_: {"temp_store": 7})
-    with pytest.raises(DatabaseError, match="did not take"):
+    with pytest.raises(DatabaseError, match="did not accept"):
         open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db")))
 
 

@@ -31,7 +31,7 @@ CODES = [
     (errno.ENOLCK, DatabaseUnavailable, "the file system can't lock the SQLite database"),
     (errno.EOPNOTSUPP, DatabaseUnavailable, "the file system can't lock the SQLite database"),
     (errno.EIO, DatabaseIOError, "the disk under the SQLite database failed"),
-    (errno.EACCES, DatabaseReadOnly, "can't be made or written"),
+    (errno.EACCES, DatabaseReadOnly, "can't be created or written"),
     (errno.ENOSPC, DatabaseFull, "the disk is full"),
     (errno.EDEADLK, DatabaseUnavailable, "can't be opened"),
     (errno.ETIMEDOUT, DatabaseUnavailable, "can't be opened"),  # in Python a TimeoutError, like our own

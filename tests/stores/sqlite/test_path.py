@@ -240,7 +240,7 @@ def test_a_switch_to_the_write_ahead_log_waits_for_others_and_gives_up(tmp_path:
 
 def test_a_file_that_vanishes_while_it_is_made_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diglot.stores.sqlite.file.make_file", lambda path: None)
-    with pytest.raises(DatabaseUnavailable, match="was removed while it was being made"):
+    with pytest.raises(DatabaseUnavailable, match="was removed while it was being created"):
         open_sqlite(SQLiteSettings(path=str(tmp_path / "app.db")))
 
 

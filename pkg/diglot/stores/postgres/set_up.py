@@ -64,7 +64,7 @@ def set_up(link: Link, settings: PostgresSettings, statement_timeout: float | No
     lost = [name for name in _REPORTED if said[name].upper() != FIXED[name].upper()]  # PgBouncer says utf8
     if lost:
         raise ConfigurationError(
-            f"{location(settings)} does not keep the session's {lost[0]}: set DB_POOLER=transaction if there is a "
+            f"{location(settings)} does not keep the session's {lost[0]}: set pooler to 'transaction' if there is a "
             "connection pooler in between"
         )
 

@@ -1,4 +1,4 @@
-"""One connection to a SQLite database, set up the way we rely on, each setting read back after it is set.
+"""One connection to a SQLite database with the settings that we rely on, each read back after it is set.
 
 Transactions are begun by our own statements (isolation_level None). A progress handler ends a statement that runs
 past its limit, and lets Ctrl-C end one too.
@@ -26,7 +26,7 @@ Role = Literal["writer", "reader", "memory"]
 class Link:
     """A connection and the watch over its running statement; used by one thread at a time.
 
-    ``trouble`` is told of every failure for lack of room or with an I/O error.
+    ``trouble`` records every failure from a full disk or an I/O error.
     """
 
     __slots__ = ("__weakref__", "connection", "refused", "trouble", "watch")
@@ -36,7 +36,7 @@ class Link:
         self.watch = watch
         self.trouble = trouble
         self.refused = False
-        """SQLite has refused to write with it, because the file could only be read when it was opened."""
+        """SQLite has refused to write with it, because the file was read-only when it was opened."""
 
     def command(self, text: str) -> None:
         """Run a statement of our own (BEGIN, COMMIT, PRAGMA …)."""
@@ -44,14 +44,14 @@ class Link:
         self.connection.execute(text).close()
 
     def run(self, text: str) -> None:
-        """As ``command``; its failure is one of ours."""
+        """As ``command``; raises our errors."""
         try:
             self.command(text)
         except library().Error as error:
             raise self.failure(error, None) from error
 
     def failure(self, error: Exception, query: str | None, *, writing: bool = False) -> BaseException:
-        """The error of ours for what a statement raised; Ctrl-C when that is what ended it."""
+        """Our error for what a statement raised; KeyboardInterrupt if Ctrl-C ended it."""
         watch = self.watch
         fault, watch.fault = watch.fault, None
         if fault is not None:
@@ -78,7 +78,7 @@ class Watch:
         return 0.0 < self.deadline <= time.monotonic()
 
     def ticks(self) -> Iterator[bool]:
-        """True when the statement must end; asked by SQLite once every TICK instructions.
+        """True if the statement must end; SQLite calls it every TICK instructions.
 
         A generator that has been started, not a function: a signal's exception comes up on entry, where a function
         has no ``try`` yet and the driver would lose it; the generator is entered in the middle of its own.
@@ -143,32 +143,32 @@ def watch_over(connection: sqlite3.Connection, watch: Watch | None) -> None:
 
 
 def set_pragma(connection: sqlite3.Connection, name: str, value: str | int) -> None:
-    """Set it and read it back; DatabaseError when SQLite did not take it."""
+    """Set it and read it back; DatabaseError if SQLite did not accept it."""
     connection.execute(f"pragma {name} = {value}").fetchall()
     found = read_pragma(connection, name)
     if found != value:
-        raise DatabaseError(f"SQLite did not take 'pragma {name} = {value}': it says {found!r}")
+        raise DatabaseError(f"SQLite did not accept 'pragma {name} = {value}': the value is {found!r}")
 
 
 def read_pragma(connection: sqlite3.Connection, name: str) -> Any:
-    """Its value; None where this database has none."""
+    """Its value; None if this database has none."""
     row = connection.execute(f"pragma {name}").fetchone()
     return row[0] if row else None
 
 
 def use_wal(connection: sqlite3.Connection) -> None:
     """Switch the file to the write-ahead log; needs the file for itself, so only inside the gate."""
-    connection.execute("pragma auto_vacuum = incremental")  # takes effect in a file that is empty yet
+    connection.execute("pragma auto_vacuum = incremental")  # takes effect only in an empty file
     row = connection.execute("pragma journal_mode = wal").fetchone()
     if row[0] != "wal":
         raise DatabaseUnavailable(f"SQLite could not switch the database to its write-ahead log: it is in {row[0]!r}")
 
 
-# --- what is set -------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------------
 
 MEBIBYTE = 1024 * 1024
 # By the names of SQLITE_LIMIT_…; pysqlite3 can't set them. Not LENGTH, which is for whole rows too, nor SQL_LENGTH and
-# EXPR_DEPTH: what one library takes the other must take. Values are limited where they are encoded (max_document).
+# EXPR_DEPTH: what one library accepts, the other must accept. Values are limited where they are encoded (max_document).
 LIMITS = {"ATTACHED": 0, "VARIABLE_NUMBER": 32_766}
 # Switches, by the names of SQLITE_DBCONFIG_…; Python 3.12's own driver can set them.
 SWITCHES = {
@@ -218,8 +218,8 @@ def json_is_innocuous(connection: sqlite3.Connection) -> bool:
 
 def _set_up(connection: sqlite3.Connection, role: Role, settings: SQLiteSettings) -> None:
     driver = library()
-    # Without it the CHECKs of JSON columns would be refused. What else the schema could then call there is the rest
-    # of the JSON functions and load_extension(), which is off.
+    # Without it the CHECKs of JSON columns would be refused. It also lets the schema call the other JSON functions and
+    # load_extension(), which is off.
     trusted = not json_is_innocuous(connection)
     if hasattr(connection, "setlimit"):
         for name, value in LIMITS.items():

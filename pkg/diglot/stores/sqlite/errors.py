@@ -1,4 +1,4 @@
-"""What SQLite and its driver raise, as errors of ours: one place, by the result code, never by the class.
+"""Turns the errors of SQLite and its driver into ours by the result code, never by the class, in this one place.
 
 The two libraries have exception classes of their own and pysqlite3 gives no extended codes (19, never 2067), so the
 primary code decides, and within a constraint the text, which SQLite has kept the same for twenty years.
@@ -38,9 +38,9 @@ class EndsTransaction(Exception):
 
 
 def translate(error: Exception, query: str | None, *, writing: bool = False) -> Exception:
-    """The error of ours for what a driver raised.
+    """Our error for what a driver raised.
 
-    ``writing``: it came out of an open write transaction, where "busy" means that the transaction must be run again.
+    ``writing``: it came from an open write transaction, where "busy" means that the transaction must run again.
     """
     error = _raised_first(error)
     code: int | None = getattr(error, "sqlite_errorcode", None)
@@ -71,7 +71,7 @@ _BY_CODE: dict[int, type[DatabaseError]] = {
     11: DatabaseDamaged,  # CORRUPT
     13: DatabaseFull,  # FULL
     14: DatabaseUnavailable,  # CANTOPEN
-    15: LockTimeout,  # PROTOCOL: the locks of the write-ahead log could not be had
+    15: LockTimeout,  # PROTOCOL: the locks of the write-ahead log were not available
     17: SchemaMismatch,  # SCHEMA
     18: TooLarge,  # TOOBIG
     20: WrongType,  # MISMATCH
@@ -99,7 +99,7 @@ _SCHEMA = re.compile(
 
 
 def _raised_first(error: Exception) -> Exception:
-    """The driver of Python 3.11 puts the error of an *earlier* statement over that of a value it can't bind.
+    """The driver of Python 3.11 raises the error of an *earlier* statement instead of that of a value it can't bind.
 
     The value's own is then the context; it has no traceback, unlike an exception that the caller is handling.
     """
@@ -137,8 +137,8 @@ def _of_the_driver(error: Exception, text: str, query: str | None) -> Exception:
         return WrongType("an integer is beyond 64 bits", query=query)
     if isinstance(error, UnicodeEncodeError):
         return WrongType("a text has a lone surrogate, which is not a character", query=query)
-    if text.startswith("Could not decode to UTF-8"):  # the text goes on with the value
-        return QueryResultError(f"query {query}: the driver can't read a value of its answer (it is not UTF-8)")
+    if text.startswith("Could not decode to UTF-8"):  # the text continues with the value
+        return QueryResultError(f"query {query}: the driver can't read a value of the result (it is not UTF-8)")
     if "closed database" in text:
         return StoreClosed(query=query)
     if "type" in text and "binding parameter" in text:

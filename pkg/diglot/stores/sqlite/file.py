@@ -1,4 +1,4 @@
-"""The connections to a SQLite file: one writer behind turns and gate, readers in a pool; opened, closed, forked.
+"""The connections to a SQLite file: one writer, which needs turn and gate, and a pool of readers.
 
 Only the writer checkpoints, and only inside the gate: the last connection to close does too, so closing passes the
 gate as well. A file that was replaced under its name is never mixed with the one that was opened.
@@ -46,12 +46,12 @@ from diglot.stores.sqlite.turns import Turns
 
 
 def again(error: DatabaseError) -> DatabaseError:
-    """The same error, to be raised once more."""
+    """A copy of the error, to be raised again."""
     return type(error)(str(error))
 
 
 def give_turn(turns: Turns, me: int) -> None:
-    """Give the turn back, also when an interrupt comes while that is done."""
+    """Give the turn back, even if an interrupt comes meanwhile."""
     try:
         turns.release()
     except BaseException:
@@ -66,7 +66,7 @@ Give = Callable[[Link | None], None]
 
 
 class FileConnections:
-    """``idle`` are the free readers: take one, put it back; when it is empty, or gives None, ``lease`` knows why."""
+    """``idle`` are the free readers: take one, put it back; if it is empty, or returns None, call ``lease``."""
 
     def __init__(self, settings: SQLiteSettings) -> None:
         self.settings = settings
@@ -89,14 +89,14 @@ class FileConnections:
         found = look_only(path) if self.settings.read_only else look(path)
         if found is None:
             if self.settings.read_only or not self.settings.create:
-                raise DatabaseUnavailable(f"there is no SQLite database at {path}: 'diglot migrate up' makes it")
+                raise DatabaseUnavailable(f"there is no SQLite database at {path}: 'diglot migrate up' creates it")
             make_folder(path.parent)
             refuse_network(path.parent)
             with self._turn():
                 make_file(path)
             found = look(path)
             if found is None:
-                raise DatabaseUnavailable(f"the SQLite database {path} was removed while it was being made")
+                raise DatabaseUnavailable(f"the SQLite database {path} was removed while it was being created")
         else:
             refuse_network(path.parent)
         fork.refuse_inherited(found.identity)
@@ -105,11 +105,11 @@ class FileConnections:
         except DatabaseDamaged as error:
             if not self.settings.read_only:
                 with suppress(OSError):
-                    path.chmod(found.mode)  # not a database of ours: as it was found
+                    path.chmod(found.mode)  # not one of our databases: leave it unchanged
             raise DatabaseDamaged(f"{path}: {error}") from error
 
     def _first(self, expected: Identity) -> Link | None:
-        """The writer, once the file is known to be a database with a write-ahead log; None for reading only."""
+        """The writer, once the file is known to be a database with a write-ahead log; None if it is only read."""
         link = self._connect("reader" if self.settings.read_only else "writer", expected)
         try:
             mode = read_pragma(link.connection, "journal_mode")
@@ -148,10 +148,10 @@ class FileConnections:
         settings = self.settings
         return Readers(lambda: self._connect("reader", self.identity), settings.readers, settings.lock_timeout)
 
-    # --- taking and giving back ----------------------------------------------------------------------------
+    # --- acquire and release ----------------------------------------------------------------------------
 
     def acquire(self, me: int, timeout: float, query: str | None = None) -> Link:
-        """The writer, alone; ``release`` it whatever happens. LockTimeout after ``timeout`` seconds."""
+        """The writer, exclusively; always ``release`` it. LockTimeout after ``timeout`` seconds."""
         self._refuse_ended()
         if self.settings.read_only:
             raise DatabaseReadOnly(f"the SQLite database {self.path} was opened for reading only", query=query)
@@ -165,14 +165,14 @@ class FileConnections:
             if self.ended is not None:
                 self.turns.close_gate()
             self._refuse_ended()  # it was closed while this thread waited
-            look(self.path)  # a connection that is opened while the file can only be read stays read-only for ever
+            look(self.path)  # a connection that is opened while the file is read-only stays read-only
             link = self._writer = self._connect("writer", self.identity)
         elif link.connection.in_transaction:  # an interrupt came between a transaction's last step and its end
             link.run("rollback")
         return link
 
     def _who_writes(self, me: int, error: TimeoutError) -> str:
-        """The thread that has the turn may itself wait for a program that takes no turns, like the sqlite3 shell."""
+        """The thread that has the turn may itself wait for a program that ignores the gate, like the sqlite3 shell."""
         foreign = foreign_writer(self.path) if self.turns.owner != me else None
         if foreign is None:
             return str(error)
@@ -184,12 +184,12 @@ class FileConnections:
         if turns.owner == me:
             try:
                 if self._writer is not None and self._writer.refused:
-                    self.drop_writer()  # the file may be writable by now, and this connection will never know
+                    self.drop_writer()  # the file may be writable by now, but this connection stays read-only
             finally:
                 give_turn(turns, me)
 
     def drop(self, link: Link, me: int) -> None:
-        """Close a connection that is of no use any more, instead of giving it back."""
+        """Close a broken connection instead of releasing it."""
         if link is self._writer:
             self.drop_writer()
             self.release(me)
@@ -207,14 +207,14 @@ class FileConnections:
             sleep(0.001)  # the pool is being closed, or replaced because of a fork
 
     def drop_writer(self) -> None:
-        """Close the writer, which somebody else has spoilt; the next who needs it opens another."""
+        """Close the writer, which a caller has left unusable; the next caller opens another."""
         link, self._writer = self._writer, None
         if link is not None:
             link.connection.close()
 
     @property
     def readers(self) -> tuple[int, int]:
-        """Open and in use."""
+        """How many are open, and how many in use."""
         opened = len(self._readers.links)
         return opened, max(0, opened - self._readers.idle.qsize())
 
@@ -237,7 +237,7 @@ class FileConnections:
     # --- closing -------------------------------------------------------------------------------------------
 
     def close(self, me: int, farewell: Callable[[Link], None]) -> None:
-        """Wait for what runs, then close everything. LockTimeout when a transaction of another thread does not end."""
+        """Wait for running statements, then close everything. LockTimeout if another thread's transaction goes on."""
         if self.ended is not None:
             return
         self.ended = StoreClosed()
@@ -249,7 +249,7 @@ class FileConnections:
             self.release(me)
 
     def _quieten(self, me: int, farewell: Callable[[Link], None]) -> bool:
-        """Take the turn and every reader and close them; the turn stays ours. False when some were not in time."""
+        """Take the turn and every reader and close them; the turn stays ours. False if some were not free in time."""
         timeout = self.settings.lock_timeout
         # Without the gate (another process keeps it for long) it is safe too: SQLite lets only the very last
         # connection of all processes checkpoint as it closes.
@@ -272,7 +272,7 @@ class FileConnections:
     # --- forks (fork says why) ----------------------------------------------------------------------
 
     def before_fork(self, busy: bool) -> None:
-        """Close everything; ``busy``: this thread itself has a transaction open, so that can't be."""
+        """Close everything, unless this thread itself has a transaction open (``busy``)."""
         self._forking = not busy
         self._quiet = not busy and self._quieten(get_ident(), lambda _: None)
 
@@ -289,13 +289,13 @@ class FileConnections:
         return not self._quiet
 
     def after_fork_in_child(self, inherited: bool) -> None:
-        """Start anew; where connections to the file were ``inherited``, refuse everything."""
+        """Start afresh; if connections to the file were ``inherited``, refuse everything."""
         old, self.turns = self.turns, self._new_turns()
         if inherited:
             self.ended = DatabaseUnavailable(fork.INHERITED)
             for link in (*self._readers.links, self._writer):
                 if link is not None:
                     fork.keep_for_ever(link.connection)
-        old.close_gate()  # the child must not keep it shut when the parent dies
+        old.close_gate()  # the child must not hold it after the parent dies
         self._readers = self._new_readers()
         self.idle = self._readers.idle

@@ -1,6 +1,6 @@
 """Whether a folder is on a network file system, where SQLite's locks and its shared memory can't be trusted.
 
-Linux says so in ``/proc/self/mountinfo``; on a system without it nothing is known and nothing is refused.
+Linux says so in ``/proc/self/mountinfo``; without that file, no folder is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NETWORK = frozenset(
 
 
 def refuse_network(folder: Path, mounts: Path = MOUNTS) -> None:
-    """ConfigurationError when the folder is on a network file system."""
+    """ConfigurationError if the folder is on a network file system."""
     kind = filesystem(folder, mounts)
     if kind in NETWORK:
         raise ConfigurationError(
@@ -30,7 +30,7 @@ def refuse_network(folder: Path, mounts: Path = MOUNTS) -> None:
 
 
 def filesystem(folder: Path, mounts: Path = MOUNTS) -> str | None:
-    """The type of the file system (``ext4``) that the folder is on; None where the system does not tell."""
+    """The type of the file system (``ext4``) that the folder is on; None if it is unknown."""
     try:
         device = folder.stat().st_dev
         number = f"{os.major(device)}:{os.minor(device)}"

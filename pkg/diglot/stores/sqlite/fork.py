@@ -1,10 +1,10 @@
 """What a fork does to SQLite, and how a store survives it.
 
 The library keeps one record per file of the locks that this process holds. A child inherits the record, not the
-locks: even a connection that it opens anew believes itself locked, so the last process to close deletes the log
-under it and rows that were acknowledged are gone (reproduced on both libraries). So every store closes its
-connections just before a fork, when nothing runs on them, and parent and child open new ones. Where that was not
-possible, because a transaction was open, the child is told so and must not open that file at all.
+locks: even a new connection in it believes that it holds them, so the last process to close deletes the log
+under it and acknowledged rows are lost (reproduced on both libraries). So every store closes its
+connections just before a fork, when nothing runs on them, and parent and child open new ones. If that was not
+possible, because a transaction was open, the child refuses to open that file at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Forkable(Protocol):
-    """A store that can be told of a fork."""
+    """A store that is notified of forks."""
 
     @property
     def identity(self) -> Identity | None:
@@ -43,14 +43,14 @@ class Forkable(Protocol):
         ...
 
 
-# Of the process, as SQLite's record of locks is: the stores that are open, and the files that this process, a fork's
-# child, must not open.
+# Global, because SQLite's record of locks is too: the open stores, and the files that this process, a fork's child,
+# must not open.
 _open: dict[int, weakref.ref[Forkable]] = {}
 _inherited: set[Identity] = set()
 
 
 def watch(store: Forkable) -> None:
-    """Tell this store of every fork, as long as it lives."""
+    """Notify this store of every fork during its lifetime."""
     _register()
     key = id(store)
     _open[key] = weakref.ref(store, lambda _: _open.pop(key, None))
@@ -61,19 +61,19 @@ def forget(store: Forkable) -> None:
 
 
 def refuse_inherited(identity: Identity) -> None:
-    """DatabaseUnavailable when this process was forked while the file was in use."""
+    """DatabaseUnavailable if this process was forked while the file was in use."""
     if identity in _inherited:
         raise DatabaseUnavailable(INHERITED)
 
 
 INHERITED = (
     "this process was forked while a transaction was open on the SQLite database, and can't use that file safely: "
-    "fork first, or outside of transactions"
+    "fork first, or outside transactions"
 )
 
 
 def keep_for_ever(connection: sqlite3.Connection) -> None:
-    """No finalizer may close it: closing an inherited connection in the child would undo the parent's transaction."""
+    """Keep it from finalizers: closing an inherited connection in the child would undo the parent's transaction."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 

@@ -1,10 +1,10 @@
-"""The gate that the processes writing to one SQLite file pass one at a time, in the order in which they came.
+"""The gate for processes that write to one SQLite file: one at a time, in order of arrival.
 
-SQLite's own wait is a race that starves some for seconds. The gate is a flock on a file beside the database, so it
-dies with its owner. Who finds it closed takes a place in a line: an open-file-description lock on one byte of that
-file, behind the last byte that is locked. Only the first in the line tries the gate. It waits by sleeping a little
-and looking again, so a timeout is exact and Ctrl-C works; the line makes that fair, and the newcomer's look at the
-line keeps a process that has just left the gate from going straight in again.
+SQLite's own wait is a race that starves some processes for seconds. The gate is a flock on a file next to the
+database, so it is released when its owner dies. A process that finds it closed takes a place in a line: an
+open-file-description lock on one byte of that file, after the last locked byte. Only the first in the line tries the
+gate. It polls with short sleeps, so a timeout is exact and Ctrl-C works; the line makes that fair, and because new
+arrivals check the line first, a process that has just left the gate can't go straight in again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from diglot.stores.sqlite.path import PRIVATE_FILE, lock_refused, refused
 # Only Linux has locks of open file descriptions in Python; elsewhere the line is left out and luck decides.
 LINES = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.000_1, 0.005
-# Who sees the same one at the head of the line for so long tries the gate himself: that process may be stopped.
+# After this long with the same process at the head of the line, others try the gate too: it may be stopped.
 PATIENCE = 0.25
 
 
 class Gate:
-    """For one thread at a time (``Turns`` sees to it), but for ``waiting``; two of one process exclude each other."""
+    """For one thread at a time (``Turns`` ensures it) except ``waiting``; two of one process exclude each other."""
 
     def __init__(self, path: Path, *, lines: bool = LINES) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class Gate:
     def acquire(self, timeout: float) -> float:
         """Wait until the gate is ours; the seconds waited. TimeoutError after ``timeout`` seconds.
 
-        What the operating system refuses is DatabaseUnavailable, DatabaseReadOnly or another error of ours.
+        Errors of the operating system become DatabaseUnavailable, DatabaseReadOnly or another of our errors.
         """
         descriptor = self._descriptor if self._descriptor >= 0 else self._open()
         try:
@@ -67,13 +67,13 @@ class Gate:
                 self.close()  # no lock outlives its descriptor
 
     def waiting(self) -> int:
-        """How many wait in the line now, in all processes; 0 where there is no line. For any thread, at any time."""
+        """How many processes are in the line now; 0 if there is no line. Any thread may call it at any time."""
         if not self._lines:
             return 0
         try:  # a descriptor of its own: the gate's is for the owner of the turn, who opens and closes it
             descriptor = os.open(self.path, _FLAGS)
         except OSError:
-            return 0  # there is no file yet, or none that can be waited at
+            return 0  # there is no file yet, or it can't be opened
         count = place = 0
         try:
             with suppress(OSError):
@@ -84,10 +84,10 @@ class Gate:
         return count
 
     def close(self) -> None:
-        """Give back the file; the gate opens itself again when it is needed again."""
+        """Close the file; the gate opens it again on demand."""
         descriptor, self._descriptor, self.held = self._descriptor, -1, False
         if descriptor >= 0:
-            with suppress(OSError):  # it is closed, whatever the operating system has to say about it
+            with suppress(OSError):  # it is closed even if the operating system reports an error
                 os.close(descriptor)
 
     def _open(self) -> int:
@@ -121,12 +121,12 @@ class Gate:
                 try:
                     _lock(descriptor, fcntl.F_UNLCK, place)
                 except OSError:
-                    self.close()  # or the place would stay taken
+                    self.close()  # or the place would remain taken
                     raise
 
 
 def _pause(stuck: float, ahead: int) -> float:
-    """Short while it matters: the first in the line is to be there when the gate opens, the others later."""
+    """Short for the first in the line, which must be there when the gate opens, longer for the others."""
     return min(max(SHORTEST_SLEEP * (1 + 2 * ahead), stuck / 8), LONGEST_SLEEP)
 
 
@@ -142,7 +142,7 @@ def _try(descriptor: int) -> bool:
     return True
 
 
-# --- the line: byte 1 and those after it, each locked by one who waits -------------------------------------
+# --- the line: byte 1 and those after it, each locked by a waiting process -------------------------------------
 
 # struct flock of Linux: l_type, l_whence, l_start, l_len, l_pid (0 for these locks)
 _FLOCK = struct.Struct("hhqqi")
@@ -168,7 +168,7 @@ def _lock(descriptor: int, kind: int, place: int) -> bool:
 
 
 def _take_place(descriptor: int) -> int:
-    """The place behind everybody who waits now."""
+    """The place after everybody in the line."""
     place = 1
     while True:
         taken = _first_in_line(descriptor, place)

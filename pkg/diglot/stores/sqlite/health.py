@@ -1,7 +1,7 @@
-"""What can be told of an open SQLite database: whether it is as it should be, and its numbers for the metrics.
+"""The health of an open SQLite database, and its statistics.
 
-The checks that read the whole file stop after ``box`` seconds and say how far that goes. A key read passes on a
-damaged file; only quick_check sees the damage.
+The checks that read the whole file stop after ``box`` seconds and report that. Reading by key succeeds on a
+damaged file; only quick_check detects the damage.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Finding = tuple[bool, str]
 BOX = 2.0
 """Seconds that a check of the whole file may take."""
 LITTLE_SPACE = 100 * 1024 * 1024
-"""Bytes free on the disk, below which it is too full."""
+"""With fewer free bytes, the disk is too full."""
 
 
 def health(
@@ -42,7 +42,7 @@ def health(
 ) -> Health:
     """Run every check; an error is a finding, never raised.
 
-    ``writer`` is the thread that asks, where it may write: None if it has a transaction open, or the store only reads.
+    ``writer`` is the calling thread if it may write: None if it has a transaction open, or the store is read-only.
     """
     checks = [_timed("reachable", lambda: _reachable(connections, reading))]
     if checks[0].ok:
@@ -123,12 +123,12 @@ def _boxed(reading: Reading, box: float, text: str, expected: object) -> Finding
     try:
         ok, found = _asked(reading, text, expected, box)
     except StatementTimeout:
-        return True, f"nothing wrong in the part that {box:g} s were enough for"
+        return True, f"nothing wrong in the part that was read in {box:g} s"
     return ok, "ok" if ok else str(found)
 
 
 def _asked(reading: Reading, text: str, expected: object, seconds: float = 0.0) -> tuple[bool, object]:
-    """The first value of the answer, and whether it is the expected one; None when there is no row."""
+    """The first value of the result, and whether it is the expected one; None if there is no row."""
     with reading() as link:
         link.watch.deadline = time.monotonic() + seconds if seconds else 0.0
         try:
@@ -146,10 +146,10 @@ def private(path: Path) -> Finding:
 
 
 def open_to_others(path: Path) -> dict[Path, int]:
-    """The database and those beside it that others have rights to, each with its rights."""
+    """The database and the files next to it that others may access, with their permissions."""
     found = {}
     for file in (path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)):
-        with suppress(FileNotFoundError):  # SQLite removes those beside it when the last connection is closed
+        with suppress(FileNotFoundError):  # SQLite removes those next to it when the last connection is closed
             mode = file.lstat().st_mode
             if stat.S_ISREG(mode):
                 found[file] = stat.S_IMODE(mode)
@@ -167,4 +167,4 @@ def _size(path: Path) -> float:
     except FileNotFoundError:
         return 0.0
     except OSError as error:
-        raise DatabaseUnavailable(f"the SQLite database can't be looked at: {path}: {error.strerror}") from error
+        raise DatabaseUnavailable(f"the SQLite database can't be examined: {path}: {error.strerror}") from error

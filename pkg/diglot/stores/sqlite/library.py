@@ -1,7 +1,7 @@
-"""Which SQLite library this process uses: ``pysqlite3`` where it is installed (a current SQLite), else Python's own.
+"""Chooses this process's SQLite library: ``pysqlite3`` where it is installed (a current SQLite), else Python's own.
 
-Everything of ours that touches a SQLite file asks here, because two copies of the library in one process drop each
-other's locks on a file. ``DIGLOT_SQLITE_LIBRARY=pysqlite3|stdlib`` decides otherwise; the first call binds.
+All our code that touches a SQLite file asks here, because two copies of the library in one process drop each
+other's locks on a file. ``DIGLOT_SQLITE_LIBRARY=pysqlite3|stdlib`` overrides it; the first call decides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MODULES = {"pysqlite3": "pysqlite3", "stdlib": "sqlite3"}
 
 @functools.cache
 def library() -> ModuleType:
-    """The DB-API module. Its errors are its own: catch ``library().Error``, never ``sqlite3.Error``."""
+    """The DB-API module. It has its own error classes: catch ``library().Error``, never ``sqlite3.Error``."""
     return choose(os.environ.get(VARIABLE, ""))
 
 
@@ -44,9 +44,9 @@ def server_version() -> str:
 
 
 def wal_reset_safe(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite is free of the WAL-reset bug, by which two checkpoints at once can damage the file.
+    """Whether this SQLite is free of the WAL-reset bug, with which two simultaneous checkpoints can damage the file.
 
-    It came with 3.7.0; 3.51.3 mended it, and 3.50.7 and 3.44.6 on their branches.
+    It came with 3.7.0; 3.51.3 fixed it, as did 3.50.7 and 3.44.6 on their branches.
     """
     fixed_on_branch: dict[tuple[int, ...], tuple[int, ...]] = {(3, 50): (3, 50, 7), (3, 44): (3, 44, 6)}
     return version < (3, 7) or version >= fixed_on_branch.get(version[:2], (3, 51, 3))

@@ -1,6 +1,6 @@
-"""Which other process holds a lock of SQLite on a file, as Linux tells in ``/proc/locks``; elsewhere nothing is known.
+"""Which other process holds a SQLite lock on a file, from ``/proc/locks``; unknown on systems other than Linux.
 
-The file itself can't be asked: opening and closing it here would drop the locks that SQLite holds on it in this
+The file itself must not be opened for this: closing it again would drop the locks that SQLite holds on it in this
 process.
 """
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 LOCKS = Path("/proc/locks")
 _WRITE_LOCK = 120
-"""The byte of the ``-shm`` that whoever writes to the write-ahead log has locked."""
+"""The byte of the ``-shm`` that a writer to the write-ahead log locks."""
 
 
 def foreign_writer(path: Path, locks: Path = LOCKS) -> int | None:
-    """The id of another process that keeps this process from writing the database; None if none is seen."""
+    """The id of another process that keeps this one from writing to the database; None if there is none."""
     try:
         main, shared = path.stat(), path.with_name(path.name + "-shm").stat()
         lines = locks.read_text().splitlines()

@@ -1,6 +1,6 @@
-"""What the writer does for the database as a whole: checkpoints, migrations, and statistics of its tables at the end.
+"""Work of the writer on the whole database: checkpoints, migrations, shrinking, and statistics when it closes.
 
-Each takes the writer's turn and the gate like any write, so it never meets another of its kind.
+Each takes the writer's turn and the gate like any write, so two of them never overlap.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Checkpoint(NamedTuple):
 
 
 def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PASSIVE"]) -> Checkpoint:
-    """By the writer, inside the gate: two checkpoints at once damage the file on SQLite before 3.51.3."""
+    """Called with the writer, inside the gate: two checkpoints at once damage the file on SQLite before 3.51.3."""
     lock_timeout = connections.settings.lock_timeout
     try:
         link = connections.acquire(me, lock_timeout)
@@ -46,7 +46,7 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
             row = link.connection.execute(f"pragma wal_checkpoint({mode})").fetchone()
             set_pragma(link.connection, "busy_timeout", int(lock_timeout * 1000))
         except library().Error as error:
-            connections.drop_writer()  # who knows which busy_timeout it is left with
+            connections.drop_writer()  # its busy_timeout is unknown now
             raise link.failure(error, None) from error
     finally:
         connections.release(me)
@@ -54,7 +54,7 @@ def checkpoint(connections: Connections, me: int, mode: Literal["TRUNCATE", "PAS
 
 
 def shrink(connections: Connections, me: int) -> int:
-    """Cut the free pages off the end of the file, in steps, between which others may write; how many bytes."""
+    """Truncate the file by its free pages in steps, between which others may write; how many bytes."""
     pages, least, most = SHRINK_PAGES
     freed = 0
     while True:
@@ -68,7 +68,7 @@ def shrink(connections: Connections, me: int) -> int:
 
 
 def _shrink_by(connections: Connections, me: int, pages: int) -> int:
-    """The bytes of one step, 0 when there are no free pages."""
+    """The bytes of one step, 0 if there are no free pages."""
     try:
         link = connections.acquire(me, connections.settings.lock_timeout)
         try:
@@ -85,7 +85,7 @@ def _shrink_by(connections: Connections, me: int, pages: int) -> int:
 
 @contextmanager
 def migrating(connections: Connections, me: int, timeout: float) -> Iterator[Link]:
-    """The writer with foreign keys and the statement timeout off; set right again at the end."""
+    """The writer with foreign keys and the statement timeout off; both are restored at the end."""
     try:
         link = connections.acquire(me, timeout)
         connection = link.connection
@@ -110,7 +110,7 @@ def migrating(connections: Connections, me: int, timeout: float) -> Iterator[Lin
 
 
 class Migrating:
-    """Stands for the migration connection among what a thread has open."""
+    """Represents the migration connection in the list of what a thread has open."""
 
     active = True
 
@@ -128,7 +128,7 @@ class Migrating:
 
 
 def optimize(link: Link) -> None:
-    """Let SQLite renew its statistics of the tables; where it can't, closing goes on."""
+    """Let SQLite update its statistics of the tables; a failure does not stop the close."""
     link.watch.deadline = time.monotonic() + OPTIMIZE_TAKES
     with suppress(library().Error):
         link.connection.execute("pragma optimize").fetchall()

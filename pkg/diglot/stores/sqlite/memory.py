@@ -1,7 +1,7 @@
 """A SQLite database in memory: one connection, for which all threads take turns, reads too.
 
-It is ``query_only`` but while somebody writes, so that a statement that says it reads and does not is refused here as
-it is on a file.
+It is ``query_only`` except during writes, so that a statement that is declared as a read but writes is refused here as
+on a file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MemoryConnections:
         self._link = connect(MEMORY, "memory", settings, self.trouble)
 
     def acquire(self, me: int, timeout: float, query: str | None = None) -> Link:
-        """The connection, to write; ``release`` it whatever happens. LockTimeout after ``timeout`` seconds."""
+        """The connection, to write; always ``release`` it. LockTimeout after ``timeout`` seconds."""
         link = self._acquire(me, timeout, query)
         link.run("pragma query_only = 0")
         return link
@@ -50,7 +50,7 @@ class MemoryConnections:
                 give_turn(self.turns, me)
 
     def drop(self, link: Link, me: int) -> None:
-        """Close the connection, instead of giving it back: the data is gone."""
+        """Close the connection instead of releasing it: the data is gone."""
         self.drop_writer()
         self.release(me)
 
@@ -70,11 +70,11 @@ class MemoryConnections:
 
     @property
     def readers(self) -> tuple[int, int]:
-        """Open and in use: the one connection counts as the writer."""
+        """How many are open and in use: the one connection counts as the writer."""
         return 0, 0
 
     def close(self, me: int, farewell: Callable[[Link], None]) -> None:
-        """Wait for what runs, then close. LockTimeout when a transaction of another thread does not end."""
+        """Wait for running statements, then close. LockTimeout if a transaction of another thread does not end."""
         if self.ended is not None:
             return
         try:
@@ -89,10 +89,10 @@ class MemoryConnections:
             self.release(me)
 
     def before_fork(self, busy: bool) -> None:
-        """Nothing: the memory is copied, and the child is told not to use its copy."""
+        """Does nothing: the memory is copied, and the child must not use its copy."""
 
     def after_fork_in_parent(self) -> None:
-        """Nothing has changed."""
+        """Does nothing: nothing has changed."""
 
     def has_inherited(self) -> bool:
         return True

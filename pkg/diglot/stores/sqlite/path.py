@@ -1,7 +1,7 @@
-"""The file of a SQLite database before SQLite sees it: which paths are refused, and a file nobody else can read.
+"""The file of a SQLite database before SQLite opens it: unsafe paths are refused, a new file is private.
 
-The file is made here (0600, never through a link), because SQLite would make it with the umask's rights and give
-the same to its ``-wal`` and ``-shm``. An existing one is only looked at, never opened: closing it again would drop
+The file is created here (0600, never through a link), because SQLite would create it with the umask's permissions, and
+the same for its ``-wal`` and ``-shm``. An existing one is only examined, never opened: closing it again would drop
 the locks that SQLite holds on it in this process.
 """
 
@@ -31,14 +31,14 @@ COMPANIONS = ("-wal", "-shm", "-journal", "-gate")
 
 
 class Identity(NamedTuple):
-    """Which file it is, whatever its name."""
+    """Identifies the file independently of its name."""
 
     device: int
     inode: int
 
 
 class Found(NamedTuple):
-    """The database file as it stood there; ``mode`` are its rights before they were tightened."""
+    """The database file as it was found; ``mode`` are its permissions before they were tightened."""
 
     identity: Identity
     mode: int
@@ -46,7 +46,7 @@ class Found(NamedTuple):
 
 
 def checked(path: str) -> Path:
-    """The path, absolute, its folder resolved; ConfigurationError for one that can't be a database of ours."""
+    """The path, absolute, its folder resolved; ConfigurationError for one that can't be our database."""
     if not path:
         raise ConfigurationError("the path of the SQLite database is empty: give a file or ':memory:'")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
@@ -71,7 +71,7 @@ def checked(path: str) -> Path:
 
 
 def expanded(path: str, what: str = "the path of the SQLite database") -> str:
-    """The path with a ``~`` or ``~user`` in front replaced by that home folder.
+    """The path with a leading ``~`` or ``~user`` replaced by that home folder.
 
     ConfigurationError for a ``~`` that can't be expanded: of an unknown user, or further on in the path, where no
     shell expands it and a folder of that name would be made. ``what`` is the path's name in the error.
@@ -95,8 +95,8 @@ def expanded(path: str, what: str = "the path of the SQLite database") -> str:
 
 
 def look_only(path: Path) -> Found | None:
-    """The file at this path as it is, whoever owns it; None when there is none. DatabaseUnavailable, ConfigurationError
-    for what can't be read."""
+    """The file at this path as it is, whoever owns it; None if it does not exist. DatabaseUnavailable or
+    ConfigurationError if it can't be read."""
     try:
         found = _regular(path, of_anybody=True)
     except OSError as error:
@@ -107,7 +107,7 @@ def look_only(path: Path) -> Found | None:
 
 
 def look(path: Path) -> Found | None:
-    """The file at this path, tightened to 0600 with those that SQLite keeps beside it; None when there is none.
+    """The file at this path, tightened to 0600 like those that SQLite keeps next to it; None if it does not exist.
 
     ConfigurationError for a link, a folder, a file with several names or of another user; DatabaseReadOnly for
     one that this user can't write.
@@ -129,7 +129,7 @@ def look(path: Path) -> Found | None:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DatabaseReadOnly(f"the folder of the SQLite database {path} can't be written: SQLite keeps its log in it")
     for suffix in COMPANIONS:
-        # SQLite gives them the rights that the database has when they are made; it may have been read-only then.
+        # SQLite creates them with the permissions of the database, which may have been read-only then.
         companion = path.with_name(path.name + suffix)
         if companion.exists() and not os.access(companion, os.R_OK | os.W_OK):
             with suppress(OSError):
@@ -138,7 +138,7 @@ def look(path: Path) -> Found | None:
 
 
 def identity(path: Path) -> Identity | None:
-    """Which file stands at this path now; None when there is none, or what is there is not to be opened."""
+    """The file at this path now; None if there is none, or one that must not be opened."""
     try:
         found = _regular(path, of_anybody=True)
     except (OSError, ConfigurationError):
@@ -147,7 +147,7 @@ def identity(path: Path) -> Identity | None:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder and those above it, 0700 where they are made here; two processes may do so at once."""
+    """Create the folder and its parents, 0700; two processes may do so at the same time."""
     try:
         make_private_folder(folder)
     except OSError as error:
@@ -155,11 +155,11 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """An empty file, 0600. Only inside the gate: closing it must not meet a lock that SQLite has put on it."""
+    """An empty file, 0600. Only inside the gate: closing it would drop a lock that SQLite holds on it."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE))
     except FileExistsError:
-        return  # somebody was first; ``look`` will say whether it is one of ours
+        return  # another process was first; ``look`` checks whether it is ours
     except OSError as error:
         raise refused(path, error) from error
 
@@ -192,16 +192,16 @@ def in_wal_mode(path: Path) -> bool:
     """Whether the file says so. Only while it has no log: closing it here drops every lock that this process has on it.
     OSError."""
     with path.open("rb") as file:
-        return file.read(20)[19:20] == b"\x02"  # by which SQLite decides, whatever a damaged file says beside it
+        return file.read(20)[19:20] == b"\x02"  # this field decides for SQLite, even in a damaged file
 
 
 def refused(path: Path, error: OSError) -> DiglotError:
-    """What the operating system refused, as an error of ours."""
+    """Turns an error of the operating system into ours."""
     said = f"{path}: {error.strerror or error}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return DatabaseReadOnly(f"the SQLite database can't be made or written here: {said}")
+        return DatabaseReadOnly(f"the SQLite database can't be created or written here: {said}")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DatabaseFull(f"the SQLite database can't be made, the disk is full: {said}")
+        return DatabaseFull(f"the SQLite database can't be created, the disk is full: {said}")
     if error.errno == errno.EFBIG:
         return DatabaseFull(f"the SQLite database can't be written, a limit on the size of files is reached: {said}")
     if error.errno == errno.EIO:
@@ -212,7 +212,7 @@ def refused(path: Path, error: OSError) -> DiglotError:
 
 
 def lock_refused(path: Path, error: OSError) -> DiglotError:
-    """What the operating system says when a lock can't be had for another reason than that somebody holds it."""
+    """Turns an error of locking a file into ours, other than that the lock is held."""
     if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
         return DatabaseUnavailable(
             f"the file system can't lock the SQLite database: {path}: {error.strerror}; use a local disk, or PostgreSQL"

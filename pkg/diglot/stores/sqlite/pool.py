@@ -1,8 +1,8 @@
-"""The read-only connections of a store, opened when they are first needed, handed out one thread at a time.
+"""The read-only connections of a store, opened when they are first needed, each handed out to one thread at a time.
 
-The free ones stand in a ``SimpleQueue``: taking one and giving it back is two calls in C. None in the queue means
-that there will be no more, and stays there. A connection that an interrupt made nobody's is closed by its
-finalizer and no longer counted.
+The free ones are in a ``SimpleQueue``: taking and returning one is two calls in C. None in the queue means that there
+will be no more, and stays there. A connection that an interrupt has orphaned is closed by its finalizer and no longer
+counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diglot.stores.sqlite.connection import Link
 
 
 class Readers:
-    """Callers take from ``idle`` themselves and come to ``lease`` when it is empty; they ``put`` back into ``idle``."""
+    """Callers take from ``idle``, call ``lease`` if it is empty, and ``put`` connections back into ``idle``."""
 
     def __init__(self, connect: Callable[[], Link], limit: int, timeout: float) -> None:
         self.idle: SimpleQueue[Link | None] = SimpleQueue()
@@ -36,7 +36,7 @@ class Readers:
     def lease(self) -> Link | None:
         """A free connection, a new one while there are fewer than the limit, else the next that becomes free.
 
-        None when the pool was closed; PoolTimeout when none became free.
+        None if the pool is closed; PoolTimeout if none became free.
         """
         with self._mutex:
             opened = self.links
@@ -56,13 +56,13 @@ class Readers:
         return found
 
     def discard(self, link: Link) -> None:
-        """Close a connection that is not free, instead of giving it back."""
+        """Close a connection that is in use instead of putting it back."""
         link.connection.close()
         with self._mutex:
             self._opened = [weakref.ref(each) for each in self.links if each is not link]
 
     def take_all(self, timeout: float) -> list[Link] | None:
-        """Wait until every connection is free and keep them from everybody; None when some were not in time."""
+        """Wait until every connection is free and take them all; None if some were not free in time."""
         until = time.monotonic() + timeout
         taken: list[Link] = []
         with self._mutex:

@@ -1,4 +1,4 @@
-"""Whether the database can be written: a real write, of which nothing stays.
+"""Whether the database is writable: tries a real write and undoes it.
 
 A transaction that is rolled back usually writes nothing, because its pages stay in the cache. With a small cache they
 go to the write-ahead log at once, so a full disk, a quota or a file-size limit shows, and nothing is committed.
@@ -23,7 +23,7 @@ _CACHE = 8
 
 
 def can_write(connections: Connections, me: int) -> tuple[bool, str]:
-    """True when ``ROOM`` bytes can be written, and after a failed write also committed; else the error is raised.
+    """True if ``ROOM`` bytes can be written, and after a failed write also committed; else raises the error.
 
     If others write for too long to try it, the last failed write decides.
     """
@@ -57,7 +57,7 @@ def _write(link: Link) -> None:
 
 
 def _commit(link: Link) -> None:
-    """Commit a page that says the same as before: what can fail then, like the sync of the log, does."""
+    """Commit a page with the same content as before, to see whether a commit fails, as in the sync of the log."""
     version = read_pragma(link.connection, "user_version")
     link.command("begin immediate")
     try:
@@ -85,4 +85,4 @@ def _set_for_probe(connections: Connections, link: Link) -> Iterator[None]:
             for name, value in before.items():
                 set_pragma(connection, name, value)
         except library().Error:
-            connections.drop_writer()  # it is not known how it is set now
+            connections.drop_writer()  # its setting is unknown now

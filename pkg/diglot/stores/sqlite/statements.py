@@ -1,6 +1,6 @@
-"""How one statement runs on a connection and what it answers: the places where the driver has to be helped.
+"""How one statement runs on a connection and what it returns: the places where the driver needs help.
 
-Every answer is read to its end at once: a half-read one would hold its snapshot and keep the log from being
+Every result is read to its end immediately: a partly read one would hold its snapshot and keep the log from being
 checkpointed, and an ``insert … returning`` commits only with its last row.
 """
 
@@ -27,7 +27,7 @@ def rows(link: Link, statement: Statement, values: Values) -> list[Row]:
 
 
 def cursor(link: Link, statement: Statement, values: Values) -> sqlite3.Cursor:
-    """What a stream reads with ``fetch``: the one answer that is not read at once."""
+    """The cursor that a stream fetches from: the one result that is not read immediately."""
     link.watch.deadline = 0.0
     return link.connection.execute(statement.text, values)
 
@@ -56,7 +56,7 @@ def count(link: Link, statement: Statement, values: Values) -> int:
         if cursor.rowcount >= 0:
             return cursor.rowcount
     # The driver of Python 3.11 knows the number only for texts that begin with insert, update, delete or replace.
-    # changes() is left from an earlier statement when this one was no change.
+    # changes() is that of an earlier statement if this one changed nothing.
     if connection.total_changes == before:
         return 0
     return int(connection.execute("select changes()").fetchone()[0])
@@ -86,7 +86,7 @@ def script(link: Link, statement: Statement, _values: Values) -> None:
 
 @lru_cache(maxsize=1024)
 def _can_be_batched(text: str) -> bool:
-    """Whether executemany takes it: neither a WITH in front (3.11 loses the number) nor RETURNING (it has answers)."""
+    """Whether executemany accepts it: no leading WITH (3.11 loses the number) and no RETURNING (it has rows)."""
     return _WITH.match(text) is None and _RETURNING.search(text) is None
 
 

@@ -1,4 +1,4 @@
-"""A SQLite database, open: one connection that writes, a few that only read, and the order in which all take turns.
+"""An open SQLite database: one connection that writes, a few that only read, and the order in which all take turns.
 
 A read takes a free read connection and gives it back. A write waits for its turn among the threads of this process
 and at the gate between processes, runs on the writer, and is committed when it returns. A thread that has a
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     import sqlite3
 
 advice = logging.getLogger("diglot.advice")
-"""What a service says once at its start, and a command that ends at once does not."""
+"""Logs the warnings of a long-running service, which short commands omit."""
 T = TypeVar("T")
 Run = Callable[[Link, Statement, Any], T]
 
 
 def open_sqlite(settings: SQLiteSettings) -> SQLiteStore:
-    """Open a SQLite database, made where it is missing and ``settings.create`` says so.
+    """Open a SQLite database; it is created if it is missing and ``settings.create`` is true.
 
-    ConfigurationError for a path that is refused, DatabaseDamaged for a file that is no database, DatabaseReadOnly
-    where it can't be written, DatabaseUnavailable where it is missing.
+    ConfigurationError for a path that is refused, DatabaseDamaged for a file that is not a database, DatabaseReadOnly
+    if it can't be written, DatabaseUnavailable if it is missing.
     """
     store = SQLiteStore(settings)
     if store.identity is not None and not settings.read_only and not wal_reset_safe(library().sqlite_version_info):
@@ -62,10 +62,10 @@ class SQLiteStore:
             MemoryConnections(settings) if settings.path == MEMORY else FileConnections(settings)
         )
         self._open: dict[int, Transaction[SQLiteUnit] | Migrating] = {}
-        """What each thread has open."""
+        """The unit of work that each thread has open."""
         fork.watch(self)
 
-    # --- statements by themselves --------------------------------------------------------------------------
+    # --- separate statements --------------------------------------------------------------------------
 
     def rows(self, statement: Statement, values: Values = ()) -> list[Row]:
         if statement.writes:
@@ -141,16 +141,16 @@ class SQLiteStore:
             self._open.pop(me, None)
 
     def checkpoint(self, mode: Literal["TRUNCATE", "PASSIVE"] = "TRUNCATE") -> Checkpoint:
-        """Move the log into the database file, and empty it (TRUNCATE), as far as no reader still needs it."""
+        """Move the log into the database file and empty it (TRUNCATE), as far as no reader needs it."""
         self._outside(None)
         return checkpoint(self.connections, get_ident(), mode)
 
     def shrink(self) -> int:
-        """Between two steps others may write."""
+        """Others may write between the steps."""
         self._outside(None)
         return shrink(self.connections, get_ident())
 
-    # --- what it is and how it is --------------------------------------------------------------------------
+    # --- description and health --------------------------------------------------------------------------
 
     @property
     def dialect(self) -> Dialect:
@@ -177,7 +177,7 @@ class SQLiteStore:
         return health.statistics(self.connections, self._reading)
 
     def close(self) -> None:
-        """This thread's open transaction is rolled back; LockTimeout when one of another thread does not end."""
+        """This thread's open transaction is rolled back; LockTimeout if one of another thread does not end."""
         me = get_ident()
         session = self._session(me)
         if session is not None:
@@ -225,7 +225,7 @@ class SQLiteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Link]:
-        """A connection to look at the database with: this thread's own while it has something open."""
+        """A connection for examining the database: this thread's own if it has something open."""
         session = self._session(get_ident())
         if session is not None:
             yield session.link if isinstance(session, Migrating) else session.unit.link
@@ -280,7 +280,7 @@ class SQLiteStore:
             if not unit.lost and unit.link.connection.in_transaction:
                 unit.command("rollback")
         except DatabaseError:
-            release = unit.drop  # what made the transaction roll back is the error to be seen
+            release = unit.drop  # the error that made the transaction roll back is the one to raise
         finally:
             unit.end()
             self._open.pop(unit.thread, None)

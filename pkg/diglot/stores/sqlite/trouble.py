@@ -1,4 +1,4 @@
-"""The last write that failed for lack of room or with an I/O error, remembered until a write works again."""
+"""The last write that failed on a full disk or with an I/O error, remembered until writes work again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from diglot.errors import DatabaseError, DatabaseFull, DatabaseIOError
 from diglot.stores.sqlite.path import COMPANIONS
 
 NEAR = 64 * 1024
-"""Bytes below a file-size limit in which the next write reaches it: more than a page and its frame."""
+"""A file this close to its size limit reaches it with the next write: more than a page and its frame, in bytes."""
 
 
 class Trouble:
-    """``failed`` is the last failure of this kind; None while there is none."""
+    """``failed`` is the last failure of this kind, or None."""
 
     __slots__ = ("_files", "failed")
 
@@ -39,7 +39,7 @@ class Trouble:
         return error
 
     def _file_size_limit(self) -> int | None:
-        """RLIMIT_FSIZE, in bytes, where a file of the database has come so far."""
+        """RLIMIT_FSIZE in bytes if a file of the database has reached it."""
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if limit == resource.RLIM_INFINITY:
             return None

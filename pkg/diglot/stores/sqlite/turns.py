@@ -1,8 +1,8 @@
-"""Whose turn it is to use the writer connection: threads in the order in which they came, processes through the gate.
+"""Whose turn it is to use the writer connection: threads in order of arrival, processes through the gate.
 
-A turn is handed over, not set free, so nobody can push in. Once this process is through the gate, the gate stays ours
-for one round: the threads that were waiting at that moment. So a thread among many gets as much as one that is alone
-in its process. Waiting times are part of the caller's timeout.
+A turn is handed over, not released, so nobody can jump the queue. Once this process has passed the gate, it keeps it
+for one round: the threads that were waiting at that moment. So a thread among many gets the same share as one that is
+alone in its process. Waiting counts towards the caller's timeout.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Turns:
     def acquire(self, me: int, timeout: float, at_gate: float = math.inf) -> None:
         """Wait for the turn of thread ``me``, and for the gate. TimeoutError after ``timeout`` seconds.
 
-        When the gate was the reason, the turn is already ours and the caller gives it back as always; ``at_gate``:
-        wait there no longer than this.
+        If the gate was the reason, the turn is already ours and the caller gives it back as always; ``at_gate``:
+        the longest wait there.
         """
         with self._mutex:
             # Ours already: an interrupt kept this thread from giving its last turn back.
@@ -78,7 +78,7 @@ class Turns:
                 self.owner = None
 
     def close_gate(self) -> None:
-        """Give back the gate's file; by the owner of the turn, or where nobody else can be."""
+        """Close the gate's file; called by the owner of the turn, or if there can be no other thread."""
         if self.gate is not None:
             self.gate.close()
 
@@ -93,7 +93,7 @@ class Turns:
             raise TimeoutError("another thread is writing")
 
     def _leave(self, waiter: _Waiter) -> bool:
-        """Out of the queue; False when the turn came at the last moment (then it is ours)."""
+        """Leave the queue; False if the turn came at the last moment (then it is ours)."""
         with self._mutex:
             if waiter not in self._waiting:
                 return False

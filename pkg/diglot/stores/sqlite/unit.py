@@ -26,10 +26,10 @@ class SQLiteUnit(Unit):
         self.link = link
         self.release_link = release
         self.drop = drop
-        """Instead of ``release_link``: close the connection, which is of no use any more."""
+        """Called instead of ``release_link``: close the connection, which is unusable."""
 
     def begin(self) -> None:
-        """A transaction begins IMMEDIATE, so that nothing that it has read can have changed when it writes."""
+        """A transaction begins IMMEDIATE, so that nothing it has read can change before it writes."""
         self.command("begin" if self.read_only else "begin immediate")
 
     # --- statements ----------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class SQLiteUnit(Unit):
                 yield batch
 
     def command(self, text: str) -> None:
-        """BEGIN, COMMIT and the like; a failure is one of ours and ends the unit."""
+        """BEGIN, COMMIT and the like; a failure raises our error and ends the unit."""
         try:
             self.link.command(text)
         except Exception as error:
@@ -78,11 +78,11 @@ class SQLiteUnit(Unit):
         return answer
 
     def _failure(self, error: Exception, query: str | None, *, writing: bool) -> BaseException:
-        """The error of ours, after which nothing more can run."""
+        """Our error, after which nothing more can run."""
         begun = self.link.connection.in_transaction
         failure = self.link.failure(error, query, writing=writing and begun)
         if begun and isinstance(failure, QueryResultError):
-            return failure  # the statement itself went well
+            return failure  # the statement itself succeeded
         self.failed = str(failure) or type(failure).__name__
         self.lost = not begun
         return failure
@@ -103,5 +103,5 @@ class SQLiteUnit(Unit):
             self.command(f"rollback to {mark.name}")
             self.command(f"release {mark.name}")
         except DatabaseError:
-            return False  # the block's own error is the one to be seen
+            return False  # the block's own error is the one to raise
         return True
