@@ -7,10 +7,10 @@ select
     (
         select string_agg(a.attname::text, ', ' order by k.position)
         from unnest(f.conkey) with ordinality as k (attnum, position)
-        inner join pg_attribute as a on a.attrelid = f.conrelid and a.attnum = k.attnum
+        inner join pg_attribute as a on a.attrelid = f.conrelid and k.attnum = a.attnum
     ),
     f.confdeltype = 'c',
-    exists (
+    exists(
         select 1
         from pg_index as i
         where
@@ -22,16 +22,16 @@ select
                 or replace(pg_get_expr(i.indpred, i.indrelid, true), ' AND ', '') in (
                     select string_agg(quote_ident(a.attname) || ' IS NOT NULL', '')
                     from pg_attribute as a
-                    where a.attrelid = f.conrelid and a.attnum = any (f.conkey)
+                    where a.attrelid = f.conrelid and a.attnum = any(f.conkey)
                     union all
                     select quote_ident(a.attname) || ' IS NOT NULL'
                     from pg_attribute as a
-                    where a.attrelid = f.conrelid and a.attnum = any (f.conkey)
+                    where a.attrelid = f.conrelid and a.attnum = any(f.conkey)
                 )
             )
     )
 from pg_constraint as f
-inner join pg_class as child on child.oid = f.conrelid
-inner join pg_class as parent on parent.oid = f.confrelid
+inner join pg_class as child on f.conrelid = child.oid
+inner join pg_class as parent on f.confrelid = parent.oid
 where f.contype = 'f'
 order by 1, 2;

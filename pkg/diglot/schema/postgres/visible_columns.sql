@@ -1,20 +1,20 @@
 -- Columns of every table and view that is found without the name of its schema. A domain's type is its base type.
 select
-    class.relname::text,
-    attribute.attname::text,
-    pg_catalog.format_type(attribute.atttypid, attribute.atttypmod),
-    coalesce(base.typname, type.typname)::text,
-    type.typtype::text,
-    attribute.attnotnull or type.typnotnull,
-    class.relkind in ('r', 'p')
-from pg_catalog.pg_attribute as attribute
-inner join pg_catalog.pg_class as class on attribute.attrelid = class.oid
-inner join pg_catalog.pg_type as type on attribute.atttypid = type.oid
-left join pg_catalog.pg_type as base on type.typtype = 'd' and type.typbasetype = base.oid
+    relation.relname::text,
+    a.attname::text,
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    coalesce(base.typname, t.typname)::text,
+    t.typtype::text,
+    a.attnotnull or t.typnotnull,
+    relation.relkind in ('r', 'p')
+from pg_catalog.pg_attribute as a
+inner join pg_catalog.pg_class as relation on a.attrelid = relation.oid
+inner join pg_catalog.pg_type as t on a.atttypid = t.oid
+left join pg_catalog.pg_type as base on t.typtype = 'd' and t.typbasetype = base.oid
 where
-    pg_catalog.pg_table_is_visible(class.oid)
-    and class.relkind in ('r', 'p', 'v', 'm', 'f')
-    and attribute.attnum > 0
-    and not attribute.attisdropped
-    and class.relnamespace <> 'pg_catalog'::regnamespace
-order by class.relname, attribute.attnum;
+    pg_catalog.pg_table_is_visible(relation.oid)
+    and relation.relkind in ('r', 'p', 'v', 'm', 'f')
+    and a.attnum > 0
+    and not a.attisdropped
+    and relation.relnamespace <> 'pg_catalog'::regnamespace
+order by relation.relname, a.attnum;

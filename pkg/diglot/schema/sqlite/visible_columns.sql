@@ -8,8 +8,14 @@ select
     columns.pk,
     tables.strict or tables.wr,
     tables.type,
-    (select count(*) from pragma_table_xinfo(tables.name) as keys where keys.pk > 0),
-    coalesce((select made.sql from sqlite_schema as made where made.name = tables.name), '')
+    (
+        select count(*) from pragma_table_xinfo(tables.name) as keys
+        where keys.pk > 0
+    ),
+    coalesce((
+        select made.sql from sqlite_schema as made
+        where made.name = tables.name
+    ), '')
 from pragma_table_list as tables, pragma_table_xinfo(tables.name) as columns
 where tables.schema = 'main' and tables.name not like 'sqlite~_%' escape '~'
 order by tables.name, columns.cid;
