@@ -5,10 +5,11 @@ select
     format('drop index %I.%I', n.nspname, i.relname),
     pg_get_indexdef(i.oid)
 from pg_catalog.pg_index as x
-join pg_catalog.pg_class as i on i.oid = x.indexrelid
-join pg_catalog.pg_class as t on t.oid = x.indrelid
-join pg_catalog.pg_namespace as n on n.oid = i.relnamespace
-where t.relnamespace = cast(current_schema() as regnamespace)
+inner join pg_catalog.pg_class as i on x.indexrelid = i.oid
+inner join pg_catalog.pg_class as t on x.indrelid = t.oid
+inner join pg_catalog.pg_namespace as n on i.relnamespace = n.oid
+where
+    t.relnamespace = cast(current_schema() as regnamespace)
     and t.relname = any(cast(:names as text[]))
     and t.relkind = 'r'
     and (not x.indisunique or cast(:with_unique as boolean))
@@ -18,5 +19,8 @@ where t.relnamespace = cast(current_schema() as regnamespace)
     and not x.indisreplident
     and obj_description(i.oid, 'pg_class') is null
     -- A foreign key may rely on a unique index that is no constraint.
-    and not exists (select from pg_catalog.pg_constraint as c where c.conindid = i.oid)
+    and not exists (
+        select from pg_catalog.pg_constraint as c
+        where c.conindid = i.oid
+    )
 order by i.relname;

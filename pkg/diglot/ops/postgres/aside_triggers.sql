@@ -3,11 +3,15 @@
 select
     format('alter table %I disable trigger %I', t.relname, g.tgname),
     format(
-        'alter table %I enable %s trigger %I', t.relname, case when g.tgenabled = 'A' then 'always' else '' end, g.tgname
+        'alter table %I enable %s trigger %I',
+        t.relname,
+        case when g.tgenabled = 'A' then 'always' else '' end,
+        g.tgname
     )
 from pg_catalog.pg_trigger as g
-join pg_catalog.pg_class as t on t.oid = g.tgrelid
-where t.relnamespace = cast(current_schema() as regnamespace)
+inner join pg_catalog.pg_class as t on g.tgrelid = t.oid
+where
+    t.relnamespace = cast(current_schema() as regnamespace)
     and t.relname = any(cast(:names as text[]))
     and not g.tgisinternal
     and g.tgenabled in ('O', 'A')

@@ -1,2 +1,7 @@
 -- Bytes of the database, and since when the uses of its indexes are counted.
-select pg_database_size(current_database()), (select stats_reset from pg_catalog.pg_stat_database where datname = current_database());
+select
+    pg_database_size(current_database()),
+    (
+        select stats_reset from pg_catalog.pg_stat_database
+        where datname = current_database()
+    );

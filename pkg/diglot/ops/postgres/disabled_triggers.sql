@@ -1,7 +1,10 @@
 -- Triggers of the schema that are disabled, and the foreign key that they are of.
-select distinct t.relname::text, case when g.tgisinternal then '' else g.tgname::text end, k.conname::text
+select distinct
+    t.relname::text,
+    case when g.tgisinternal then '' else g.tgname::text end,
+    k.conname::text
 from pg_catalog.pg_trigger as g
-join pg_catalog.pg_class as t on t.oid = g.tgrelid
-left join pg_catalog.pg_constraint as k on k.oid = g.tgconstraint and k.contype = 'f'
+inner join pg_catalog.pg_class as t on g.tgrelid = t.oid
+left join pg_catalog.pg_constraint as k on g.tgconstraint = k.oid and k.contype = 'f'
 where t.relnamespace = cast(current_schema() as regnamespace) and g.tgenabled = 'D'
 order by 1, 2, 3;

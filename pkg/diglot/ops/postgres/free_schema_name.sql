@@ -1,3 +1,6 @@
 -- A name for the schema that makes way for a restored one.
 -- Parameter: schema_name.
-select left(cast(:schema_name as text), 30) || '_replaced_' || to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"t"HH24MISSUS');
+select
+    left(cast(:schema_name as text), 30)
+    || '_replaced_'
+    || to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"t"HH24MISSUS');

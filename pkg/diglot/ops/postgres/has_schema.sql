@@ -1,3 +1,6 @@
 -- Whether there is a schema of this name.
 -- Parameter: schema_name.
-select exists (select from pg_catalog.pg_namespace as n where n.nspname = cast(:schema_name as text));
+select exists(
+    select from pg_catalog.pg_namespace as n
+    where n.nspname = cast(:schema_name as text)
+);

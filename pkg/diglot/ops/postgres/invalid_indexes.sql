@@ -3,8 +3,11 @@
 select
     i.relname::text,
     i.relkind = 'I',
-    exists (select from pg_catalog.pg_stat_progress_create_index as b where b.index_relid = i.oid)
+    exists(
+        select from pg_catalog.pg_stat_progress_create_index as b
+        where b.index_relid = i.oid
+    )
 from pg_catalog.pg_index as x
-join pg_catalog.pg_class as i on i.oid = x.indexrelid
+inner join pg_catalog.pg_class as i on x.indexrelid = i.oid
 where i.relnamespace = cast(current_schema() as regnamespace) and not x.indisvalid
 order by i.relname;

@@ -5,7 +5,7 @@ select
     case o.type when 'composite type' then 'type' when 'statistics object' then 'statistics' else o.type end as kind,
     o.identity
 from pg_catalog.pg_depend as d
-join pg_catalog.pg_namespace as n on d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = n.oid
+inner join pg_catalog.pg_namespace as n on d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = n.oid
 cross join lateral pg_catalog.pg_identify_object(d.classid, d.objid, 0) as o
 where
     n.nspname = cast(:schema_name as text)

@@ -1,4 +1,6 @@
 -- Whether pages on the disk have checksums, and how many did not fit theirs in this database.
-select current_setting('data_checksums') = 'on', checksum_failures
+select
+    current_setting('data_checksums') = 'on',
+    checksum_failures
 from pg_catalog.pg_stat_database
 where datname = current_database();

@@ -1,3 +1,7 @@
 -- Sets the sequence of a column, so that its next number follows the last that was given.
 -- Parameters: table_name, column_name, last.
-select setval(pg_get_serial_sequence(quote_ident(cast(:table_name as text)), cast(:column_name as text)), cast(:last as bigint));
+select
+    setval(
+        pg_get_serial_sequence(quote_ident(cast(:table_name as text)), cast(:column_name as text)),
+        cast(:last as bigint)
+    );

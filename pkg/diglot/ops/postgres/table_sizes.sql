@@ -8,15 +8,16 @@ select
     greatest(s.last_analyze, s.last_autoanalyze),
     has_table_privilege(c.oid, 'select')
 from pg_catalog.pg_class as c
-left join pg_catalog.pg_stat_user_tables as s on s.relid = c.oid
-cross join lateral (
-    select
-        cast(sum(pg_table_size(p.relid)) as bigint) as bytes,
-        cast(sum(ps.n_dead_tup) as bigint) as dead,
-        min(greatest(ps.last_vacuum, ps.last_autovacuum)) as vacuumed
-    from pg_partition_tree(c.oid) as p
-    left join pg_catalog.pg_stat_user_tables as ps on ps.relid = p.relid
-    where c.relkind = 'p' and p.isleaf
-) as parts
+left join pg_catalog.pg_stat_user_tables as s on c.oid = s.relid
+cross join
+    lateral (
+        select
+            cast(sum(pg_table_size(p.relid)) as bigint) as bytes,
+            cast(sum(ps.n_dead_tup) as bigint) as dead,
+            min(greatest(ps.last_vacuum, ps.last_autovacuum)) as vacuumed
+        from pg_partition_tree(c.oid) as p
+        left join pg_catalog.pg_stat_user_tables as ps on p.relid = ps.relid
+        where c.relkind = 'p' and p.isleaf
+    ) as parts
 where c.relnamespace = cast(current_schema() as regnamespace) and c.relkind in ('r', 'p', 'm') and not c.relispartition
 order by c.relname;

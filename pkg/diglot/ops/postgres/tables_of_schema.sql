@@ -2,7 +2,7 @@
 -- Parameter: schema_name.
 select c.relname::text
 from pg_catalog.pg_class as c
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where
     n.nspname = cast(:schema_name as text)
     and c.relkind in ('r', 'p', 'f')

@@ -1,7 +1,9 @@
 -- Constraints of the schema that old rows may break; those that are not to be enforced (18) are left out.
-select t.relname::text, c.conname::text
+select
+    t.relname::text,
+    c.conname::text
 from pg_catalog.pg_constraint as c
-join pg_catalog.pg_class as t on t.oid = c.conrelid
+inner join pg_catalog.pg_class as t on c.conrelid = t.oid
 where
     t.relnamespace = cast(current_schema() as regnamespace)
     and not c.convalidated

@@ -1,5 +1,7 @@
 -- Rows of a table that refer to nothing; the rowid is null in a table without one.
 -- Parameter: table_name.
-select rowid, parent
+select
+    rowid,
+    parent
 from pragma_foreign_key_check(:table_name)
 limit 3;

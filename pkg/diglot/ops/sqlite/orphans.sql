@@ -1,4 +1,6 @@
 -- Rows of a table whose foreign keys refer to nothing.
 -- Parameter: table_name.
-select "rowid", "parent"
+select
+    "rowid",
+    "parent"
 from pragma_foreign_key_check(:table_name);

@@ -1,4 +1,6 @@
 -- Bytes of each table and index; it reads the whole file.
-select name, sum(pgsize) as bytes
+select
+    name,
+    sum(pgsize) as bytes
 from dbstat
 group by name;
