@@ -27,8 +27,9 @@ from benchmarks.databases import PostgresServer, SQLiteFolder, postgres_server, 
 from benchmarks.report import machine
 from diglot.ops.backup import backup
 from diglot.ops.copy import copy
-from diglot.ops.export import export, import_file
-from diglot.ops.postgres.programs import fitting
+from diglot.ops.export import export
+from diglot.ops.import_file import import_file
+from diglot.ops.postgres.programs import for_dumping
 from diglot.statestore.models import TaskState, WorkflowState
 from diglot.statestore.project import TREES
 from diglot.stores.url import parse_url
@@ -145,7 +146,7 @@ def _backup_by_hand(path: Path) -> None:
 
 
 def _dump_by_hand(url: str, file: Path, server: PostgresServer) -> None:
-    programs = fitting(int(server.version().split()[1].split(".")[0]))
+    programs = for_dumping(server.version())
     assert programs is not None
     subprocess.run([programs.path("pg_dump"), "--format=custom", f"--file={file}", url], check=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import data, growth, harness, memory, report, statements
+from benchmarks import data, growth, harness, memory, report, statements, transfers
 from benchmarks.__main__ import agree, main
 from benchmarks.answers import DifferentAnswers, compare
 from benchmarks.contenders import KINDS, Contender, Kind, open_contender
@@ -18,8 +18,9 @@ from benchmarks.databases import Place, PostgresServer, SQLiteFolder, copies, fi
 from benchmarks.harness import Ratio, Result, measure
 from benchmarks.operations import OPERATIONS
 from click.testing import CliRunner
+from rich.console import Console
 
-from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
+from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS, Databases
 
 pytestmark = pytest.mark.once
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
@@ -127,6 +128,22 @@ def test_the_command_writes_a_table_and_json(tmp_path: Path, monkeypatch: pytest
     targets = {target["what"]: target for target in written["targets"]}
     assert targets["SQLite: read a task by its two keys, statements (and round trips)"]["reached"] is True
     assert list(tmp_path.iterdir()) == [target], "the databases are gone"
+
+
+@pytest.mark.parametrize("name", [POSTGRES_PARAMS[-1]])
+def test_every_transfer_is_measured_beside_its_plain_tool(tmp_path: Path, databases: Databases, name: str) -> None:
+    server = PostgresServer(databases.postgres(name).url("postgres"))
+    try:
+        found = list(transfers.measured(SQLiteFolder(tmp_path), server, 3, Console(quiet=True)))
+    finally:
+        server.drop_all()
+    assert [one.name for one in found if one.plain is not None] == [
+        "copy SQLite to PostgreSQL",
+        "copy PostgreSQL to SQLite",
+        "backup of SQLite",
+        "backup of PostgreSQL",
+    ]
+    assert len(found) == 8
 
 
 def test_growth_has_each_call_at_each_size(place: Place) -> None:

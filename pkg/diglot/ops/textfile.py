@@ -23,8 +23,6 @@ from typing import Literal
 from diglot.ops.private_files import sync
 
 Operation = Literal["backup", "doctor", "prune"]
-SUFFIX = ".prom"
-"""The collector reads no other file."""
 READABLE = 0o644
 """The collector runs as another user, and nothing in the file is a secret."""
 _OF_EACH = {

@@ -8,7 +8,6 @@ child inherits it. Here a caller that finds no free connection makes one itself 
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -43,7 +42,6 @@ class Pool:
         self._begin_process()
 
     def _begin_process(self) -> None:
-        self._pid = os.getpid()
         self._idle: deque[Link] = deque()
         self._links: set[Link] = set()
         """All that are open."""
