@@ -155,7 +155,7 @@ def test_lists_are_written_differently_without_a_reason(tmp_path: Path) -> None:
     made = project(tmp_path, a=text.format("= any(:ids)"))
     sqlite = tmp_path / "sqlite" / "a.sql"
     sqlite.write_text(text.format("in (select wanted.value from json_each(:ids) as wanted)"))
-    assert ["'differs:' explains nothing any more" in f.message for f in check_headers(made)] == [True, True]
+    assert ["'differs:' no longer explains anything" in f.message for f in check_headers(made)] == [True, True]
     sqlite.write_text(text.format("in (select wanted.value + 1 from json_each(:ids) as wanted)"))
     assert check_headers(made) == []
 

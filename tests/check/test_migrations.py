@@ -169,7 +169,7 @@ TREES = [
                       "sqlite/2_b.down.sql": "drop table b"},
      ["sqlite/2_b.up.sql:1:1: 2_b: only sqlite has this migration"]),
     ("same number", {**FIRST, "1_b.up.sql": "create table b (x int);", "1_b.down.sql": "drop table b;"},
-     ["1_b.up.sql:1:1: 1_b: 1_a has the number 1 already"]),
+     ["1_b.up.sql:1:1: 1_b: 1_a already has the number 1"]),
     ("leaves a table", {"1_a.up.sql": "create table a (x int); create table b (y int);",
                         "1_a.down.sql": "drop table a;"},
      ["1_a.down.sql:1:1: 1_a: rolling back does not restore the schema: table b is there"]),
@@ -275,8 +275,8 @@ def test_what_is_not_as_it_was_written_down_is_found(tree: Tree) -> None:
     (folder / "postgres" / "3_c.up.sql").write_text("create table c (x int);")
     found = [(one.path, one.line, one.message.partition(":")[0]) for one in check_checksums(project)]
     assert found == [
-        (f"migrations/{CHECKSUMS}", 4, "postgres/2_b.up.sql is gone, yet databases may have it"),
-        ("migrations/sqlite/1_a.up.sql", 1, "edited after it was written down, yet databases may have it as it was"),
+        (f"migrations/{CHECKSUMS}", 4, "postgres/2_b.up.sql is missing, but databases may have it"),
+        ("migrations/sqlite/1_a.up.sql", 1, "edited after it was recorded, but databases may have the old version"),
         ("migrations/postgres/3_c.up.sql", 1, f"not in {CHECKSUMS} yet"),
     ]
     write_checksums(project)

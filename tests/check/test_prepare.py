@@ -146,7 +146,7 @@ MUTATIONS: list[Mutation] = [
         C,
         "    created_at\n",
         "    created_at,\n    1 as one\n",
-        (P[0], "1 as one", "more than Customer"),
+        (P[0], "1 as one", "has no field in Customer"),
     ),
     (
         "column too many",
@@ -154,7 +154,7 @@ MUTATIONS: list[Mutation] = [
         C,
         "    created_at\n",
         "    created_at,\n    1 as one\n",
-        (S[0], "1 as one", "more than Customer"),
+        (S[0], "1 as one", "has no field in Customer"),
     ),
     (
         "alias wrong",
@@ -412,7 +412,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "where id = :id;",
         "where id = :id returning id;",
-        (P[0], "-- name: pay", "takes none"),
+        (P[0], "-- name: pay", "discards them"),
     ),
     (
         "answer thrown away",
@@ -420,7 +420,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "where id = :id;",
         "where id = :id returning id;",
-        (S[0], "-- name: pay", "takes none"),
+        (S[0], "-- name: pay", "discards them"),
     ),
     (
         "no answer",
@@ -569,7 +569,7 @@ MUTATIONS: list[Mutation] = [
         "-- only: sqlite",
         (S[0], "-- only: sqlite the", "because …"),
     ),
-    ("stale differs", P, I, " where true", "", (P[0], "-- differs: a hint", "both dialects say the same")),
+    ("stale differs", P, I, " where true", "", (P[0], "-- differs: a hint", "both dialects are the same")),
     (
         "differs on one side",
         S,

@@ -1,7 +1,7 @@
-"""The tables of a migrated database as its own catalog tells them: what a column may hold, and whether it may be null.
+"""The tables of a migrated database according to its catalog: what a column may contain, and whether it may be null.
 
 A column's *kinds* are the header types that its values can be: jsonb is json, but SQLite's TEXT may be text, a
-timestamp or json; what CHECKs or the facing database say of it decides. None means that nothing is known.
+timestamp or json; its CHECKs or the PostgreSQL column decide. None means unknown.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _TIMES = tuple(
     for time in ("", *(f"{mark}01:01{rest}" for mark in "T " for rest in ("", ":01", ":01.001", ":01.000001")))
     for zone in ("", "Z", "+00:00")
 )
-"""The shapes that a GLOB may give the text of a time."""
+"""The forms that a GLOB may require of the text of a time."""
 
 
 class Column(msgspec.Struct, frozen=True):
-    """``declared`` is the type as the database writes it; ``nullable`` None where it does not say (a view's)."""
+    """``declared`` is the type as the database writes it; ``nullable`` is None if it is unknown (in a view)."""
 
     declared: str
     kinds: Kinds
@@ -62,14 +62,14 @@ def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
             kinds = _sqlite_kinds(column.type, column.name, visible.checks.get(column.table, []))
         other = (facing or {}).get(column.table, {}).get(column.name)
         if store.dialect == "sqlite" and kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
-            # A type that SQLite has no word for (uuid, an enum, numeric) is text to it.
+            # A type that SQLite has no name for (uuid, an enum, numeric) is text there.
             kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"})
         found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable)
     return found
 
 
 def postgres_kinds(name: str, kind: str) -> Kinds:
-    """What a type of PostgreSQL is, by its name and pg_type.typtype; its own name where the headers have none."""
+    """The header type of a PostgreSQL type, by its name and pg_type.typtype; its own name if the headers have none."""
     if kind == "e":
         return frozenset({"text"})
     if name.startswith("_"):
@@ -99,7 +99,7 @@ def _sqlite_kinds(declared: str, name: str, checks: list[Check]) -> Kinds:
 
 
 def _text_kinds(name: str, checks: list[Check]) -> frozenset[str]:
-    """A CHECK on other columns too may hold for some rows only, so it does not count."""
+    """A CHECK that involves other columns may apply to some rows only, so it does not count."""
     column: Form = ("column", name)
     for check in checks:
         for fact in facts(check.expression, Scope("sqlite")):
@@ -114,7 +114,7 @@ def _text_kinds(name: str, checks: list[Check]) -> frozenset[str]:
 
 
 def _is_time_pattern(fact: Form, column: Form) -> bool:
-    """Whether it asks for the dashes, the T or the colons of a time, and times have them there."""
+    """Whether it requires the dashes, the T or the colons of a time, where times have them."""
     if fact[:2] != ("matches", column):
         return False
     marks = re.search(r"[-T:]", re.sub(r"\[[^\]]*\]", "", fact[2]))

@@ -1,4 +1,4 @@
-"""What a query takes, gives, reads and writes on a migrated database: for the catalogue, and for whoever asks."""
+"""Describes what a query takes, returns, reads and writes on a migrated database, for the catalogue and for callers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Describer:
         self._catalog = catalog
 
     def describe(self, query: Query) -> Description:
-        """What it touches with all conditional blocks, what it gives without any: a condition on a column would make
+        """What it touches with all conditional blocks, what it returns without any: a condition on a column would make
         it not null. SchemaMismatch for a query that the engine refuses.
         """
         source = query.source
@@ -95,7 +95,7 @@ class Describer:
 
 
 def describe(query: Query, store: Store) -> Description:
-    """What a query is on a store. Use ``describer`` for many."""
+    """Describes one query on a store. Use ``describer`` for many."""
     with describer(store) as described:
         return described.describe(query)
 

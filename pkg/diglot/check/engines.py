@@ -1,4 +1,4 @@
-"""The engines' own word on a statement: it is prepared, never run, and what they tell of it is read."""
+"""What the engines report about a statement: it is prepared, never run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCK_TIMEOUT = 30.0
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A column of the answer, or a parameter; SQLite tells only a column's name."""
+    """A column of the result, or a parameter; SQLite reports only a column's name."""
 
     name: str
     declared: str | None = None
@@ -30,7 +30,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What the engine tells; ``parameters`` in the order of the placeholders, empty where it does not tell."""
+    """What the engine reports; ``parameters`` in the order of the placeholders, empty if it does not report them."""
 
     parameters: list[Answered]
     columns: list[Answered] | None
@@ -48,11 +48,11 @@ class Engine(Protocol):
     """A connection on which statements are prepared."""
 
     def prepare(self, text: str, order: Sequence[Parameter], *, describe: bool = True) -> Prepared | Refused:
-        """``order`` are the parameters behind the placeholders. Without ``describe`` it is only tried."""
+        """``order`` are the parameters of the placeholders. Without ``describe`` it is only prepared."""
         ...
 
     def script(self, text: str) -> Refused | None:
-        """Runs several statements and takes them back."""
+        """Runs several statements and rolls them back."""
         ...
 
 
@@ -67,7 +67,7 @@ def engine(store: Store) -> Iterator[Engine]:
 
 _UNDECIDED = ("42P18", "42P08")
 _OIDS = {"int": (20, 1016), "float": (701, 1022), "bool": (16, 1000), "timestamp": (1184, 1185), "bytes": (17, 1001)}
-"""How the driver declares what it sends, by itself and as a list; text and json it leaves to the server."""
+"""How the driver declares a value and a list of values; for text and json the server infers the type."""
 _TEXT_LIST = 1009
 
 
@@ -167,7 +167,7 @@ class _SQLite:
         return None
 
     def _refused(self, error: Exception, text: str) -> Refused:
-        """SQLite names the word at which it stopped, not where: it is the first with which the text fails as well."""
+        """SQLite names the word at which it stopped, not its place: the first one that fails in the same way."""
         refused = _refused(error)
         if refused.word is None or not refused.message.startswith("near "):
             return refused

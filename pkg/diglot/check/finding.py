@@ -6,8 +6,8 @@ import msgspec
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
-    """One thing to mend. ``path`` is relative to the working directory where it can be; ``line`` and ``column`` count
-    from 1. ``name`` is what it is about (``tasks.get_task``, a migration's id, a table), ``message`` one line that says
+    """One thing to fix. ``path`` is relative to the working directory if it is inside it; ``line`` and ``column`` count
+    from 1. ``name`` is the subject (``tasks.get_task``, a migration's id, a table), ``message`` one line that says
     what is wrong and what to do."""
 
     check: str

@@ -1,4 +1,4 @@
-"""A report for whoever reads it: people, scripts, GitHub's annotations, and whatever shows JUnit's XML."""
+"""The report's formats: for people, scripts, GitHub's annotations, and tools that show JUnit's XML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Form = Literal["table", "json", "github", "junit"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 _STYLES = {"passed": "green", "failed": "bold red", "left out": "yellow"}
-# XML 1.0 has no way to write these at all.
+# XML 1.0 can't express these at all.
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -75,7 +75,7 @@ def _from(root: Path | None, path: str) -> str:
 
 
 def as_junit(report: Report) -> str:
-    """A test suite a check, a failed test case a finding; a check without findings is one case that passed."""
+    """A test suite for each check, a failed test case for each finding; a check without findings is one passed case."""
     root = Element("testsuites", name="diglot check")
     for run in report.checks:
         suite = SubElement(root, "testsuite", name=run.name, time=f"{run.seconds:.3f}")
@@ -128,7 +128,7 @@ def _summary(report: Report) -> str:
 
 
 def _printable(text: str) -> str:
-    """Control characters are shown, since a terminal would obey them."""
+    """Control characters are escaped, since a terminal would obey them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

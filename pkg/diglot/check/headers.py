@@ -1,4 +1,4 @@
-"""Check 1: every query file reads as docs/queries.md says, and no reason in it has outlived what it explains."""
+"""Check 1: every query file is as docs/queries.md requires, and no reason in it is out of date."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESERVED = frozenset(name for name in dir(Queries(None)) if not name.startswith
 
 
 def check_headers(project: Project) -> list[Finding]:
-    """Everything that is wrong with the headers, of all files; ConfigurationError where a folder is missing."""
+    """All mistakes in the headers of all files; ConfigurationError if a folder is missing."""
     trees = {dialect: source_files(project, dialect) for dialect in project.dialects}
     models = project.row_models()
     findings = [finding for files in trees.values() for file in files for finding in _of_file(file, models)]
@@ -37,7 +37,7 @@ def check_headers(project: Project) -> list[Finding]:
 
 def _of_file(file: SourceFile, models: Models | None) -> Iterator[Finding]:
     if not _SUBJECT.fullmatch(file.subject) or file.subject in _RESERVED or keyword.iskeyword(file.subject):
-        message = "a query file is named in lower case with underscores, and not like something of Python or aiosql"
+        message = "a query file is named in lower case with underscores, and not like a name that Python or aiosql uses"
         yield Finding(CHECK, file.shown, 1, 1, file.subject, message)
     for problem in file.problems:
         name = file.name_at(problem.line)
@@ -101,7 +101,7 @@ def _reasons(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
 
 
 def _stale_differs(postgres: list[SourceFile], sqlite: list[SourceFile]) -> Iterator[Finding]:
-    """``differs:`` where the facing page says the same, and ``only:`` where there is a facing page."""
+    """``differs:`` if both dialects are the same, and ``only:`` if the other dialect has the query too."""
     facing = {query.full_name: query for file in postgres for query in file.queries}
     for here, there in ((postgres, sqlite), (sqlite, postgres)):
         others = {query.full_name: query for file in there for query in file.queries}
@@ -111,7 +111,7 @@ def _stale_differs(postgres: list[SourceFile], sqlite: list[SourceFile]) -> Iter
                 if other is None:
                     continue
                 if query.differs is not None and same_text(facing[query.full_name], _of(query, other, facing)):
-                    message = "both dialects say the same: 'differs:' explains nothing any more, remove it"
+                    message = "both dialects are the same: 'differs:' no longer explains anything, remove it"
                     yield file.finding(CHECK, query, message, "differs")
                 if query.only is not None:
                     message = f"the {there[0].dialect} tree has this query too: 'only:' no longer applies, remove it"
@@ -124,6 +124,6 @@ def _of(query: QuerySource, other: QuerySource, facing: dict[str, QuerySource]) 
 
 
 def _writes(query: QuerySource, file: SourceFile) -> bool:
-    """Whether it does with all of its blocks, or with none."""
+    """Whether they are the same with all of their blocks, or with none."""
     variants = list(Query(query, ADAPTERS[file.dialect]()).variants())
     return variants[0].statement.writes or variants[-1].statement.writes

@@ -1,7 +1,7 @@
-"""Whether migrations can be trusted: paired, undoable, unedited, and without a surprise for whoever uses the tables.
+"""Whether migrations can be trusted: paired, reversible, unedited, and safe for those who use the tables.
 
-Both trees have the same migrations; each has its way back, and up, down, up gives the same schema, tried on an empty
-database; none was edited since it was written into ``checksums.sha256`` (where there is that file); what loses data or
+Both trees have the same migrations; each can be rolled back, and up, down, up gives the same schema, tried on an empty
+database; none was edited since it was recorded in ``checksums.sha256`` (if that file exists); each that loses data or
 locks tables says why that is right.
 """
 
@@ -33,7 +33,7 @@ _OTHER: dict[Dialect, Dialect] = {"postgres": "sqlite", "sqlite": "postgres"}
 
 
 def check_migrations(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
-    """What is not right about the project's migrations. The databases are empty, and migrated when it returns."""
+    """The findings about the project's migrations. The databases are empty, and migrated when it returns."""
     findings: list[Finding] = []
     folders: dict[Dialect, MigrationTree] = {}
     for dialect in project.dialects:
@@ -79,7 +79,7 @@ def _files(tree: MigrationTree, other: MigrationTree | None) -> Iterator[Finding
         if number is not None:
             first = numbers.setdefault(number, migration.id)
             if first != migration.id:
-                yield _finding(migration.file, 1, migration.id, f"{first} has the number {number} already")
+                yield _finding(migration.file, 1, migration.id, f"{first} already has the number {number}")
 
 
 def _up_of(tree: MigrationTree, orphan: str) -> str:
@@ -104,7 +104,7 @@ def _statements(tree: MigrationTree) -> Iterator[Finding]:
 
 
 def _runners_rules(path: Path, tree: MigrationTree) -> Iterator[Finding]:
-    """What Diglot's own runner asks of a tree in Diglot's own layout."""
+    """What Diglot's own runner requires of a tree in Diglot's own layout."""
     if isinstance(tree.layout, Timestamped) and all(ID.match(id) for id in tree.ids):
         try:
             MigrationTree.read(path.parent, tree.dialect).check()
@@ -140,7 +140,7 @@ def _there_and_back(store: Store, tree: MigrationTree) -> Iterator[Finding]:
                 yield _of_error(error, Path(migration.file), migration.id)
                 return
             except MigrationTreeError:
-                return  # the file can't be cut into statements, which is a finding already
+                return  # the file can't be split into statements, which is already a finding
             before = after
 
 
@@ -148,7 +148,7 @@ def _there_and_back(store: Store, tree: MigrationTree) -> Iterator[Finding]:
 
 
 def check_checksums(project: Project) -> Iterator[Finding]:
-    """Files that are not as they were when they were written down; nothing where nothing was written down."""
+    """Files that differ from their recorded checksums; none if no checksums are recorded."""
     assert project.migrations is not None  # noqa: S101 - its folders were read
     book = project.migrations / CHECKSUMS
     if not book.exists():
@@ -164,11 +164,11 @@ def check_checksums(project: Project) -> Iterator[Finding]:
     now = _checksums(project)
     for file, (sha256, number) in recorded.items():
         if file not in now:
-            message = f"{file} is gone, yet databases may have it: bring it back, or take it out of {CHECKSUMS}"
+            message = f"{file} is missing, but databases may have it: restore it, or remove it from {CHECKSUMS}"
             yield Finding(CHECK, shown(book), number, 1, file, message)
         elif now[file] != sha256:
             message = (
-                "edited after it was written down, yet databases may have it as it was: restore it and write a new "
+                "edited after it was recorded, but databases may have the old version: restore it and write a new "
                 "migration, or accept it with 'diglot check --write-checksums'"
             )
             yield Finding(CHECK, shown(project.migrations / file), 1, 1, file, message)
@@ -178,9 +178,9 @@ def check_checksums(project: Project) -> Iterator[Finding]:
 
 
 def write_checksums(project: Project) -> Path:
-    """Write down all files as they are now; ``sha256sum --check`` reads it too."""
+    """Record the checksums of all files as they are now; ``sha256sum --check`` reads them too."""
     if project.migrations is None:
-        raise MigrationError("there are no migrations to write down: name their folder with --migrations")
+        raise MigrationError("there are no migrations to record: name their folder with --migrations")
     book = project.migrations / CHECKSUMS
     lines = [f"{sha256}  {file}\n" for file, sha256 in sorted(_checksums(project).items())]
     book.write_text("".join(lines), "utf-8", newline="\n")
@@ -216,7 +216,7 @@ def _finding(path: str, line: int, name: str, message: str) -> Finding:
 
 
 def _of_error(error: MigrationError, path: Path, name: str | None = None) -> Finding:
-    """The place is in the error's text where it has one."""
+    """The place is in the error's text if it has one."""
     found = _PLACE.match(str(error))
     if found is None:
         return Finding(CHECK, shown(path), 1, 1, name or path.name, str(error))

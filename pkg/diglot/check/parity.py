@@ -1,4 +1,4 @@
-"""Check 2: the facing pages declare the same: files, queries and their order, suffix, parameters, types and result."""
+"""Check 2: both trees declare the same: files, queries and their order, suffix, parameters, types and result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECK = "parity"
 def check_parity(project: Project) -> list[Finding]:
     """Every difference between the two trees that no ``-- only:`` explains, at its place in one of them.
 
-    ConfigurationError where one of the two folders is missing.
+    ConfigurationError if one of the two folders is missing.
     """
     postgres, sqlite = ({file.subject: file for file in source_files(project, dialect)} for dialect in DIALECTS)
     findings: list[Finding] = []
@@ -31,19 +31,19 @@ def check_parity(project: Project) -> list[Finding]:
 
 
 def _missing(file: SourceFile, facing: SourceFile | None, other: str) -> Iterator[Finding]:
-    """Queries that the other tree lacks; of a file that it lacks as a whole one finding is enough."""
+    """Queries that the other tree lacks; a file that it lacks is one finding."""
     lacking = [query for query in file.queries if query.only is None and (not facing or query.name not in facing.names)]
     if facing is None and (lacking or not file.queries):
         message = f"the {other} tree has no file {file.subject}.sql"
         yield Finding(CHECK, file.shown, 1, 1, file.subject, message)
     elif facing is not None:
         for query in lacking:
-            message = f"{facing.shown} has no such query: write it there, or say '-- only: {file.dialect} because …'"
+            message = f"{facing.shown} has no such query: write it there, or add '-- only: {file.dialect} because …'"
             yield file.finding(CHECK, query, message)
 
 
 def _order(postgres: SourceFile, sqlite: SourceFile) -> Iterator[Finding]:
-    """Which queries of SQLite's file stand elsewhere in PostgreSQL's."""
+    """The queries of SQLite's file that are in another place in PostgreSQL's."""
     left = [query.name for query in postgres.queries]
     queries = {query.name: query for query in sqlite.queries if query.name in left}
     left = [name for name in left if name in queries]

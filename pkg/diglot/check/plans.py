@@ -1,9 +1,9 @@
 """Whether indexes can serve every query, in every combination of its conditional blocks, on both engines.
 
 No query reads a whole table, sorts where it has a limit, or deletes rows whose references no index finds, unless its
-header says why: ``-- plan: scan because …`` (or ``sort``, ``foreign key``, several with ``and``). It is told from empty
-tables: whether an index can serve, not what the planner would choose today. A reason for what does not happen is a
-finding too.
+header says why: ``-- plan: scan because …`` (or ``sort``, ``foreign key``, several with ``and``). It is judged on empty
+tables: whether an index can serve, not what the planner would choose today. A reason for something that does not
+happen is a finding too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LOCK_WAIT = 30.0
 
 
 def check_plans(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
-    """What is not right about the plans of the project's queries on these migrated databases."""
+    """The findings about the plans of the project's queries on these migrated databases."""
     findings: list[Finding] = []
     for store in (postgres, sqlite):
         if store is not None:
@@ -54,7 +54,7 @@ def explain(query: Query, store: Store) -> Plan:
 
 
 def explain_all(queries: Iterable[Query], store: Store, *, text: bool = True) -> list[Plan]:
-    """As ``explain``, on one connection; without the texts for people where they are not wanted."""
+    """As ``explain``, on one connection; without the texts for people if they are not needed."""
     with _planner(store, text) as planner:
         return [Plan(q.source.full_name, store.dialect, tuple(_variants(q, planner))) for q in queries]
 
@@ -82,7 +82,7 @@ def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
     conditions = query.source.conditions
     first = next(words([token for segment in query.source.segments for token in segment.tokens]), "")
     if query.source.suffix != "#" and first not in _PLANNED:
-        return  # lock, notify, pragma …: the engines have no plan for it
+        return  # lock, notify, pragma …: the engines have no plan for them
     switches = product((False, True), repeat=len(conditions))
     for on, variant in zip(switches, query.variants(), strict=True):
         given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
@@ -121,12 +121,12 @@ def _findings(source: QuerySource, plan: Plan) -> Iterator[Finding]:
         yield _finding(source, text, None)
     elif allowed_kinds(source.plan):
         for kind in sorted(allowed - {kind for kind, _ in found}):
-            text = f"'plan: {source.plan}' is no longer needed: {ENGINES[plan.dialect]} has no {kind} here; take it out"
+            text = f"'plan: {source.plan}' is no longer needed: {ENGINES[plan.dialect]} has no {kind} here; remove it"
             yield _finding(source, text, None)
 
 
 def allowed_kinds(reason: str | None) -> frozenset[Kind] | None:
-    """What a ``-- plan:`` line allows; None where it can't be read."""
+    """What a ``-- plan:`` line allows; None if it can't be read."""
     if reason is None:
         return frozenset()
     found = _REASON.match(reason)
@@ -152,7 +152,7 @@ def _advice(problem: Problem) -> str:
 
 
 def _when(source: QuerySource, variants: list[VariantPlan]) -> str:
-    """Which combinations it is; nothing where there is but one, or it is all."""
+    """Which combinations; empty if there is only one, or if it is all."""
     conditions = source.conditions
     if not conditions or len({variant.given for variant in variants}) == 2 ** len(conditions):
         return ""
@@ -168,7 +168,7 @@ def _finding(source: QuerySource, message: str, problem: Problem | None) -> Find
 
 
 def _place(source: QuerySource, problem: Problem | None) -> tuple[int, int]:
-    """Where the table, the order or the delete stands in the SQL; the name line where none of them can be found."""
+    """The place of the table, the order or the delete in the SQL; the name line if none can be found."""
     if problem is None:
         return source.line, source.column
     wanted = {"scan": rf"\b{re.escape(problem.table)}\b", "sort": r"\border\s+by\b", "foreign key": r"\bdelete\b"}

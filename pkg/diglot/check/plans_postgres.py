@@ -1,4 +1,4 @@
-"""Whether PostgreSQL has the indexes that a query needs, told from its plan on empty tables.
+"""Whether PostgreSQL has the indexes that a query needs, according to its plan on empty tables.
 
 Sequential and index-only scans, hash and merge joins are switched off, sorts at first too, and the plan is the generic
 one. Then an index is taken wherever one can serve, whatever the planner would think of the tables' sizes: a sequential
@@ -55,7 +55,7 @@ class PostgresPlanner:
     """Explains on a psycopg connection in autocommit whose settings it changes."""
 
     def __init__(self, connection: Any, *, text: bool) -> None:
-        """``text``: the plans are wanted for people too, which takes half as long again."""
+        """``text``: also return the plans for people, which takes half as long again."""
         import psycopg
 
         self._text = text
@@ -72,7 +72,7 @@ class PostgresPlanner:
         try:
             found, shown = self._plan(text, parameters, _FIRST)
             for more in (_SORTS, _SORTS_BITMAPS) if found.problems else ():
-                # An index that gives the order may have won over one that finds the rows: let it sort, and see.
+                # An index that provides the order may have won over one that finds the rows: allow a sort, and compare.
                 other, text_of_other = self._plan(text, parameters, more)
                 if len(other.scans) < len(found.scans):
                     found, shown = other, text_of_other
@@ -100,7 +100,7 @@ class PostgresPlanner:
         return reading, "\n".join(line for rows in answers[1:] for (line,) in rows)
 
     def _run(self, text: str) -> list[list[Any]]:
-        """The rows of each statement that gives some."""
+        """The rows of each statement that returns rows."""
         with self._driver.Cursor(self._connection, row_factory=self._driver.rows.tuple_row) as cursor:
             cursor.execute(text.encode(), prepare=False)
             found = [cursor.fetchall()] if cursor.description else []
@@ -125,7 +125,7 @@ def unindexed(references: list[Reference], deleted: set[str]) -> Iterator[Proble
 
 
 class _Reading:
-    """Goes through one plan, from its root."""
+    """Walks one plan from its root."""
 
     def __init__(self, indexes: dict[str, Index], statement: StatementText) -> None:
         self._known = indexes
@@ -140,7 +140,7 @@ class _Reading:
         return {problem.table for problem in self.problems if problem.kind == "scan"}
 
     def node(self, node: dict[str, Any], above: dict[str, Any] | None, *, limited: bool, bounded: bool) -> None:
-        """``limited``: a limit is above it; ``bounded``: it is asked for no more rows than that limit lets through."""
+        """``limited``: a limit is above it; ``bounded``: it returns no more rows than that limit allows."""
         kind = node["Node Type"]
         self.indexes.update(node.get("Conflict Arbiter Indexes", ()))
         if kind == "ModifyTable" and node["Operation"] == "Delete":
@@ -162,7 +162,7 @@ class _Reading:
             )
 
     def _stops(self, subquery: dict[str, Any]) -> bool:
-        """Whether it is of an ``exists``, which takes one row."""
+        """Whether it belongs to an ``exists``, which takes one row."""
         return "Alias" in subquery and self._statement.stops(subquery["Alias"])
 
     def _index(self, node: dict[str, Any], heap: dict[str, Any], bounded: bool) -> None:
@@ -181,7 +181,7 @@ class _Reading:
 
 
 def _heap(node: dict[str, Any], above: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The Bitmap Heap Scan stands above BitmapAnd and BitmapOr."""
+    """The Bitmap Heap Scan is above BitmapAnd and BitmapOr."""
     return above if node["Node Type"] in ("BitmapAnd", "BitmapOr") else node
 
 
@@ -218,7 +218,7 @@ def _filter(node: dict[str, Any]) -> str:
 
 
 def _plain(expression: str) -> str:
-    """Without casts and outer brackets, as a person would write it."""
+    """Without casts and outer parentheses, as a person would write it."""
     text = re.sub(r"::[a-z][\w ]*(?:\[\])?(?:\(\d+(?:,\d+)?\))?(?=\W|$)", "", expression)
     text = re.sub(r"\((\w+(?:\.\w+)?)\)", r"\1", text)
     return text[1:-1] if text.startswith("(") and text.endswith(")") and text.count("(") == 1 else text

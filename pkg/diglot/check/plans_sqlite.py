@@ -1,7 +1,7 @@
-"""Whether SQLite has the indexes that a query needs, told from EXPLAIN QUERY PLAN without statistics.
+"""Whether SQLite has the indexes that a query needs, according to EXPLAIN QUERY PLAN without statistics.
 
-Nothing is known of the tables' sizes then, so the plan depends on the schema alone. Indexes that SQLite would make for
-one run are switched off: where it wants one, one is missing.
+Without them SQLite does not know the tables' sizes, so the plan depends on the schema alone. Automatic indexes are
+switched off: if SQLite needs one, an index is missing.
 """
 
 from __future__ import annotations

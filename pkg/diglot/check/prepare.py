@@ -1,8 +1,8 @@
 """Check 3: every query, in every combination of its blocks, is prepared on both engines and must fit what it declares.
 
-The engines say whether a statement is right, and PostgreSQL the types; nullability, and SQLite's types, are derived
-from the catalog (lineage.py). Each is compared with the header, the model, and the other dialect. What a query gives is
-read of the combinations that show it: no block, each alone, all but each, all.
+The engines report whether a statement is valid, and PostgreSQL the types; nullability, and SQLite's types, are derived
+from the catalog (lineage/). Each is compared with the header, the model, and the other dialect. What a query returns
+is derived from four kinds of combinations: no block, each alone, all but each, all.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from diglot.stores.session import Dialect, Store
 
 CHECK = "prepare"
 _OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json"})
-"""What text is not taken for: a type of the header says it. A uuid, an enum, a date has no other."""
+"""Kinds that are not declared as text, because the header has a type for them. A uuid, an enum, a date has none."""
 _ALSO = {"int": frozenset({"int", "numeric"}), "float": frozenset({"float", "numeric"})}
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of an answer, as the engine and the lineage tell it."""
+    """A column of a result, according to the engine and the lineage."""
 
     name: str
     kinds: Kinds
@@ -40,7 +40,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct):
-    """One dialect's side of a query: its columns with all blocks, and whether it was found wrong already."""
+    """One dialect's side of a query: its columns with all blocks, and whether it already has a finding."""
 
     file: SourceFile
     query: QuerySource
@@ -49,7 +49,7 @@ class Page(msgspec.Struct):
 
 
 def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
-    """Every query that one of the two migrated databases refuses, or that gives something else than it declares."""
+    """Every query that one of the two migrated databases refuses, or that returns something else than it declares."""
     catalog = read_catalog(postgres) if postgres is not None else {}
     findings: list[Finding] = []
     pages: dict[Dialect, dict[str, Page]] = {}
@@ -128,7 +128,7 @@ class _Checked:
             answer = told.columns or (lineage.outputs if lineage else [])
             if answer:
                 names = ", ".join(column.name for column in answer)
-                yield self._at(f"it gives the columns {names}, but its suffix {self.query.suffix!r} takes none of them")
+                yield self._at(f"it returns the columns {names}, but its suffix {self.query.suffix!r} discards them")
             return
         columns = self._answer(each, told, lineage)
         if columns is not None:
@@ -186,7 +186,7 @@ class _Checked:
             return
         fields = self.wanted.columns
         if not columns:
-            yield self._at("it answers with no columns, but has 'returns:'", "returns")
+            yield self._at("it returns no columns, but has 'returns:'", "returns")
             return
         if fields[0].name is None:
             if len(columns) != 1:
@@ -215,7 +215,7 @@ class _Checked:
                 return self._there(column, f"column {column.name!r} is where {field.shown} should be")
         if len(columns) > len(fields):
             extra = columns[len(fields)]
-            return self._there(extra, f"column {extra.name!r} is more than {self.query.returns} has fields")
+            return self._there(extra, f"column {extra.name!r} has no field in {self.query.returns}")
         missing = [column.name or "" for column in wanted.missing(len(columns))]
         if missing:
             return self._at(f"the columns {', '.join(missing)} of {self.query.returns} are missing", "returns")
@@ -242,7 +242,7 @@ class _Checked:
 def _never_null(
     fields: Mapping[tuple[str, str], list[tuple[bool | None, SourceFile, QuerySource]]],
 ) -> Iterator[Finding]:
-    """Fields that may be null, though no query of either dialect ever gives them null."""
+    """Fields that may be null, though no query of either dialect ever returns null for them."""
     for (owner, name), seen in fields.items():
         if all(nullable is False for nullable, _, _ in seen):
             _, file, query = seen[0]
@@ -251,12 +251,12 @@ def _never_null(
 
 
 def _facing(page: Page, facing: Page) -> Iterator[Finding]:
-    """Where SQLite's answer is another than PostgreSQL's."""
+    """Where SQLite's result differs from PostgreSQL's."""
     place = f"{facing.file.shown}:{facing.query.line}"
     if page.columns is None or facing.columns is None:
         return
     if len(page.columns) != len(facing.columns):
-        message = f"it gives {len(page.columns)} columns, in {place} {len(facing.columns)}"
+        message = f"it returns {len(page.columns)} columns, in {place} {len(facing.columns)}"
         yield page.file.finding(CHECK, page.query, message)
         return
     for mine, theirs in zip(page.columns, facing.columns, strict=True):

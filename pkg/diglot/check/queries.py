@@ -15,7 +15,7 @@ from diglot.stores.session import Dialect
 
 
 def readable_queries(project: Project, dialect: Dialect) -> Iterator[Query]:
-    """The queries of every file that can be read, in order; what is wrong with the others is said by ``headers``."""
+    """The queries of every file that can be read, in order; ``headers`` reports what is wrong with the others."""
     adapter = ADAPTERS[dialect]()
     for file in project.query_files(dialect):
         for source in _sources(file, dialect):

@@ -1,4 +1,4 @@
-"""What is known of how a database would run a query, and what is not right about it."""
+"""How a database would run a query, and what is wrong with that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["scan", "sort", "foreign key"]
 
 class Problem(msgspec.Struct, frozen=True, order=True):
     """``scan``: no index finds the rows of ``table``; ``sort``: none gives the order that a limit needs;
-    ``foreign key``: none finds the rows that refer to a deleted one. ``detail`` is what the database says or lacks."""
+    ``foreign key``: none finds the rows that refer to a deleted one. ``detail``: the plan's line or what is missing."""
 
     kind: Kind
     table: str
@@ -23,7 +23,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 class VariantPlan(msgspec.Struct, frozen=True):
     """The plan of one combination of the conditional blocks; ``given`` are the parameters that switch blocks on.
 
-    ``error`` is what the database said where it could not be planned.
+    ``error`` is the database's message if it could not be planned.
     """
 
     given: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a statement's text says that its plan does not: which select has a limit, what an alias stands for."""
+"""What a statement's text shows and its plan does not: which select has a limit, what an alias means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diglot.stores.session import Dialect
 
 
 class StatementText:
-    """What a statement's text says beside its plan; parsed when it is asked."""
+    """What a statement's text adds to its plan; parsed on demand."""
 
     def __init__(self, text: str, dialect: Dialect) -> None:
         self._text = text
@@ -58,7 +58,7 @@ class StatementText:
         return bool(tables) and all(_takes_the_first(table.parent_select) for table in tables)
 
     def wants_no_more_than(self, alias: str, predicate: str) -> bool:
-        """Whether the select that reads the table asks of its columns only those that the predicate speaks of."""
+        """Whether the select that reads the table uses only the columns that the predicate refers to."""
         named = set(re.findall(r"\w+", predicate.lower()))
         wheres = [t.parent_select.args.get("where") for t in self._named(alias) if t.parent_select is not None]
         return all(c.name.lower() in named for where in wheres if where for c in where.find_all(exp.Column))

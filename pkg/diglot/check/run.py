@@ -1,7 +1,7 @@
-"""All checks, in their order, on databases that are made for them and gone afterwards.
+"""All checks, in their order, on databases that are created for them and dropped afterwards.
 
-A check that the project has nothing for is left out; one that can't run because the migrations can't be applied says
-so. Every check runs to its end, whatever those before it found.
+A check that the project has nothing for is skipped; one that can't run because the migrations can't be applied says
+so. Every check runs to its end, even if earlier ones found something.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COMPARES = ("parity", "drift")
 
 
 class CheckRun(msgspec.Struct, frozen=True):
-    """One check; ``detail`` says why it was left out."""
+    """One check; ``detail`` says why it was skipped."""
 
     name: CheckName
     state: State
@@ -52,7 +52,7 @@ class CheckRun(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What ``diglot check`` found. Good where there are no findings."""
+    """The result of ``diglot check``. It passed if there are no findings."""
 
     checks: list[CheckRun]
 
@@ -73,7 +73,7 @@ def run_checks(
     """Run those of ``only``, or all that the project has something for.
 
     ``allowed`` is the file of accepted drift, by default ``drift.toml`` of the working directory. ConfigurationError
-    where a check of ``only`` lacks what it needs, or there is no PostgreSQL; DatabaseUnavailable.
+    if a check of ``only`` lacks what it needs, or there is no PostgreSQL; DatabaseUnavailable.
     """
     reasons = {name: _left_out(name, project) for name in (only or CHECKS)}
     for name, reason in reasons.items():
@@ -81,7 +81,7 @@ def run_checks(
             raise ConfigurationError(f"the check {name} can't run: {reason}")
     if all(reasons.values()):
         raise ConfigurationError("there is nothing to check: name a folder with --queries or --migrations")
-    for dialect in project.dialects:  # what is missing is said before a server is started
+    for dialect in project.dialects:  # report what is missing before a server is started
         if project.queries is not None:
             project.query_files(dialect)
         if project.migrations is not None:
@@ -100,7 +100,7 @@ def run_checks(
 
 
 def _left_out(name: CheckName, project: Project) -> str:
-    """Why the project can't have this check; "" where it can."""
+    """Why the project can't have this check; "" if it can."""
     for what in _NEEDS[name]:
         if getattr(project, what) is None:
             return f"it needs {what}: name their folder with --{what}"
@@ -167,7 +167,7 @@ def _drift(project: Project, databases: _Databases, allowed: Path | None, today:
 
 
 def _place_of_table(project: Project, table: str, name: str) -> tuple[str, int]:
-    """The statement that first speaks of this name of the table, else of the table; PostgreSQL's side first."""
+    """The first statement that has this name of the table, else the table; PostgreSQL's side first."""
     fallback: tuple[str, int] | None = None
     for dialect in DIALECTS:
         for migration in MigrationTree.scan(project.migration_folder(dialect), dialect):
@@ -203,7 +203,7 @@ def _without_echoes(runs: list[CheckRun]) -> list[CheckRun]:
 
 
 class _Databases(ExitStack):
-    """Scratch databases, made when they are first asked for; None for a dialect that is not looked at."""
+    """Scratch databases, created on first use; None for a dialect that is not checked."""
 
     def __init__(self, project: Project, postgres_url: str | None) -> None:
         super().__init__()

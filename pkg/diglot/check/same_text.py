@@ -1,4 +1,4 @@
-"""Whether the two texts of a query are the same but for what every pair of dialects writes differently."""
+"""Whether the two texts of a query are the same except for what the dialects always write differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IN_JSON = re.compile(r"in \(select (?:\w+\.)?value from json_each\((:\w+)\)(?: 
 
 
 def same_text(postgres: QuerySource, sqlite: QuerySource) -> bool:
-    """Whether they differ in nothing but comments, white space, case and how a list parameter is written."""
+    """Whether they differ only in comments, white space, case and how a list parameter is written."""
     return tidy(postgres.text) == _IN_JSON.sub(r"= any(\1)", tidy(sqlite.text))
 
 

@@ -1,4 +1,4 @@
-"""Databases to check on: new and empty, migrated where that is wanted, gone afterwards.
+"""Scratch databases for checks: new and empty, migrated on request, dropped afterwards.
 
 SQLite is a file in a temporary folder. PostgreSQL is a database with a random name on the server of a URL, or on an
 embedded server; the database that the URL names is only connected to.
@@ -39,7 +39,7 @@ def scratch_sqlite(migrations: Path | None) -> Iterator[Store]:
 def scratch_postgres(migrations: Path | None, postgres_url: str | None) -> Iterator[Store]:
     """A new PostgreSQL database, migrated by ``migrations/postgres``; None leaves it empty.
 
-    Without a URL on an embedded server. ConfigurationError where there is none, or where the URL's user may not
+    Without a URL on an embedded server. ConfigurationError if there is none, or if the URL's user may not
     create databases; DatabaseUnavailable.
     """
     with postgres_server(postgres_url) as server, scratch_database(server) as store:
@@ -73,7 +73,7 @@ def scratch_database(server: PostgresSettings) -> Iterator[Store]:
 
 
 def migrate(store: Store, migrations: Path | None) -> None:
-    """Apply what stands in the folder of the store's dialect; MigrationFailed, MigrationTreeError."""
+    """Apply the folder of the store's dialect; MigrationFailed, MigrationTreeError."""
     if migrations is not None:
         apply_all(store, MigrationTree.scan(migrations / store.dialect, store.dialect))
 

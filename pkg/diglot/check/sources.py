@@ -1,4 +1,4 @@
-"""The query files of a project as they stand: what can be read of them, what can't, and where each line is."""
+"""The query files of a project as written: what can be read of them, what can't, and where each line is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME_LINE = re.compile(r"^--[ \t]*name[ \t]*:[ \t]*(\w+)", re.MULTILINE)
 
 
 class SourceFile:
-    """One query file; ``queries`` are those that are right, ``problems`` what is wrong with the others."""
+    """One query file; ``queries`` are the valid ones, ``problems`` what is wrong with the others."""
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self.path = path

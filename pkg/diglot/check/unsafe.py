@@ -1,8 +1,8 @@
-"""Statements of a migration that lose data, or lock a table that is in use for as long as it is large.
+"""Statements of a migration that lose data, or lock a table that is in use for longer the larger it is.
 
-Told from the words of each statement. A table that the same file has made is empty and unknown to everybody, so nothing
-that is done to it counts. A statement with a ``-- safe: reason`` line is meant; a reason that no statement needs is a
-finding too. A line above an empty line at the top of the file speaks for the whole file.
+Judged by the words of each statement. A table that the same file creates is empty and not in use yet, so statements on
+it don't count. A ``-- safe: reason`` line accepts a statement; an unneeded reason is a finding too. A line above an
+empty line at the top of the file applies to the whole file.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _SAME_FOR_ALL_ROWS = frozenset(
 
 
 def unsafe(text: str, statements: list[SqlStatement], dialect: Dialect) -> Iterator[Unsafe]:
-    """What has no reason, and reasons without need, of one file."""
+    """The unsafe statements without a reason and the unneeded reasons of one file."""
     reasons = _reasons(text)
     whole_file = _for_whole_file(text, statements, reasons)
     of_statement = _by_statement(statements, [reason for reason in reasons if reason is not whole_file])
@@ -70,12 +70,12 @@ def unsafe(text: str, statements: list[SqlStatement], dialect: Dialect) -> Itera
         if not reason.text:
             yield Unsafe(reason.line, reason.column, "'safe:' has no reason")
         elif not reason.needed:
-            message = f"'safe: {reason.text}' is not needed: nothing here loses data or locks a table; take it out"
+            message = f"'safe: {reason.text}' is not needed: nothing here loses data or locks a table; remove it"
             yield Unsafe(reason.line, reason.column, message)
 
 
 def dangers(statements: list[SqlStatement], dialect: Dialect) -> Iterator[tuple[int, str]]:
-    """The number of each statement that is not safe by itself, and what it does."""
+    """The number of each unsafe statement, and what it does."""
     made: set[str] = set()
     for number, statement in enumerate(statements):
         words = statement.words
@@ -92,7 +92,7 @@ def _dangers(words: Words, dialect: Dialect, made: set[str]) -> Iterator[str]:
     if first == "drop" and second in ("table", "schema", "database"):
         lost = [name for name in _names(words[2:]) if name not in made]
         if lost:
-            yield f"drops the {second} {', '.join(lost)} with all that is in it"
+            yield f"drops the {second} {', '.join(lost)} with all its data"
     elif first == "drop" and "cascade" in words:
         yield f"drops a {second} and, by 'cascade', whatever depends on it"
     elif first == "truncate" or words[:2] == ("delete", "from"):
@@ -106,13 +106,13 @@ def _dangers(words: Words, dialect: Dialect, made: set[str]) -> Iterator[str]:
     elif words[:2] == ("alter", "table"):
         yield from _alter_table(words[2:], dialect, made)
     elif first == "alter" and "rename" in words:
-        yield f"renames a {second}, which what runs now still calls by its old name"
+        yield f"renames a {second} that running code still uses under its old name"
     elif dialect == "postgres":
         yield from _locks(words, made)
 
 
 def _locks(words: Words, made: set[str]) -> Iterator[str]:
-    """What keeps others waiting on PostgreSQL."""
+    """What blocks others on PostgreSQL."""
     first = words[0]
     if first == "create" and "index" in words[1:3] and "concurrently" not in words[2:5]:
         table = _names(words[words.index("on") + 1 :])[0] if "on" in words else ""
@@ -127,7 +127,7 @@ def _locks(words: Words, made: set[str]) -> Iterator[str]:
     elif first in ("cluster", "lock") or words[:2] == ("vacuum", "full"):
         yield f"locks a table for everybody ('{first}')"
     elif first == "do":
-        yield "runs a block of code ('do'), which can't be looked into"
+        yield "runs a block of code ('do'), which can't be examined"
 
 
 def _alter_table(words: Words, dialect: Dialect, made: set[str]) -> Iterator[str]:
@@ -138,11 +138,11 @@ def _alter_table(words: Words, dialect: Dialect, made: set[str]) -> Iterator[str
         verb, object = action[0], action[1:2]
         if verb == "drop" and object and object[0] not in ("constraint", "not", "default", "expression", "identity"):
             column = _names(action[1:])[:1] or ["?"]
-            yield f"drops the column {table}.{column[0]} with all that is in it"
+            yield f"drops the column {table}.{column[0]} with all its data"
         elif verb == "rename":
             what = "a constraint of" if object == ("constraint",) else "" if object == ("to",) else "a column of"
             if object != ("constraint",):
-                yield f"renames {what} {table}, which what runs now still calls by its old name".replace("  ", " ")
+                yield f"renames {what} {table}, which running code still uses under its old name".replace("  ", " ")
         elif verb == "add" and object and object[0] not in _OUTSIDE_COLUMNS:
             yield from _added_column(table, action, dialect)
         elif verb == "add":
@@ -152,7 +152,7 @@ def _alter_table(words: Words, dialect: Dialect, made: set[str]) -> Iterator[str
         elif verb == "set" and object and object[0] in ("tablespace", "logged", "unlogged", "access"):
             yield f"rewrites the whole table {table} under a lock"
         elif verb == "set" and object == ("schema",):
-            yield f"moves {table}, which what runs now still looks for in its old schema"
+            yield f"moves {table}, which running code still expects in its old schema"
 
 
 def _added_column(table: str, action: Words, dialect: Dialect) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _altered_column(table: str, action: Words) -> Iterator[str]:
 
 
 def _made(words: Words) -> list[str]:
-    """The table that a statement makes."""
+    """The table that a statement creates."""
     if words[:1] == ("create",) and "table" in words[1:4]:
         return _names(words[words.index("table") + 1 :])[:1]
     if words[:2] == ("alter", "table") and "rename" in words and "to" in words:
@@ -247,7 +247,7 @@ def _is_serial(names: list[str]) -> bool:
 
 
 def _default_differs(action: Words) -> bool:
-    """Whether the default calls a function that may give each row another value."""
+    """Whether the default calls a function that may return another value for each row."""
     if "default" not in action:
         return False
     value = action[action.index("default") + 1 :]
@@ -278,7 +278,7 @@ def _for_whole_file(text: str, statements: list[SqlStatement], reasons: list[_Re
 
 
 def _by_statement(statements: list[SqlStatement], reasons: list[_Reason]) -> dict[int, _Reason]:
-    """A reason belongs to the statement in whose lines it stands, else to the next one."""
+    """A reason belongs to the statement whose lines include it, else to the next one."""
     found: dict[int, _Reason] = {}
     for reason in reasons:
         for number, statement in enumerate(statements):

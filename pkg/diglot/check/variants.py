@@ -1,4 +1,4 @@
-"""Each combination of a query's conditional blocks, with the way back from its text to the line of the file."""
+"""Each combination of a query's conditional blocks, with the mapping from its text to the lines of the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Combination:
 
     @property
     def text(self) -> str:
-        """What is sent."""
+        """The text that is sent."""
         return self.variant.statement.text
 
     @cached_property
@@ -68,7 +68,7 @@ class Combination:
         return self.tokens[-1].start
 
     def offset_of_word(self, word: str) -> int | None:
-        """Where a name first stands in the code."""
+        """The first place of a name in the code."""
         pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
         for token in self.tokens:
             if token.kind in (Kind.CODE, Kind.IDENTIFIER, Kind.PARAMETER, Kind.STRING):
@@ -94,7 +94,7 @@ def combinations(source: QuerySource, dialect: Dialect) -> Iterator[Combination]
 
 
 def characteristic(all_of_them: list[Combination]) -> list[Combination]:
-    """None of the blocks, each alone, all but each, and all: what the answer's form is derived of."""
+    """None of the blocks, each alone, all but each, and all: the result's form is derived from these."""
     conditions = len(all_of_them[-1].active)
     return [each for each in all_of_them if len(each.active) in (0, 1, conditions - 1, conditions)]
 

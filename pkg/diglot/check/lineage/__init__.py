@@ -1,7 +1,7 @@
-"""Where each column of an answer comes from, and where each parameter goes: types and nullability by derivation.
+"""Where each column of a result comes from, and where each parameter goes: derives types and nullability.
 
-sqlglot parses; the names are resolved here, scope by scope, against the catalog. What is not understood is unknown, and
-nothing is claimed about it. Outer joins make a side nullable; a strict comparison or ``is not null`` in WHERE makes
+sqlglot parses; the names are resolved here, scope by scope, against the catalog. What is not understood is
+treated as unknown. Outer joins make a side nullable; a strict comparison or ``is not null`` in WHERE makes
 its column not null; an aggregate without rows is null, a count is not.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["Lineage", "Output", "Use", "derive"]
 
 
 class Lineage(msgspec.Struct):
-    """What was derived of a statement; ``read`` and ``written`` are columns by table."""
+    """What was derived from a statement; ``read`` and ``written`` are columns by table."""
 
     outputs: list[Output]
     uses: list[Use]
@@ -41,7 +41,7 @@ def derive(
 ) -> Lineage | None:
     """The lineage of a statement with ``:name`` parameters, of which ``not_null`` are never null here.
 
-    None for what sqlglot does not understand.
+    None if sqlglot does not understand it.
     """
     tree = _parsed(sql, dialect)
     if not isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Values):
@@ -53,7 +53,7 @@ def derive(
 
 @lru_cache(maxsize=512)
 def _parsed(sql: str, dialect: Dialect) -> Any:
-    """The tree, which nobody changes; None for what sqlglot can't read. Parsing is most of the work of a check."""
+    """The tree, which nobody changes; None if sqlglot can't read it. Cached: parsing is most of the work of a check."""
     try:
         with _quiet():
             return sqlglot.parse_one(sql, dialect=dialect)
@@ -63,7 +63,7 @@ def _parsed(sql: str, dialect: Dialect) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without sqlglot's remark that it does not know a statement: that is an answer here."""
+    """Without sqlglot's warning about unknown statements: here that is a valid result."""
     log = logging.getLogger("sqlglot")
     before, log.disabled = log.disabled, True
     try:

@@ -1,4 +1,4 @@
-"""What an expression gives: its kind, whether it can be null, what it copies; and which parameters meet columns."""
+"""Derives an expression's kind, whether it can be null and what it copies; and which parameters meet columns."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _CASTS: dict[str, frozenset[str]] = {
 
 
 class Expressions(ABC):
-    """Notes what is read, written and met while it looks; a query inside of an expression is its heir's."""
+    """Records what is read, written and met; subclasses handle a query inside an expression."""
 
     def __init__(
         self, catalog: Catalog, dialect: Dialect, parameters: Mapping[str, Parameter], not_null: frozenset[str]
@@ -67,7 +67,7 @@ class Expressions(ABC):
 
     @abstractmethod
     def query(self, node: Any, parent: Scope) -> list[Output]:
-        """The columns that a query inside of an expression gives."""
+        """The columns that a query inside an expression returns."""
 
     def _outputs(self, node: Any, scope: Scope, *, grouped: bool = False) -> Iterator[Output]:
         inner = node.unalias()
@@ -81,7 +81,7 @@ class Expressions(ABC):
         yield Output(node.alias_or_name, self.value(inner, scope, grouped=grouped), _offset(node))
 
     def value(self, node: Any, scope: Scope, *, grouped: bool = False) -> Value:
-        """What is known of an expression; notes what it reads and which parameters meet columns."""
+        """What is known about an expression; records what it reads and which parameters meet columns."""
         if isinstance(node, exp.Paren | exp.Alias):
             return self.value(node.this, scope, grouped=grouped)
         if isinstance(node, exp.Column):
@@ -229,7 +229,7 @@ class Expressions(ABC):
         return [self.value(child, scope) for child in node.iter_expressions()]
 
     def _narrow(self, condition: Any, scope: Scope) -> None:
-        """Notes the columns that can't be null where this condition is true."""
+        """Records the columns that can't be null if this condition is true."""
         for each in condition.flatten() if isinstance(condition, exp.And) else [condition]:
             each = each.unnest()
             if isinstance(each, _COMPARISONS):
@@ -246,7 +246,7 @@ class Expressions(ABC):
                         source, name = scope.find(column.name, column.table)
                         if source is not None:
                             source.not_null.add(name)
-                            source.outer = False  # a row with a value in it is none of those filled up
+                            source.outer = False  # an outer join did not fill a row that has a value
 
 
 def _negated(node: Any) -> Any:

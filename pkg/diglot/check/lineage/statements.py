@@ -1,4 +1,4 @@
-"""Statements: which sources each has, what it answers, and what it writes."""
+"""Statements: the sources of each, what it returns, and what it writes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Statements(Expressions):
             names = [column.name for column in cte.args["alias"].columns]
             if clause.args.get("recursive") and isinstance(body, exp.SetOperation):
                 scope.ctes[name] = renamed(self.query(body.this, scope), names)
-                for _ in range(2):  # what the recursive arm makes nullable is so in its next round
+                for _ in range(2):  # what the recursive arm makes nullable is nullable in the next round
                     scope.ctes[name] = renamed(self.query(body, scope), names)
             else:
                 scope.ctes[name] = renamed(self.query(body, scope), names)

@@ -1,4 +1,4 @@
-"""What is known of an expression, of a column of an answer, and of the sources that names are looked up in."""
+"""What is known about an expression, a column of a result, and the sources that names are looked up in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Origin = tuple[str, str]
 
 
 class Value(msgspec.Struct, frozen=True):
-    """What is known of an expression. ``origins`` are the (table, column) that it is a plain copy of."""
+    """What is known about an expression. ``origins`` are the (table, column) that it is a plain copy of."""
 
     kinds: Kinds = None
     nullable: bool | None = None
@@ -20,7 +20,7 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """A column of an answer; ``offset`` is where it stands in the text that was parsed, None where not known."""
+    """A column of a result; ``offset`` is its place in the parsed text, None if unknown."""
 
     name: str
     value: Value
@@ -32,7 +32,7 @@ UNKNOWN = Value()
 
 
 class Source:
-    """A table, a subquery or a function of FROM; ``columns`` None where they are not known."""
+    """A table, a subquery or a function of FROM; ``columns`` is None if they are unknown."""
 
     def __init__(self, columns: dict[str, Value] | None, *, table: str | None = None) -> None:
         self.columns = columns
@@ -49,7 +49,7 @@ class Source:
         return Value(found.kinds, True, found.origins) if self.outer else found
 
     def make_outer(self) -> None:
-        """An outer join fills it up with nulls, whatever was known of it before."""
+        """The source when an outer join may fill it with nulls."""
         self.outer = True
         self.not_null.clear()
 
