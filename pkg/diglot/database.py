@@ -32,7 +32,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 
 
 class Base:
-    """What an open database does, whatever is in it. Safe for threads; close it, or use it with ``with``."""
+    """What every open database can do. Thread-safe; close it, or use it with ``with``."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Base:
             )
 
     def health(self, *, deep: bool = True) -> Health:
-        """Whether the database answers and is as it should be; never raises for one that is down.
+        """Whether the database answers and is in order; never raises for one that is down.
 
         ``deep=False`` leaves out what reads the whole of a SQLite file.
         """

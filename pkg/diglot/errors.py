@@ -1,6 +1,6 @@
 """Every error that Diglot raises, in one place.
 
-The docstring of a class is its default message. Whatever a driver raises becomes one of these, with the
+The docstring of a class is its default message. Every error of a driver becomes one of these, with the
 query's name and the constraint where the engine names it, and the driver's error as its cause, so that the
 same mistake has the same type on both databases. Nothing here ever carries a password or a key.
 """
@@ -237,7 +237,7 @@ class DigestMismatch(DiglotError):
 class InvalidValue(DiglotError, ValueError):
     """a value can't be stored
 
-    ``path`` says where it stands, as in ``input.items[3].price``.
+    ``path`` is its place, as in ``input.items[3].price``.
     """
 
     def __init__(self, path: str, problem: str) -> None:

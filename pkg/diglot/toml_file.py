@@ -71,7 +71,7 @@ def settings_from(
 ) -> Settings:
     """The table as this struct. ConfigurationError with the key, the file and what is allowed, never with the value.
 
-    ``section`` is where the table stands in the file; ``hints`` say of a key, by its last name, what is allowed.
+    ``section`` is the table's place in the file; ``hints`` say of a key, by its last name, what is allowed.
     """
     try:
         return msgspec.convert(value, kind)

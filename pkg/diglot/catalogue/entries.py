@@ -32,7 +32,7 @@ class TableUse(msgspec.Struct, frozen=True):
 class PlanText(msgspec.Struct, frozen=True):
     """The plan of the combinations of conditional blocks that need the same indexes.
 
-    ``when`` says which combinations these are, ``text`` is the plan of the simplest, ``problems`` what is not right.
+    ``when`` says which combinations these are, ``text`` is the plan of the simplest, ``problems`` its faults.
     """
 
     when: str

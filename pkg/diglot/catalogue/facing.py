@@ -1,4 +1,4 @@
-"""Two SQL texts as facing pages: line beside line, each word coloured, and what only one of them says marked.
+"""Two SQL texts side by side: lines aligned, words highlighted by kind, and the differences marked.
 
 Lines are aligned first, words are compared inside the lines that differ. Everything stays plain text with a kind: no
 HTML is made here, so nothing can be forgotten to be escaped.
@@ -22,7 +22,7 @@ Style = Literal["", "keyword", "type", "name", "string", "number", "comment", "p
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A stretch of a line: its ``style``, and whether only this side says it."""
+    """A part of a line: its ``style``, and whether only this side has it."""
 
     text: str
     style: Style = ""
@@ -52,7 +52,7 @@ class Facing(msgspec.Struct, frozen=True):
 
 
 def facing(left: str, right: str) -> Facing:
-    """The text for PostgreSQL and the text for SQLite, beside each other."""
+    """The text for PostgreSQL and the text for SQLite, side by side."""
     coloured = _Page(left), _Page(right)
     pages: tuple[list[Line], list[Line]] = ([], [])
     for rows in _aligned(coloured[0].lines, coloured[1].lines):
@@ -104,7 +104,7 @@ _STYLES: dict[Kind, Style] = {
     Kind.BLOCK_COMMENT: "comment",
 }
 _MARK_OF_BLOCK = re.compile(r"/\*\s*(if\s+:\w+|end)\s*\*/$")
-# Words that PostgreSQL lets a column be called are code only where a column can't stand.
+# Words that PostgreSQL allows as names of columns are keywords only where a column is not possible.
 _NEVER_A_NAME = re.compile(
     "all|any|and|asc?|between|case|default|desc|distinct|else|end|exists|false|from|group|in|is|like|limit|not|null|or|"
     "order|select|then|true|union|using|when|where|with",
@@ -113,7 +113,7 @@ _NEVER_A_NAME = re.compile(
 
 
 def _coloured(text: str) -> Iterator[tuple[str, Style]]:
-    """Strings, comments and parameters are told apart by our own scanner, as when a query is loaded.
+    """Strings, comments and parameters are found by our own scanner, as when a query is loaded.
 
     One lexer for both dialects, so that the same word looks the same on both pages.
     """
@@ -154,7 +154,7 @@ _Rows = tuple[int | None, int | None]
 
 
 def _aligned(left: Sequence[str], right: Sequence[str]) -> Iterator[_Rows]:
-    """The lines that stand beside each other; None for a gap."""
+    """The lines that face each other; None for a gap."""
     compared = [line.strip() for line in left], [line.strip() for line in right]
     for _, l1, l2, r1, r2 in SequenceMatcher(None, *compared, autojunk=False).get_opcodes():
         for number in range(max(l2 - l1, r2 - r1)):
@@ -181,7 +181,7 @@ def _marks(left: str | None, right: str | None) -> tuple[set[int], set[int]]:
 
 
 def _joined(changes: Sequence[tuple[str, int, int, int, int]], words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """First and last of changes that are read as one: at most one word stands between them."""
+    """First and last of changes that are shown as one: at most one word is between them."""
 
     def says_little(number: int) -> bool:
         start, end = changes[number][1:3]
@@ -200,7 +200,7 @@ def _joined(changes: Sequence[tuple[str, int, int, int, int]], words: Sequence[s
 
 
 def _brackets_to_close(changed: Sequence[Sequence[str]], behind: Sequence[str]) -> int:
-    """How many brackets right behind a change belong to it: both of its sides opened them."""
+    """How many parentheses right after a change belong to it: both of its sides opened them."""
     opened = min(side.count("(") - side.count(")") for side in changed)
     closing = next((number for number, word in enumerate(behind) if word != ")"), len(behind))
     return max(0, min(opened, closing))

@@ -99,7 +99,7 @@ def _rows(entry: Entry) -> int:
 
 
 def _row_styles(entries: Iterable[Entry]) -> str:
-    """How many rows of the grid a text takes, so that its lines stay beside the other's where one is wrapped."""
+    """How many rows of the grid a text takes, so that its lines stay aligned with the other's if one is wrapped."""
     rule = ".rows-{0} .leaf {{ grid-row: span {1}; }} .rows-{0} :is(.sql, code) {{ grid-row: span {0}; }}\n"
     return "".join(rule.format(rows, rows + 1) for rows in sorted({_rows(entry) for entry in entries}))
 

@@ -1,4 +1,4 @@
-"""The tables of both schemas beside each other, in words that a DBA would write."""
+"""The tables of both schemas side by side, described as a DBA would."""
 
 from __future__ import annotations
 
@@ -105,5 +105,5 @@ def _constraints(table: schema.Table) -> Iterator[Constraint]:
 
 
 def _name(named: schema.ForeignKey | schema.Check) -> str:
-    """To sort by, so that both sides stand in the same order."""
+    """The sort key, so that both sides are in the same order."""
     return named.name or ""

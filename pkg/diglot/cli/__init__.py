@@ -1,6 +1,6 @@
 """The command line: click commands, thin over the rest.
 
 main.py is the entry point and root.py the tree of commands. A command takes an ``App`` (app.py), which knows the
-global options, opens the database and prints (output.py). failure.py turns whatever goes wrong into one line and an
+global options, opens the database and prints (output.py). failure.py turns every error into one line and an
 exit code.
 """

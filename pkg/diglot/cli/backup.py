@@ -133,7 +133,7 @@ def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
 
 
 def _configured(app: App) -> SQLiteSettings | PostgresSettings | None:
-    """The configured database; None where there is none, since a backup can be verified without."""
+    """The configured database; None if there is none, because verifying a backup does not need it."""
     try:
         return app.configuration.database
     except ConfigurationError:

@@ -72,7 +72,7 @@ def catalogue(
 
 
 def _write(out: Path, text: str) -> None:
-    """All of it or nothing: whoever has the page open never sees half of one."""
+    """All or nothing: someone who has the page open never sees half of it."""
     half = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         half.write_text(text, "utf-8")

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt as interrupt:
-        # Whoever is impatient and presses Ctrl-C again while threads end should not see a traceback either.
+        # A second Ctrl-C while threads end must not show a traceback either.
         for number in (signal.SIGINT, *ENDING):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)

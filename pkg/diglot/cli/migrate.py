@@ -183,7 +183,7 @@ def _tree(app: App) -> MigrationTree:
 
 
 def _missing_file(app: App) -> Path | None:
-    """The SQLite file that is not there yet: to look at its migrations must not make it."""
+    """The SQLite file that does not exist yet: looking at its migrations must not create it."""
     from diglot.stores.settings import SQLiteSettings
 
     database = app.configuration.database

@@ -1,4 +1,4 @@
-"""``diglot query``: the SQL that is run, in both dialects, as it stands in the query files. No database is needed."""
+"""``diglot query``: the SQL that is run, in both dialects, as in the query files. Needs no database."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _described(name: str, dialects: Dialects) -> dict[str, Any]:
 
 
 def _text(source: QuerySource) -> str:
-    """Header and SQL as they stand in the file, without comments that belong to what follows."""
+    """Header and SQL as in the file, without comments that belong to the next query."""
     from diglot.sql.loader import read_text
 
     lines = read_text(Path(source.file)).splitlines()[source.line - 1 :]

@@ -1,6 +1,6 @@
 """The tree of commands. A command's module is imported when the command is asked for, so that each starts fast.
 
-The global options may stand before the command and after it: people type both.
+The global options may come before the command or after it: people type both.
 """
 
 from __future__ import annotations

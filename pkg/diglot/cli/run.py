@@ -1,4 +1,4 @@
-"""Runs one command, and makes of whatever happens one line on standard error and an exit code.
+"""Runs one command, and turns every error into one line on standard error and an exit code.
 
 0 done · 1 refused, or found something · 2 usage or configuration · 3 database unavailable · 130 interrupted
 (143 and 129 terminated, 141 the reader of the output went away).

@@ -112,7 +112,7 @@ def _give_free_name(file: Path, folder: Path, stem: str) -> Path:
 
 
 def _is_good(path: Path) -> bool:
-    """Whether it says what it is; its data was checked when it was made."""
+    """Whether its manifest can be read; its data was checked when it was made."""
     try:
         read_manifest(path)
     except (BackupDamaged, OSError):

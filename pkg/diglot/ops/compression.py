@@ -1,4 +1,4 @@
-"""Files that are compressed where their name says so: .gz with the standard library, .zst with zstandard."""
+"""Files that are compressed if their name says so: .gz with the standard library, .zst with zstandard."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def fields_of(table: Table, dialect: Dialect, other: Table | None = None) -> Tab
 
 
 def all_fields(schema: Schema) -> list[TableFields]:
-    """Those of every table that holds rows, by itself."""
+    """The fields of every table that holds rows itself."""
     return [fields_of(table, schema.dialect) for table in schema.tables if holds_rows(table)]
 
 
@@ -200,7 +200,7 @@ def _convertible(rows: list[Row], places: Sequence[tuple[int, Convert]], table: 
 
 
 def key_of(table: TableFields, row: Row) -> str:
-    """Which row it is, for people: its primary key, or all of it where there is none."""
+    """Identifies a row for people: its primary key, or all of it if there is none."""
     key = table.table.primary_key
     names = key.columns if key is not None else [field.column.name for field in table.fields]
     places = {field.column.name: place for place, field in enumerate(table.fields)}

@@ -34,7 +34,7 @@ def canonical(text: str) -> str:
 
 
 def as_written(text: str) -> str:
-    """What to store in SQLite for a canonical text: integers that jsonb made of floats are floats again."""
+    """What to store in SQLite for a canonical text: integers that jsonb made from floats are floats again."""
     if _is_unusual(text):
         return _encode(_numbers(_load(text), _floats_again)).decode()
     return text

@@ -31,7 +31,7 @@ _END = b'{"diglot_end":'
 _REPORTED = 1000
 """Lines between two reports."""
 _LONGEST = 256 * 1024 * 1024
-"""Bytes of a line: more is no line of ours."""
+"""The most bytes of a line: Diglot writes no longer one."""
 _encode = msgspec.json.Encoder().encode
 
 

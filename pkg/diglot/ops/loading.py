@@ -18,7 +18,7 @@ class Load(Reads, Protocol):
     """A load that has begun."""
 
     def counts(self, tables: Sequence[TableFields]) -> dict[str, int]:
-        """How many rows each table has, by its name; 1 stands for any number."""
+        """How many rows each table has, by its name; 1 means any number."""
         ...
 
     def prepare(self, tables: Sequence[TableFields], *, large: bool, empty: bool = True) -> None:

@@ -78,7 +78,7 @@ def compare(path: Path, manifest: Manifest, migrations: list[AppliedMigration], 
 
 
 def append_manifest(path: Path, manifest: Manifest) -> None:
-    """Write it behind the data, and all of the file to the disk."""
+    """Append it to the data, and sync the file to the disk."""
     text = msgspec.json.encode(manifest)
     with path.open("ab") as file:
         if file.tell() != manifest.size:

@@ -21,7 +21,7 @@ def patient(settings: SQLiteSettings | PostgresSettings, *, create: bool = False
 
 
 def for_reading(settings: SQLiteSettings | PostgresSettings) -> SQLiteSettings | PostgresSettings:
-    """As ``patient``; a SQLite file is opened for reading only, and nothing is made beside it."""
+    """As ``patient``; a SQLite file is opened for reading only, and nothing is created next to it."""
     found = patient(settings)
     return msgspec.structs.replace(found, read_only=True) if isinstance(found, SQLiteSettings) else found
 

@@ -48,7 +48,7 @@ class _Repositories:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction with the same repositories, or inside of one a savepoint.
+        """A transaction with the same repositories; inside a transaction, a savepoint.
 
         Commits at the end of the block, rolls back on any exception; a COMMIT that fails raises.
         """

@@ -50,7 +50,7 @@ class Knowledge:
         self._enabled = enabled
 
     def __getitem__(self, id: str) -> VectorStore:
-        """ConfigurationError where there is none of this id."""
+        """ConfigurationError if none has this id."""
         if id in self._stores:
             return self._stores[id]
         if not self._enabled:

@@ -1,4 +1,4 @@
-"""What the state store holds: immutable, typed, slotted structs whose fields stand in the order of the columns.
+"""What the state store holds: immutable, typed, slotted structs whose fields are in the order of the columns.
 
 A model is built with what the caller knows. ``version``, ``created_at`` and ``updated_at`` are unset until a
 repository has stored it; repositories return the state as it is stored. ``.replace(...)`` makes a changed copy.

@@ -17,7 +17,7 @@ _MICROSECONDS = """'YYYY-MM-DD"T"HH24:MI:SS.US'"""
 
 
 def expression(column: Column, form: Form) -> str:
-    """What reads the column: text for whatever has no form of its own in the driver."""
+    """The expression that reads the column: as text if the driver has no type for it."""
     name = quoted(column.name)
     match form:
         case "integer" | "blob":

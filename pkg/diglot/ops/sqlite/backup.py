@@ -56,7 +56,7 @@ def _copy_pages(source: sqlite3.Connection, file: Path, report: Report) -> None:
             target.execute("pragma journal_mode = off").fetchall()
             target.execute("pragma synchronous = off")
             _backup(source, target, progress)
-            # The copy is in the mode of its source, the write-ahead log: to open it would make two files beside it.
+            # The copy is in the mode of its source, the write-ahead log: opening it would create two files next to it.
             target.execute("pragma journal_mode = delete").fetchall()
     except library().Error as error:
         raise translate(error, "ops.backup", writing=True) from error
@@ -75,7 +75,7 @@ def _backup(
 
 
 def described(file: Path, now: datetime, report: Report) -> Manifest:
-    """Check a database file that nobody else has, and say what is in it. DatabaseDamaged."""
+    """Check a database file that nobody else has, and return what is in it. DatabaseDamaged."""
     settings = patient(SQLiteSettings(path=str(file), read_only=True))
     with checking_integrity(file, report), open_store(settings) as store, store.snapshot() as snapshot:
         return Manifest(

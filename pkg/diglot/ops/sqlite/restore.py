@@ -116,8 +116,8 @@ def _alone(target: Path, *, replace: bool) -> Iterator[_Old]:
                 connection.execute("begin exclusive")
             except library().Error as error:
                 old = _damaged(target, error, replace=replace)
-            # Until the names are exchanged: whoever opened the old file now would make a log for it under the name of
-            # the new one.
+            # Until the names are exchanged: a program that opened the old file now would create a log for it under the
+            # name of the new one.
             yield old
     except library().Error as error:
         raise DatabaseUnavailable(f"{target} can't be opened: {translate(error, None)}") from error

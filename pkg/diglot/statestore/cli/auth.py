@@ -1,4 +1,4 @@
-"""``diglot auth``: whose key is it? The key never stands in an argument, where other users of the machine see it."""
+"""``diglot auth``: whose key is it? The key is never an argument, where other users of the machine can see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The latencies of a replay as a table, beside the targets where they are asked for."""
+"""The latencies of a replay as a table, next to the targets if they are wanted."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 From the uppermost source down: the first that names a database (an explicit driver, else an address, else any
 PostgreSQL setting, else a path) decides the driver. Sources below it may still complete it, but what they say about
 the other driver does not count. An address (url, conn_string, path) is whole: nothing below changes a part of it,
-except that a password which stands alone in its source (DB_PASSWORD) completes an address that has none.
+except that a password that is alone in its source (DB_PASSWORD) completes an address without one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from diglot.stores.url import parse_conninfo, parse_url
 Settings = SQLiteSettings | PostgresSettings
 GENERAL = ("auto_migrate", "migration_timeout")
 WHERE = ("host", "port", "user", "dbname", "ssl_mode", "conn_string", "url")
-"""The settings that say where a PostgreSQL database is: a password beside one of them belongs to that database."""
+"""The settings that say where a PostgreSQL database is: a password in the same source belongs to that database."""
 
 
 class Decision(NamedTuple):

@@ -83,7 +83,7 @@ def _setting(variable: str, allowed: str, **constraints: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What one source says; None where it says nothing. It reads nothing by itself: sources.py gives it the values."""
+    """The values of one source; None for settings that it does not have. sources.py reads them."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
 
 
 class Key(NamedTuple):
-    """A setting by its names; ``section`` is where it stands in ``diglot.toml`` ('' above the sections)."""
+    """A setting by its names; ``section`` is its section in ``diglot.toml`` ('' above the sections)."""
 
     name: str
     variable: str

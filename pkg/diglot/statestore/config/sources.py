@@ -1,4 +1,4 @@
-"""The four sources of settings, each read and checked by itself, so that an error names the one it came from.
+"""The four sources of settings, each read and checked separately, so that an error names its source.
 
 An error shows what was found, except where that may be a secret: a password, an address, or a value of whatever
 setting that looks like an address. Lines that can't be read are named by their number, never by their text.

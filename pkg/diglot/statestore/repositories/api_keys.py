@@ -138,7 +138,7 @@ class ApiKeyRepository:
         return self._with_new_secret(replace, id)
 
     def _with_new_secret(self, store: Callable[[Session, bytes, str], ApiKey | None], key: str) -> IssuedKey:
-        """Stores a new secret; the prefix is unique, so one that is taken (1 in 500 at a million keys) is made anew."""
+        """Stores a new secret; the prefix is unique, so if it is taken (1 in 500 at a million keys) another is made."""
         for attempt in range(1, _PREFIX_ATTEMPTS + 1):
             secret = key_format.make_key(self._context.random(key_format.RANDOM_BYTES))
             hash, prefix = key_format.hash_key(secret), key_format.prefix(secret)

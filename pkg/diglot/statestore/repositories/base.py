@@ -1,4 +1,4 @@
-"""What every repository is made of: a session to run on, the loaded queries, and a clock.
+"""What every repository needs: a session to run on, the loaded queries, and a clock.
 
 Repositories are thin: they check values, call queries and name errors. They hold no SQL and don't know the dialect.
 """

@@ -30,7 +30,7 @@ def final_status(exec_id: str, roots: Sequence[TaskStatus], *, any_tasks: bool) 
     """SUCCESS or FAILED, by the latest states of the root tasks. WorkflowNotReady while one of them is not terminal.
 
     WorkflowNotReady too when there are tasks but no root: old data may have parents in a ring. Neither SUCCESS nor
-    FAILED is known to be true then, and both are final; once the ring is mended the execution can be completed.
+    FAILED is known to be true then, and both are final; once the ring is fixed the execution can be completed.
     """
     if any_tasks and not roots:
         raise WorkflowNotReady(

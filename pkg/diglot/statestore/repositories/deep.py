@@ -1,6 +1,6 @@
 """Deleting tasks that are nested deeply.
 
-A foreign key deletes level by level, each inside of the deletion of the level above: SQLite ends at 1,000 levels and
+A foreign key deletes level by level, each inside the deletion of the level above: SQLite ends at 1,000 levels and
 PostgreSQL where its stack does, and each level costs as much as there are levels above it. So every 64th level is
 taken off its parents first and deleted by itself.
 """

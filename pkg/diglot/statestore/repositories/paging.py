@@ -1,4 +1,4 @@
-"""Pages by keyset: a cursor says behind which row the next page begins, so that page 1,000 costs what page 1 costs."""
+"""Pages by keyset: a cursor says after which row the next page begins, so that page 1,000 costs what page 1 costs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def position(after: str | None) -> tuple[datetime | None, str | None]:
 
 
 def cursor(created_at: datetime, key: str) -> str:
-    """The cursor that stands behind the item with this creation time and id; opaque, safe in a URL."""
+    """The cursor after the item with this creation time and id; opaque, safe in a URL."""
     return base64.urlsafe_b64encode(msgspec.json.encode((timestamp_text(created_at), key))).decode()
 
 

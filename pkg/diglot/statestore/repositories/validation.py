@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_ID_LENGTH = 255
 MAX_ID_BYTES = 880
-"""Three ids and a time stand in one index, and PostgreSQL's take 2,704 bytes: more than 220 emoji are too many."""
+"""Three ids and a time are in one index, and PostgreSQL's take 2,704 bytes: more than 220 emoji are too many."""
 MAX_EMAIL_LENGTH = 254
 """RFC 3696, erratum 1690: what fits into the path of SMTP."""
 _IGNORABLE = frozenset(
@@ -204,7 +204,7 @@ def _with_documents(state: Any, parameters: InsertTaskParameters | InsertWorkflo
 
 
 def check_documents(parameters: InsertTaskParameters, most: int, path: str) -> None:
-    """TooLarge for a document of more than ``most`` bytes; ``path`` is what stands before its name in the error."""
+    """TooLarge for a document of more than ``most`` bytes; ``path`` precedes its name in the error."""
     for name in _DOCUMENTS:
         document = parameters[name]
         if isinstance(document, EncodedJson):

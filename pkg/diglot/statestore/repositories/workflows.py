@@ -320,7 +320,7 @@ class WorkflowRepository:
         WorkflowNotReady, with nothing changed, while one of them is not terminal, or when there are tasks but no root
         among them: their parents form a ring then, and nothing says how the execution ended. FAILED when one is FAILED,
         TIMED_OUT or CANCELED; else SUCCESS, also without tasks. The output is ``{task_id: {"output": …}}``, or what
-        ``transform`` makes of the state with its tasks. It runs outside of the lock, and again when the execution has
+        ``transform`` makes of the state with its tasks. It runs outside the lock, and again when the execution has
         changed meanwhile; when it raises, the execution is FAILED with the code OUTPUT_TRANSFORMATION_FAILED and the
         default output. WorkflowNotFound.
         """

@@ -1,4 +1,4 @@
-"""What the log should tell whoever runs the service, before it hurts: each piece of advice at most once an hour."""
+"""Advice in the log for those who run the service, before it hurts: each piece at most once an hour."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Watch:
         self._said: dict[str, float] = {}
 
     def look(self) -> None:
-        """One look; a database that can't be asked now is no matter here."""
+        """One look; a database that does not answer now is ignored here."""
         try:
             running = self._database.workflows.list(status="RUNNING", limit=MOST_WORKFLOWS + 1)
             statistics = self._database.store.statistics()

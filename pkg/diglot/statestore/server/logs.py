@@ -63,7 +63,7 @@ class _Lines(structlog.WriteLogger):
 
 
 class _Filter:
-    """Takes secrets out of whatever is logged. Those of the environment are looked up once."""
+    """Removes secrets from everything that is logged. Those of the environment are looked up once."""
 
     def __init__(self) -> None:
         self._secrets = REDACTOR.values()

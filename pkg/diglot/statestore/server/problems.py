@@ -1,4 +1,4 @@
-"""What goes wrong, as RFC 9457 problem details: a stable ``type``, a status, and words that give nothing away.
+"""Errors as RFC 9457 problem details: a stable ``type``, a status, and a text that reveals nothing.
 
 What a database says of an error (it carries values, names and SQL) goes into the log, never into an answer.
 """
@@ -69,7 +69,7 @@ _OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [
     (errors.SchemaMismatch, "not-migrated", "The database's schema is not the one that is needed"),
     (errors.StoreClosed, "stopping", "The service is stopping"),
 ]
-"""Errors whose words may be the database's: told by their kind, all with status 503."""
+"""Errors whose text may be the database's: only their kind is reported, all with status 503."""
 _EVERYWHERE = (400, 401, 403, 429, 503)
 _OF_HTTP: dict[int, tuple[str, str]] = {
     400: ("invalid-request", "The request is not right"),
@@ -112,7 +112,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def told(error: Exception) -> Problem:
-    """What to answer for an error, which the log is told of where it is ours."""
+    """The response to an error; it is logged if it is ours."""
     found = problem_of(error)
     if found.status >= 500:
         # Of a database that is away there is no more to tell, however many requests find it so.
@@ -140,7 +140,7 @@ def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
 
 
 def headers_of(found: Problem) -> dict[str, str]:
-    """What a client is told besides: how to sign in, when to try again."""
+    """Further headers for the client: how to sign in, when to try again."""
     return _HEADERS.get(found.status, {})
 
 

@@ -31,7 +31,7 @@ _NO_ROOM = (
 
 
 class Limits:
-    """What connections may take, and how many there are. ``refused(reason)`` is told of each that was ended.
+    """What connections may take, and how many there are. ``refused(reason)`` is called for each that was ended.
 
     For one thread: the event loop's. Times are in seconds.
     """
@@ -191,7 +191,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stalled = cancelled(self._stalled)
 
     def _end(self, reason: str | None = None) -> None:
-        """Give the connection up; what was not sent yet goes nowhere."""
+        """Abort the connection; what was not sent yet is discarded."""
         if reason is not None:
             self._limits.refused(reason, self.client[0] if self.client else "")
         self.transport.abort()

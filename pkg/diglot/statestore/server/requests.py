@@ -1,6 +1,6 @@
 """What every request has: an id that is on each of its log lines and in its answer, a time limit, and a line of log.
 
-This stands around the whole application, so that an address which does not exist is no exception.
+This wraps the whole application, so that an address that does not exist is no exception.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from litestar.types import HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
 BODY_BYTES, ANSWER_BYTES = 48 * 1024 * 1024, 24 * 1024 * 1024
-"""Of bodies, and of answers that clients have not taken yet, that all requests together may hold."""
+"""The most bytes of bodies, and of responses that clients have not read yet, for all requests together."""
 CHUNK = 256 * 1024
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _HEADERS = [
@@ -106,7 +106,7 @@ class Requests:
 
 
 class _ClientGone(BaseException):
-    """The client went away before its request was complete: no error of anybody, and nobody is there to be told."""
+    """The client went away before its request was complete: not an error, and nobody is there to receive one."""
 
 
 class _TooMuch(BaseException):

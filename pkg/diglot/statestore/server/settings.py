@@ -90,7 +90,7 @@ def _is_address(proxy: str) -> bool:
 
 
 def listener(settings: ServerSettings) -> socket.socket:
-    """A socket that is bound to the address, and not yet listening. ConfigurationError where that can't be."""
+    """A socket that is bound to the address, and not yet listening. ConfigurationError if that is not possible."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]

@@ -1,4 +1,4 @@
-"""A WfFormat 1.5 document as it stands in the file: its shape, and nothing yet of whether it makes sense.
+"""A WfFormat 1.5 document as it is in the file: its structure, before its meaning is checked.
 
 The text is read strictly (no NaN, no duplicate keys, no text that a database would refuse); keys that are not named
 here are let through, for real traces carry many. Field names and units are the format's.

@@ -44,7 +44,7 @@ def program_name(program: str | None) -> str | None:
 
 
 def as_id(name: str, mark: str = "") -> str:
-    """The name with the mark behind it, cut so that both together are not too long for an id."""
+    """The name followed by the mark, cut so that both together fit into an id."""
     cut = name[: MAX_ID_LENGTH - len(mark)].encode()[: MAX_ID_BYTES - len(mark.encode())]
     return cut.decode(errors="ignore") + mark
 

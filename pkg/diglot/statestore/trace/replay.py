@@ -68,7 +68,7 @@ def replay(
 ) -> Result:
     """Play the plan ``repeat`` times in each of ``concurrency`` threads: concurrency * repeat executions.
 
-    ``speed``: real time divided by this; None: as fast as possible. ``watch`` is told ten times a second, in this
+    ``speed``: real time divided by this; None: as fast as possible. ``watch`` is called ten times a second, in this
     thread, how many steps (of ``len(plan.steps)`` an execution) are done. KeyboardInterrupt ends the replay in order:
     the result says so, and how each execution was left. An error of the database ends it too.
     """

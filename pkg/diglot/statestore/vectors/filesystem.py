@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "./data/vectors"
 COMPACT_FROM = 1 << 20
-"""Bytes: a smaller file is left as it is. A larger one is compacted when more than half of it is of no use any more."""
+"""Bytes: a smaller file is left as it is. A larger one is compacted once more than half of it is obsolete."""
 _BATCH = 1_000
 BATCH_BYTES = 1 << 24
 """Bytes of the records that a compaction writes as one change."""

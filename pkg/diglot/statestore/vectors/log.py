@@ -8,8 +8,9 @@ not right is damage: an error, and nothing is cut off.
 The mark is not flushed: the next flush takes it along. So after a power cut the last change may have none. It is read
 all the same, because it is whole, and the next writer marks it.
 
-Writers take an exclusive lock, a flock on a file beside it, which dies with its owner. Readers need no lock for what is
-marked. ``compact`` writes a new file and moves it over the old one; others see that theirs was replaced and read again.
+Writers take an exclusive lock, a flock on a file next to it, which is released when its owner dies. Readers need no
+lock for what is marked. ``compact`` writes a new file and moves it over the old one; others see that theirs was
+replaced and read again.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Log:
         return (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino)
 
     def make(self) -> None:
-        """Make the file, if there is none. Outside of the lock."""
+        """Create the file if there is none. Outside the lock."""
         if not self.path.exists():
             with self.locked(write=True):
                 if not self.path.exists():

@@ -51,7 +51,7 @@ def check_metadata(value: Any, path: str) -> tuple[dict[str, Any], int]:
 
 
 def check_filters(value: Any) -> Wanted:
-    """InvalidValue for what is not right, and for a list without values, which nothing can match."""
+    """InvalidValue for an invalid filter, and for a list without values, which nothing can match."""
     wanted: Wanted = {}
     for name, item in _entries(value, "filters"):
         where = f"filters.{name}"

@@ -1,4 +1,4 @@
-"""Vectors in PostgreSQL with the extension pgvector. The SQL stands in queries/postgres/vectors/.
+"""Vectors in PostgreSQL with the extension pgvector. The SQL is in queries/postgres/vectors/.
 
 The tables are made when a collection is opened for the first time, not by a migration: the migrations must not need an
 extension, both trees have the same ones, and this may be another database than the state store's.
@@ -76,7 +76,7 @@ class PgvectorEngine:
         self._search = getattr(self.queries, f"search_{settings.metric}")
 
     def prepare(self) -> None:
-        """Make what is not there yet; ConfigurationError where it does not fit what is."""
+        """Create what does not exist yet; ConfigurationError if it does not fit what exists."""
         try:
             found = self.queries.get_collection(self.store, collection=self.settings.id)
         except SchemaMismatch:

@@ -1,7 +1,7 @@
 """Vectors in Qdrant: a server, or its client alone with a folder or the memory of this process (then exact).
 
-Qdrant's own ids are UUIDs, so a point's is made of the record's id, which the payload keeps. It matches no floats, so
-the payload carries the metadata as tokens too (matching.py).
+Qdrant's own ids are UUIDs, so a point's is derived from the record's id, which the payload keeps. It matches no floats,
+so the payload carries the metadata as tokens too (matching.py).
 """
 
 from __future__ import annotations

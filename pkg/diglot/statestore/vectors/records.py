@@ -11,7 +11,7 @@ from diglot.statestore.vectors.matching import Metadata
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A vector with its id, the text that it stands for, and what filters look at.
+    """A vector with its id, the text that it represents, and the metadata for filters.
 
     ``vector``: numbers, a list or a numpy array; kept as 32 bit floats. ``metadata``: names to text, numbers, booleans
     or lists of them.

@@ -38,7 +38,7 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             msgspec.structs.force_setattr(self, "path", place)
 
     def check(self, key: str = "vectors") -> None:
-        """ConfigurationError, with the dotted key below ``key``, for the first thing that is not right."""
+        """ConfigurationError, with the dotted key below ``key``, for the first invalid setting."""
         if self.provider not in PROVIDERS:
             raise ConfigurationError(f"{key}.provider: unknown vector database: use {_either(tuple(PROVIDERS))}")
         if not _ID.match(self.id):

@@ -1,4 +1,4 @@
-"""Notes when keys were last used, beside the requests: nobody waits for it, and under load it is left out."""
+"""Records when keys were last used, in the background: no request waits for it, and under load it is skipped."""
 
 from __future__ import annotations
 

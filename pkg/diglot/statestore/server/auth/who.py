@@ -113,7 +113,7 @@ def _is_here(place: str) -> bool:
 
 
 def _bearer(headers: Headers) -> str | None:
-    """The key; None when there is none, or more than one."""
+    """The key; None if there is none, or more than one."""
     given = headers.getall("authorization", [])
     if len(given) != 1:
         return None

@@ -1,4 +1,4 @@
-"""What goes wrong, for people: one clear line, and a way on."""
+"""Errors for people: one clear line, and what to do next."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def for_people(scope: Scope) -> bool:
 
 
 def encoded(found: Problem, request_id: str, method: str = "GET") -> tuple[bytes, dict[str, str]]:
-    """The body and the headers of a page for a problem that comes from outside of the application."""
+    """The body and the headers of a page for a problem from outside the application."""
     body = text("error.html", user=None, path="", **_words(found, request_id, method)).encode()
     return body, {**HEADERS, "Content-Type": f"{MEDIA_TYPE}; charset=utf-8"} | problems.headers_of(found)
 

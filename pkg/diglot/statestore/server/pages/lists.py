@@ -17,7 +17,7 @@ from diglot.statestore.server.pages.rendering import HEADERS, link, rendered
 PAGE = 50
 LIVE_SECONDS = 3
 QUIET_SECONDS = 15
-"""How often the list is looked at anew: while something runs, and while nothing does."""
+"""How often the list is refreshed: while something runs, and while nothing does."""
 
 
 @get("/", sync_to_thread=True)

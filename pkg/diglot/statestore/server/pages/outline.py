@@ -128,7 +128,7 @@ def counts(tasks: Iterable[TaskSummary]) -> Counts:
 
 
 def percent(value: float) -> str:
-    """Three digits behind the point are less than a pixel of any screen."""
+    """Three decimals are less than a pixel of any screen."""
     return f"{value:.3f}".rstrip("0").rstrip(".") + "%"
 
 

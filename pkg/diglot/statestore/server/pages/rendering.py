@@ -53,7 +53,7 @@ def text(template: str, **values: Any) -> str:
 
 
 def link(path: str, **query: str | list[str] | None) -> str:
-    """An address of ours. Ids stand in the query: they may hold slashes and dots, which a path would not keep."""
+    """The URL of a page. Ids are in the query: they may have slashes and dots, which a path would not keep."""
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 

@@ -152,7 +152,7 @@ def _hash(secret: str | None) -> bytes:
 
 
 def _target(wanted: str) -> str:
-    """A page of ours, put together anew from its parts: whatever else was wanted, it leads nowhere else."""
+    """A URL of our own, rebuilt from its parts, so that it can't lead anywhere else."""
     try:
         parts = urlsplit(wanted)
     except ValueError:

@@ -126,7 +126,7 @@ async def ready(request: Anyone) -> Response[Readiness]:
     health = await probe.ask()
     where = request.app.state.database.store.location
     reasons = [f"{check.name}: {check.detail}" for check in health.checks if not check.ok]
-    # Nobody has signed in here, so nobody is told where the database lies.
+    # Nobody has signed in here, so the response does not show where the database is.
     for place in (where, str(Path(where).parent)):
         reasons = [reason.replace(place, "…") if len(place) > 1 else reason for reason in reasons]
     return Response(Readiness(health.ok, reasons), status_code=200 if health.ok else 503)

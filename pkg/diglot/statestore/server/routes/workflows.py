@@ -189,7 +189,7 @@ def add_workflow_usage(
 
 
 def _nodes(tasks: list[TaskState]) -> list[TreeNode]:
-    """Each task with its depth, children behind their parent; those whose parent is not among them are roots."""
+    """Each task with its depth, children after their parent; those whose parent is not among them are roots."""
     known = {task.task_exec_id for task in tasks}
     children: dict[str | None, list[TaskState]] = {}
     for task in tasks:
