@@ -36,8 +36,23 @@ def temporary_file(beside: Path) -> Iterator[Path]:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """What killed work has left in the folder of this file."""
-    return sorted(path.parent.glob(f"{_MARK}*"))
+    """What killed work has left in the folder of this file; not the files of work that runs."""
+    running = [lock.name.removesuffix(_LOCK) for lock in path.parent.glob(f"{_MARK}*{_LOCK}") if _is_held(lock)]
+    return sorted(found for found in path.parent.glob(f"{_MARK}*") if not found.name.startswith(tuple(running)))
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # it has just ended, or it is another user's
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _new(beside: Path) -> tuple[Path, int]:

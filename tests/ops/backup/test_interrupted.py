@@ -89,7 +89,8 @@ def test_leftovers_of_the_dead_are_removed_and_files_of_the_living_are_not(tmp_p
     paths = [Path(process.stdout.readline().strip()) for process in processes if process.stdout is not None]
     processes[0].kill()
     processes[0].communicate()
-    assert paths[0].exists()
+    lock = paths[0].with_name(f"{paths[0].name}.lock")
+    assert leftovers(tmp_path / "any") == [paths[0], lock]
     with temporary_file(tmp_path / "next"):
         assert not paths[0].exists()
         assert paths[1].exists()
