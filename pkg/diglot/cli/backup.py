@@ -67,7 +67,7 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
     for old in made.removed:
         note(f"removed {shown(old)}")
     app.out.line(
-        f"{shown(made.path)}: {_told(made.manifest)}",
+        f"{shown(made.path)}: {_summary(made.manifest)}",
         {"path": str(made.path), "removed": [str(old) for old in made.removed], "manifest": made.manifest},
     )
 
@@ -97,7 +97,7 @@ def verify(app: App, path: Path, postgres_url: str | None) -> None:
             settings=_configured(app),
             report=report,
         )
-    app.out.line(f"{shown(path)}: good: {_told(manifest)}", {"path": str(path), "manifest": manifest})
+    app.out.line(f"{shown(path)}: good: {_summary(manifest)}", {"path": str(path), "manifest": manifest})
 
 
 @click.command()
@@ -129,7 +129,7 @@ def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
         done = restore_backup(app.project, path, app.configuration.database, replace=replace, report=report)
     if done.kept is not None:
         note(f"the old database is kept as {done.kept}: remove it when you no longer need it")
-    app.out.line(f"restored {_told(done.manifest)}", {"kept": done.kept, "manifest": done.manifest})
+    app.out.line(f"restored {_summary(done.manifest)}", {"kept": done.kept, "manifest": done.manifest})
 
 
 def _configured(app: App) -> SQLiteSettings | PostgresSettings | None:
@@ -140,7 +140,7 @@ def _configured(app: App) -> SQLiteSettings | PostgresSettings | None:
         return None
 
 
-def _told(manifest: Manifest) -> str:
+def _summary(manifest: Manifest) -> str:
     size = f"{manifest.size / 1e6:,.1f} MB"
     return (
         f"{manifest.rows:,} rows in {len(manifest.tables)} tables, {size}, {manifest.engine}, "

@@ -39,11 +39,11 @@ def export(app: App, file: Path, tables: tuple[str, ...], workflow: str | None) 
     root = _root(app, "workflow", workflow)
     with progress_bar(app) as report:
         done = export_rows(app.configuration.database, file, utc_now(), tables=tables, root=root, report=report)
-    told = f"exported {done.rows:,} rows of {len(done.tables)} tables"
+    summary = f"exported {done.rows:,} rows of {len(done.tables)} tables"
     if str(file) == "-":
-        note(told)
+        note(summary)
     else:
-        app.out.line(f"{shown(file)}: {told}", {"file": str(file), "tables": done.tables})
+        app.out.line(f"{shown(file)}: {summary}", {"file": str(file), "tables": done.tables})
 
 
 def _root(app: App, name: str, key: str | None) -> Root | None:

@@ -100,7 +100,7 @@ def test_leftovers_of_the_dead_are_removed_and_files_of_the_living_are_not(tmp_p
 
 @pytest.mark.parametrize("operation", ["backup", "restore"])
 def test_a_full_disk_leaves_nothing(operation: str, filled: str, project: Project, tmp_path: Path) -> None:
-    """A limit on the size of files stands in for a disk that is full."""
+    """A limit on the size of files takes the place of a full disk."""
     folder = tmp_path / "backups"
     folder.mkdir()
     path = backup(parse_url(filled), tmp_path / "app.backup", NOW).path

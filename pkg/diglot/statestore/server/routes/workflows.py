@@ -172,7 +172,7 @@ def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Respons
 @post("/workflows/{exec_id:str}/cancel", summary="Cancel an execution", tags=["Workflows"], status_code=200,
       responses=responses(404), sync_to_thread=True)  # fmt: skip
 def cancel_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[WorkflowState]:
-    """CANCELED, with those of its tasks that have not ended; its engine is not told.
+    """CANCELED, with those of its tasks that have not ended; the engine that runs it is not informed.
 
     One that has ended already comes back unchanged.
     """
