@@ -173,6 +173,6 @@ def test_a_session_that_does_not_keep_its_settings_is_refused(
     monkeypatch.setattr(set_up, "_set_config", lambda values, local: "1")
     with (
         open_postgres(parse_url(postgres_url)) as store,
-        pytest.raises(ConfigurationError, match=r"does not keep the session's \w+: set DB_POOLER=transaction"),
+        pytest.raises(ConfigurationError, match=r"does not keep the session's \w+: set pooler to 'transaction'"),
     ):
         store.rows(Statement("test.one", "select 1"))
