@@ -94,7 +94,7 @@ def delete(app: StoreApp, workflow_exec_id: str, yes: bool) -> None:
 @execution_argument
 @pass_app
 def cancel(app: StoreApp, workflow_exec_id: str) -> int:
-    """End one execution as CANCELED, with those of its tasks that have not ended. The engine that runs it is not informed.
+    """End one execution as CANCELED, with those of its tasks that have not ended. Its engine is not informed.
 
     \b
     Example:
