@@ -12,7 +12,7 @@ from diglot.catalogue.uses import descriptions, result, uses
 from diglot.check.catalog import read_catalog
 from diglot.check.describe import Description
 from diglot.check.plans import explain_all
-from diglot.check.query_plan import Plan, VariantPlan
+from diglot.check.plans.plan import Plan, VariantPlan
 from diglot.drift import DriftSettings, drift
 from diglot.project import Project
 from diglot.schema import model as schema

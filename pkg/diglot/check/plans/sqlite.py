@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from diglot.check.plans_postgres import Reference, unindexed
-from diglot.check.query_plan import Problem, VariantPlan
+from diglot.check.plans.plan import Problem, VariantPlan
+from diglot.check.plans.references import Reference, unindexed
 from diglot.check.query_text import StatementText
 from diglot.schema.model import Schema, Table
 from diglot.stores.sqlite.library import library

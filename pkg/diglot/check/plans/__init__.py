@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol, get_args
 
 from diglot.check.finding import Finding
+from diglot.check.plans.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
-from diglot.check.query_plan import Kind, Plan, Problem, VariantPlan
 from diglot.project import Project
 from diglot.schema.read import read_schema
 from diglot.sql.header import QuerySource, words
@@ -68,11 +68,11 @@ def _planner(store: Store, text: bool) -> Iterator[_Planner]:
     schema = read_schema(store) if store.dialect == "sqlite" else None
     with store.migration_connection(_LOCK_WAIT) as connection:
         if schema is None:
-            from diglot.check.plans_postgres import PostgresPlanner
+            from diglot.check.plans.postgres import PostgresPlanner
 
             yield PostgresPlanner(connection, text=text)
         else:
-            from diglot.check.plans_sqlite import SQLitePlanner
+            from diglot.check.plans.sqlite import SQLitePlanner
 
             yield SQLitePlanner(connection, schema)
             connection.execute("pragma automatic_index = on").close()

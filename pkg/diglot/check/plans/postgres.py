@@ -8,12 +8,12 @@ scan, an index that is read from end to end, or a sort below a limit that is sti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
-from diglot.check.query_plan import Problem, VariantPlan
+from diglot.check.plans.plan import Problem, VariantPlan
+from diglot.check.plans.references import Reference, unindexed
 from diglot.check.query_text import StatementText
 from diglot.schema.statements import statement
 
@@ -38,17 +38,6 @@ class Index(NamedTuple):
     first: str
     method: str
     partial: bool
-
-
-class Reference(NamedTuple):
-    """A foreign key; ``indexed``: an index finds the rows of ``child`` by it."""
-
-    name: str
-    child: str
-    parent: str
-    columns: str
-    cascades: bool
-    indexed: bool
 
 
 class PostgresPlanner:
@@ -108,20 +97,6 @@ class PostgresPlanner:
                 if cursor.description:
                     found.append(cursor.fetchall())
             return found
-
-
-def unindexed(references: list[Reference], deleted: set[str]) -> Iterator[Problem]:
-    """The foreign keys without an index that a delete from these tables looks through, cascades counted."""
-    tables, seen = sorted(deleted), set(deleted)
-    for parent in tables:
-        for reference in references:
-            if reference.parent != parent:
-                continue
-            if not reference.indexed:
-                yield Problem("foreign key", reference.child, f"{reference.name} ({reference.columns})")
-            if reference.cascades and reference.child not in seen:
-                seen.add(reference.child)
-                tables.append(reference.child)
 
 
 class _Reading:
