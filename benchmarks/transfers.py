@@ -9,6 +9,8 @@ from __future__ import annotations
 import resource
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -25,11 +27,13 @@ from benchmarks import data
 from benchmarks.contenders.sql_by_hand import TASK_COLUMNS, WORKFLOW_COLUMNS
 from benchmarks.databases import PostgresServer, SQLiteFolder, postgres_server, sqlite_folder
 from benchmarks.report import machine
+from diglot import statestore
 from diglot.ops.backup import backup
 from diglot.ops.copy import copy
 from diglot.ops.export import export
 from diglot.ops.import_file import import_file
 from diglot.ops.postgres.programs import for_dumping
+from diglot.statestore.database import Database
 from diglot.statestore.models import TaskState, WorkflowState
 from diglot.statestore.project import TREES
 from diglot.stores.url import parse_url
@@ -63,6 +67,9 @@ def main(workflows: int, version: str) -> None:
             plain = "" if one.plain is None else f"{one.plain:.2f} s"
             table.add_row(one.name, f"{one.seconds:.2f}", f"{one.amount / one.seconds:,.0f} {one.unit}/s", plain, ratio)
         console.print(table)
+        for name, place in (("SQLite", folder), ("PostgreSQL", server)):
+            kept = kept_beside_a_backup(place, workflows)
+            console.print(f"a writer to {name} keeps {kept:.0%} of its rate while a backup runs")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     console.print(f"most memory of this process: {peak:,.0f} MB")
 
@@ -103,6 +110,31 @@ def measured(folder: SQLiteFolder, server: PostgresServer, workflows: int, conso
         empty = new.new()  # type: ignore[attr-defined]
         took = _timed(lambda empty=empty, file=file: import_file(TREES, file, parse_url(empty)))  # type: ignore[misc]
         yield Transfer(f"import into {name}", took, None, rows, "rows")
+
+
+def kept_beside_a_backup(place: SQLiteFolder | PostgresServer, workflows: int, seconds: float = 3.0) -> float:
+    """Commits a second of one writer while ``diglot backup`` runs in a process of its own, divided by those of the
+    same writer before and after it."""
+    url = place.new()
+    place.insert(url, map(data.workflow, range(workflows)), _tasks(workflows))
+    with tempfile.TemporaryDirectory() as folder, statestore.open(url) as db:
+        file = Path(folder, "one.backup")
+        before = _written(db, seconds)
+        command = [str(Path(sys.executable).with_name("diglot")), "--database-url", url, "backup", str(file)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as backing_up:
+            meanwhile = _written(db, None, lambda: backing_up.poll() is not None)
+        if backing_up.returncode:
+            raise click.ClickException(f"the backup of {url} failed")
+        return meanwhile / ((before + _written(db, seconds)) / 2)
+
+
+def _written(db: Database, seconds: float | None, ended: Callable[[], bool] = bool) -> float:
+    began = time.perf_counter()
+    count = 0
+    while not ended() and (seconds is None or time.perf_counter() - began < seconds):
+        db.workflows.upsert(data.workflow(count % 100))
+        count += 1
+    return count / (time.perf_counter() - began)
 
 
 def _tasks(workflows: int) -> Iterator[TaskState | WorkflowState]:

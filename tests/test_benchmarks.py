@@ -135,6 +135,7 @@ def test_every_transfer_is_measured_beside_its_plain_tool(tmp_path: Path, databa
     server = PostgresServer(databases.postgres(name).url("postgres"))
     try:
         found = list(transfers.measured(SQLiteFolder(tmp_path), server, 3, Console(quiet=True)))
+        kept = [transfers.kept_beside_a_backup(each, 3, 0.1) for each in (SQLiteFolder(tmp_path), server)]
     finally:
         server.drop_all()
     assert [one.name for one in found if one.plain is not None] == [
@@ -144,6 +145,7 @@ def test_every_transfer_is_measured_beside_its_plain_tool(tmp_path: Path, databa
         "backup of PostgreSQL",
     ]
     assert len(found) == 8
+    assert min(kept) > 0
 
 
 def test_growth_has_each_call_at_each_size(place: Place) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from typing import Any, cast
 
 import psycopg
 from psycopg.copy import QueuedLibpqWriter
@@ -20,6 +21,10 @@ from diglot.stores.session import Batches, Dialect, Row, Statement, Store, Value
 
 _SORTING = "128MB"
 """What the server may use for the keys of an index."""
+_CHUNK = 200
+"""Rows that the client library returns at once: about as many as fit into the buffer of a socket."""
+_CHUNKED = 170000
+"""The first libpq that returns rows in chunks; older ones return them one by one."""
 
 
 @contextmanager
@@ -52,11 +57,13 @@ class PostgresLoad:
             return cursor.fetchall() if cursor.description else []
 
     def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
-        # A name per statement: two streams may be open at once.
-        with psycopg.ServerCursor(self._connection, f"diglot_load_{id(statement)}") as cursor:
-            cursor.execute(statement.text)
-            while rows := cursor.fetchmany(size):
-                yield rows
+        # Not a cursor of the server: this way it works on the next rows while these are compared.
+        with psycopg.RawCursor(self._connection) as cursor:
+            chunk = min(size, _CHUNK) if psycopg.pq.version() >= _CHUNKED else 1
+            rows = cast("Generator[Row, None, None]", cursor.stream(statement.text.encode(), values, size=chunk))
+            with closing(rows):
+                while batch := list(islice(rows, size)):
+                    yield batch
 
     def counts(self, tables: Sequence[TableFields]) -> dict[str, int]:
         found = {}
