@@ -6,12 +6,13 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diglot.ops.documents import as_written, canonical
+from diglot.ops.documents import all_as_written, all_canonical, as_written, canonical
 
 NUMBERS = st.one_of(
     st.integers(-(10**25), 10**25),
@@ -52,6 +53,42 @@ def test_what_is_stored_in_sqlite_has_the_same_spelling_and_reads_as_the_same_va
     assert canonical(stored) == spelling
     assert canonical(spelling) == spelling
     assert _same(json.loads(stored), document)
+
+
+@given(documents=st.lists(DOCUMENTS, max_size=6), spaces=st.booleans())
+@settings(max_examples=300)
+def test_many_documents_have_the_spellings_of_each(documents: list[Any], spaces: bool) -> None:
+    texts = [json.dumps(document, ensure_ascii=False, indent=1 if spaces else None) for document in documents]
+    spellings = [canonical(text) for text in texts]
+    assert all_canonical(texts) == spellings
+    assert all_canonical([text.encode() for text in texts]) == spellings
+    assert all_as_written(spellings) == [as_written(spelling) for spelling in spellings]
+
+
+BOUNDARY = "diglot:between two documents"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1,2", "[3", "4]"],
+        ["[1", "2]"],
+        ["1", "2]", "[3", "4"],
+        ["", "1"],
+        [f'1,"{BOUNDARY}",2', "[3", "4]"],
+        ["1", "2,3"],
+        ['"a', 'b"'],
+        ["{", "}"],
+    ],
+)
+def test_texts_that_are_no_documents_do_not_pass_together(texts: list[str]) -> None:
+    with pytest.raises(msgspec.DecodeError, match=r"JSON is malformed|Input data was truncated"):
+        all_canonical(texts)
+
+
+def test_a_document_may_have_the_boundary_in_it() -> None:
+    texts = [json.dumps([BOUNDARY, 1]), json.dumps(BOUNDARY), "2"]
+    assert all_canonical(texts) == [canonical(text) for text in texts]
 
 
 def _same(one: Any, other: Any) -> bool:

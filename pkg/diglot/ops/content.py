@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from diglot.errors import ConfigurationError, RowRefused
+from diglot.ops.documents import all_as_written, all_canonical, as_written, canonical
 from diglot.ops.forms import Form, form_of
 from diglot.ops.progress import Report, Step, silent
 from diglot.ops.statements import statement
@@ -34,7 +35,10 @@ Bad = Callable[[Row, str], None]
 """Gets a row that can't be taken, and the reason."""
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
 _SIZE = 16
+_TOGETHER: dict[Convert, Callable[[list[Any]], list[Any]]] = {canonical: all_canonical, as_written: all_as_written}
+"""Converters for which there is a faster one for many values."""
 _encode = msgspec.json.Encoder().encode
+_number = int.from_bytes
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -66,16 +70,17 @@ class Content(msgspec.Struct, frozen=True):
 class Digest:
     """The content of the rows that were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: TableFields | None = None) -> None:
+        """``table``: where the rows are from; without it they may have any values."""
         self.rows = 0
         self._sum = 0
+        self._infinite = table is None or any(field.form == "stored" for field in table.fields)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Rows of values in their forms."""
         self.rows += len(rows)
-        self._sum += sum(
-            int.from_bytes(blake2b(_encode(spelled(row)), digest_size=_SIZE).digest(), "little") for row in rows
-        )
+        texts = map(_encode, map(spelled, rows) if self._infinite else rows)
+        self._sum += sum([_number(blake2b(text, digest_size=_SIZE).digest(), "little") for text in texts])
 
     def content(self) -> Content:
         return Content(self.rows, f"{self._sum % 2 ** (8 * _SIZE):0{2 * _SIZE}x}")
@@ -158,7 +163,7 @@ def read_content(session: Reads, tables: Iterable[TableFields], report: Report =
     """The content of each table, by its name, as the session's snapshot sees it."""
     found = {}
     for table in tables:
-        digest = Digest()
+        digest = Digest(table)
         for rows in read_rows(session, table):
             digest.add(rows)
             report(Step(f"{table.name}: checking", digest.rows, None))
@@ -181,12 +186,20 @@ def convert(
     columns: list[Any] = list(zip(*rows, strict=True))
     for place, function in places:
         try:
-            columns[place] = [None if value is None else function(value) for value in columns[place]]
+            columns[place] = _converted(columns[place], function)
         except _NO_VALUE:
             if bad is None:
                 raise _refused(rows, place, function, table) from None
             return _convertible(rows, places, table, bad)
     return list(zip(*columns, strict=True))
+
+
+def _converted(values: Sequence[Any], function: Convert) -> list[Any]:
+    together = _TOGETHER.get(function)
+    if together is None:
+        return [None if value is None else function(value) for value in values]
+    found = iter(together([value for value in values if value is not None]))
+    return [None if value is None else next(found) for value in values]
 
 
 def _convertible(rows: list[Row], places: Sequence[tuple[int, Convert]], table: TableFields, bad: Bad) -> list[Row]:

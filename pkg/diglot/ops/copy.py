@@ -173,7 +173,7 @@ def _load(snapshot: Session, pairs: Sequence[Pair], load: Load, large: int, repo
     load.prepare([pair.target for pair in pairs], large=sum(totals.values()) >= large)
     sent = {}
     for pair in pairs:
-        digest = Digest()
+        digest = Digest(pair.source)
         with closing(_sent(snapshot, pair, digest, totals[pair.target.name], report)) as batches:
             load.load(pair.target, batches)
         sent[pair.target.name] = digest.content()

@@ -14,20 +14,28 @@ from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encoder = msgspec.json.Encoder(order="sorted")
+_encode = _encoder.encode
 _decode = msgspec.json.Decoder().decode
+_BOUNDARY = "diglot:between two documents"
+_BETWEEN = f',"{_BOUNDARY}",'
+_MOST = 2**20
+"""Characters that are parsed together: parsed, they take several times as much memory."""
 _EXACT = 2**53
 # What a double does not keep, or the engines spell differently: long numbers, exponents, negative zeros. Most
 # documents have none of them, and searching bytes for a fixed text takes a tenth of what a pattern takes.
 _CLASSES = bytes.maketrans(b"123456789.E", b"0000000000e")
 _LONG = b"0" * 16
-_long_numbers = re.compile(r"[\d.]{16,}").findall
+# More digits than a double keeps for certain: 15 in an integer, 17 in a fraction.
+_LONG_NUMBER = re.compile(r"(?<![\d.])(?:\d{16,}(?![\d.])|0\.\d{18,}|[1-9][\d.]{18,})").search
 _EXPONENT = re.compile(r"\d[eE][+-]?\d").search
 _NEGATIVE_ZERO = re.compile(r"-0(?![.\d]*[1-9])").search
 
 
-def canonical(text: str) -> str:
+def canonical(text: str | bytes) -> str:
     """The document in its one spelling, for comparing. ValueError where it is no JSON."""
+    if isinstance(text, bytes):
+        text = text.decode()
     if _is_unusual(text):
         return _encode(_numbers(_load(text), _as_jsonb)).decode()
     return _encode(_decode(text)).decode()
@@ -40,19 +48,42 @@ def as_written(text: str) -> str:
     return text
 
 
+def all_canonical(texts: list[Any]) -> list[str]:
+    """As ``canonical`` for each of them, in a quarter of the time where none is unusual."""
+    found = _all_usual(texts)
+    return found if found is not None else [canonical(text) for text in texts]
+
+
+def all_as_written(texts: list[str]) -> list[str]:
+    """As ``as_written`` for each of them."""
+    return texts if not _is_unusual(",".join(texts)) else [as_written(text) for text in texts]
+
+
+def _all_usual(texts: list[Any]) -> list[str] | None:
+    """Parsed together as one array. None where they have to be looked at one by one: one of them is unusual, or no
+    JSON document. A text that is none can't pass for one together with its neighbours: between every two there must be
+    a boundary, and nothing else may be one."""
+    try:
+        joined = f"[{_BETWEEN.join(texts)}]"
+        if len(joined) > _MOST or _is_unusual(joined) or joined.count(_BOUNDARY) != len(texts) - 1:
+            return None
+        values = _decode(joined)
+    except (TypeError, ValueError):  # of msgspec too
+        return None
+    documents, boundaries = values[::2], values[1::2]
+    if len(documents) != len(texts) or boundaries != [_BOUNDARY] * (len(texts) - 1):
+        return None
+    return _encoder.encode_lines(documents).decode().split("\n")[:-1]
+
+
 def _is_unusual(text: str) -> bool:
     data = text.encode()
     classes = data.translate(_CLASSES)
-    if _LONG in classes and any(_is_long(number) for number in _long_numbers(text)):
+    if _LONG in classes and _LONG_NUMBER(text) is not None:
         return True
     if b"0e" in classes and _EXPONENT(text) is not None:
         return True
     return b"-0" in data and _NEGATIVE_ZERO(text) is not None
-
-
-def _is_long(number: str) -> bool:
-    """More digits than a double keeps for certain: 15 in an integer, 17 in all."""
-    return "." not in number or len(number.replace(".", "").lstrip("0")) > 17
 
 
 class _Number(str):

@@ -52,7 +52,7 @@ def dump_rows(snapshot: Session, location: str, file: Path, manifest: Manifest, 
             )
         )
         for table, described in zip(fields, exported, strict=True):
-            digest = Digest()
+            digest = Digest(table)
             with closing(read_rows(snapshot, table)) as batches:
                 for rows in batches:
                     writer.rows(described, rows)

@@ -56,10 +56,6 @@ def _text(value: Any) -> str:
     raise ValueError(f"it is stored as {type(value).__name__}")
 
 
-def _document(value: Any) -> str:
-    return canonical(value.decode() if isinstance(value, bytes) else value)
-
-
 def equals(column: str, value: str) -> tuple[str, tuple[str, ...]]:
     """A condition with its value: the column has this text."""
     return f" where {quoted(column)} = ?", (value,)
@@ -80,8 +76,8 @@ _FINISH: dict[Form, Callable[[Any], Any]] = {
     "numeric": plain_digits,
     "instant": _instant,
     "timestamp": _timestamp,
-    "json": _document,
-    "array": _document,
+    "json": canonical,
+    "array": canonical,
     "uuid": _uuid,
 }
 
