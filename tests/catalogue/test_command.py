@@ -57,7 +57,7 @@ def test_the_trees_may_be_named_in_the_configuration_file(shop: Project, server_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere/out.html"], "can't write nowhere/out.html: there is no folder nowhere; make it first"),
+        (["nowhere/out.html"], "can't write nowhere/out.html: there is no folder nowhere; create it first"),
         (["."], "File '.' is a directory"),
         (["out.html", "--queries", "."], "there is no folder postgres"),
         (["out.html", "--migrations", "."], "this needs queries: name their folder with --queries"),

@@ -153,8 +153,8 @@ ALLOWED = Allowed("index", "t", "i", "(a)", None, "only on the left: (a)", "GIN 
 @pytest.mark.parametrize(
     ("differences", "allowed", "first", "below"),
     [
-        ([], [], "the schemas mean the same", "The two schemas mean the same."),
-        ([], [ALLOWED], "the schemas mean the same", "but for what is allowed"),
+        ([], [], "the schemas are equivalent", "The two schemas are equivalent."),
+        ([], [ALLOWED], "the schemas are equivalent", "except for the allowed differences"),
         ([DIFFERENCE], [], "the schemas differ in 1 place", "only on the left: (a)"),
         ([DIFFERENCE] * 2, [ALLOWED], "the schemas differ in 2 places", "GIN is PostgreSQL&#39;s (until 2027-06-30)"),
     ],

@@ -1,1 +1,1 @@
-"""The catalogue: one page, made to be read by a DBA, of every query and every table in both dialects."""
+"""The catalogue: one page for the DBA, with every query and every table in both dialects."""

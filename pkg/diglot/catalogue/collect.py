@@ -1,4 +1,4 @@
-"""Puts together what is known: the query files, the plans of both engines, both schemas and how they differ."""
+"""Collects what the catalogue shows: the query files, both engines' plans, both schemas and how they differ."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Pair = dict[Dialect, Query]
 
 
 def collect(project: Project, postgres: Store, sqlite: Store, settings: DriftSettings, today: date) -> Catalogue:
-    """The catalogue of the project's trees, from two databases that its migrations were applied to.
+    """Returns the catalogue of the project's trees, from two databases that its migrations were applied to.
 
-    ``settings`` say which drift is allowed on that day. QueryFileError for a query that can't be read.
+    ``settings`` say which drift is allowed on the day ``today``. Raises QueryFileError for a query that can't be read.
     """
     stores: dict[Dialect, Store] = {"postgres": postgres, "sqlite": sqlite}
     pairs = _pairs(project)
@@ -64,7 +64,7 @@ def collect(project: Project, postgres: Store, sqlite: Store, settings: DriftSet
 
 
 def _pairs(project: Project) -> dict[str, Pair]:
-    """Each query by its dialects, in the order of PostgreSQL's files; QueryFileError for one that can't be read."""
+    """Each query by dialect, in the order of the PostgreSQL files. Raises QueryFileError for an unreadable query."""
     found: dict[str, Pair] = {}
     if project.queries is None:
         return found
@@ -116,7 +116,7 @@ def _side(dialect: Dialect, source: QuerySource, lines: list[Line], plan: Plan, 
 
 
 def _grouped(plan: Plan, conditions: int) -> Iterator[PlanText]:
-    """One for all combinations that need the same indexes and have the same problems, the simplest of each first."""
+    """One plan for all combinations that use the same indexes and have the same problems: that of the simplest."""
     groups: dict[tuple[object, ...], list[VariantPlan]] = {}
     for variant in sorted(plan.variants, key=lambda variant: len(variant.given)):
         problems = tuple((problem.kind, problem.table) for problem in variant.problems)
@@ -131,7 +131,7 @@ def _grouped(plan: Plan, conditions: int) -> Iterator[PlanText]:
 
 
 def _when(variants: Iterable[VariantPlan]) -> str:
-    """Which combinations: those that no smaller one is part of, and how many there are in all."""
+    """Names the minimal combinations, and says how many there are in all."""
     variants = list(variants)
     smallest: list[tuple[str, ...]] = []
     for variant in variants:

@@ -11,7 +11,7 @@ from diglot.stores.session import Dialect
 
 
 class ResultColumn(msgspec.Struct, frozen=True):
-    """A column of the answer: its type on each side, and whether it may be null (None: not known)."""
+    """A column of the result: its type on each side, and whether it may be null (None: unknown)."""
 
     name: str
     types: dict[Dialect, str]
@@ -19,9 +19,9 @@ class ResultColumn(msgspec.Struct, frozen=True):
 
 
 class TableUse(msgspec.Struct, frozen=True):
-    """What a query does with one table: the columns that it reads and those that it writes, None where it does not.
+    """How a query uses one table: the columns that it reads and writes. None: it does not read, or does not write.
 
-    A table that is only counted has no columns that are read, one that is deleted from none that are written.
+    ``reads`` is empty for a table whose rows are only counted, ``writes`` for a table whose rows are deleted.
     """
 
     table: str
@@ -32,7 +32,7 @@ class TableUse(msgspec.Struct, frozen=True):
 class PlanText(msgspec.Struct, frozen=True):
     """The plan of the combinations of conditional blocks that need the same indexes.
 
-    ``when`` says which combinations these are, ``text`` is the plan of the simplest, ``problems`` its faults.
+    ``when`` says which combinations these are, ``text`` is the plan of the simplest, ``problems`` lists what is wrong.
     """
 
     when: str
@@ -47,7 +47,7 @@ class Side(msgspec.Struct, frozen=True):
     """``postgres/tasks.sql:12``, from the folder of both trees."""
     lines: list[Line]
     notes: dict[str, str]
-    """The reasons that its header gives: ``differs``, ``plan``, ``only``, ``idempotent``."""
+    """The reasons in its header: ``differs``, ``plan``, ``only``, ``idempotent``."""
     plans: list[PlanText]
     indexes: list[str]
 
@@ -65,18 +65,18 @@ class Entry(msgspec.Struct, frozen=True):
     sides: dict[Dialect, Side]
     writes: bool
     same: bool
-    """Both texts say the same, word by word."""
+    """Whether both texts are the same, word for word."""
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """The queries of one file name."""
+    """The queries from files of one name."""
 
     name: str
     entries: list[Entry]
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a table on one side. ``rules`` is all but its type: ``not null default now()``."""
+    """A column of a table on one side. ``rules`` is everything but its type: ``not null default now()``."""
 
     type: str
     rules: str
@@ -109,7 +109,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """Everything on the page. PostgreSQL is the left of ``drift``, SQLite the right."""
+    """Everything on the page. PostgreSQL is the left side of ``drift``, SQLite the right."""
 
     engines: dict[Dialect, str]
     subjects: list[Subject]

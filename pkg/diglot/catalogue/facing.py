@@ -1,7 +1,7 @@
 """Two SQL texts side by side: lines aligned, words highlighted by kind, and the differences marked.
 
-Lines are aligned first, words are compared inside the lines that differ. Everything stays plain text with a kind: no
-HTML is made here, so nothing can be forgotten to be escaped.
+Lines are aligned first, then words are compared within the lines that differ. Everything stays plain text with a
+kind: no HTML is built here, so no escape can be forgotten.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Facing(msgspec.Struct, frozen=True):
-    """The two pages, of as many lines each."""
+    """The two pages, with the same number of lines."""
 
     left: list[Line]
     right: list[Line]
@@ -63,13 +63,13 @@ def facing(left: str, right: str) -> Facing:
 
 
 def alone(text: str) -> list[Line]:
-    """A text that faces nothing: the other dialect does not have this query."""
+    """A text without a counterpart: the other dialect does not have this query."""
     page = _Page(text)
     return [Line(page.pieces(row, set())) for row in range(len(page.lines))]
 
 
 class _Page:
-    """One text: what each line says without the semicolon at its end, and the style of each character."""
+    """One text: its lines without the semicolon at the end, and the style of each character."""
 
     def __init__(self, text: str) -> None:
         self._styles: list[list[Style]] = [[]]
@@ -85,7 +85,7 @@ class _Page:
         return None if row is None else self.lines[row]
 
     def pieces(self, row: int, marked: set[int]) -> list[Piece]:
-        """The line cut where style or mark change; ``marked`` are the places of its marked characters."""
+        """The line, cut where the style or the mark changes; ``marked`` are the positions of its marked characters."""
         characters = zip(self._texts[row], self._styles[row], strict=True)
         looks = [(style, at in marked, character) for at, (character, style) in enumerate(characters)]
         return [
@@ -104,7 +104,7 @@ _STYLES: dict[Kind, Style] = {
     Kind.BLOCK_COMMENT: "comment",
 }
 _MARK_OF_BLOCK = re.compile(r"/\*\s*(if\s+:\w+|end)\s*\*/$")
-# Words that PostgreSQL allows as names of columns are keywords only where a column is not possible.
+# PostgreSQL allows all other words as column names: they are keywords only where a column is not possible.
 _NEVER_A_NAME = re.compile(
     "all|any|and|asc?|between|case|default|desc|distinct|else|end|exists|false|from|group|in|is|like|limit|not|null|or|"
     "order|select|then|true|union|using|when|where|with",
@@ -113,9 +113,9 @@ _NEVER_A_NAME = re.compile(
 
 
 def _coloured(text: str) -> Iterator[tuple[str, Style]]:
-    """Strings, comments and parameters are found by our own scanner, as when a query is loaded.
+    """Our own scanner finds strings, comments and parameters, as when a query is loaded.
 
-    One lexer for both dialects, so that the same word looks the same on both pages.
+    Both dialects use one lexer: the same word looks the same on both pages.
     """
     lexer = PostgresLexer(stripnl=False, ensurenl=False)
     for token in scan(text):
@@ -128,13 +128,13 @@ def _coloured(text: str) -> Iterator[tuple[str, Style]]:
             if style == "number" and not part[0].isdigit():
                 style = ""
             is_name = style in ("keyword", "type") and not _NEVER_A_NAME.fullmatch(part)
-            yield part, "" if is_name and _where_a_name_stands(token.text, at, at + len(part)) else style
+            yield part, "" if is_name and _is_name_position(token.text, at, at + len(part)) else style
 
 
-def _where_a_name_stands(code: str, start: int, end: int) -> bool:
-    """Between commas, dots or in front of a comparison: ``select name, version from … where status = …``."""
-    before, behind = code[:start].rstrip()[-1:], code[end:].lstrip()[:1]
-    return before in tuple(",.") or behind in tuple(",.=<>")
+def _is_name_position(code: str, start: int, end: int) -> bool:
+    """Next to a comma or a dot, or before a comparison: ``select name, version from … where status = …``."""
+    before, after = code[:start].rstrip()[-1:], code[end:].lstrip()[:1]
+    return before in tuple(",.") or after in tuple(",.=<>")
 
 
 def _style(lexeme: object) -> Style:
@@ -162,7 +162,7 @@ def _aligned(left: Sequence[str], right: Sequence[str]) -> Iterator[_Rows]:
 
 
 def _marks(left: str | None, right: str | None) -> tuple[set[int], set[int]]:
-    """The places of the characters that only one of two lines has."""
+    """The positions of the characters that only one of the two lines has."""
     if left is None or right is None:
         return _everything(left), _everything(right)
     words = _WORD.findall(left), _WORD.findall(right)
@@ -170,18 +170,18 @@ def _marks(left: str | None, right: str | None) -> tuple[set[int], set[int]]:
     marked: tuple[set[int], set[int]] = (set(), set())
     for first, last in _joined(changes, words[0]):
         ranges = (changes[first][1], changes[last][2]), (changes[first][3], changes[last][4])
-        behind = _brackets_to_close(
+        closing = _brackets_to_close(
             [side[a:b] for side, (a, b) in zip(words, ranges, strict=True)], words[0][ranges[0][1] :]
         )
         for side, (start, end) in enumerate(ranges):
             at = len("".join(words[side][:start]))
-            said = "".join(words[side][start : end + behind])
+            said = "".join(words[side][start : end + closing])
             marked[side].update(at + place for place in _everything(said))
     return marked
 
 
 def _joined(changes: Sequence[tuple[str, int, int, int, int]], words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """First and last of changes that are shown as one: at most one word is between them."""
+    """The first and last of the changes that are shown as one: at most one word is between them."""
 
     def says_little(number: int) -> bool:
         start, end = changes[number][1:3]
@@ -199,15 +199,15 @@ def _joined(changes: Sequence[tuple[str, int, int, int, int]], words: Sequence[s
         start = end + 1
 
 
-def _brackets_to_close(changed: Sequence[Sequence[str]], behind: Sequence[str]) -> int:
-    """How many parentheses right after a change belong to it: both of its sides opened them."""
+def _brackets_to_close(changed: Sequence[Sequence[str]], rest: Sequence[str]) -> int:
+    """How many closing parentheses right after a change belong to it: both of its sides opened them."""
     opened = min(side.count("(") - side.count(")") for side in changed)
-    closing = next((number for number, word in enumerate(behind) if word != ")"), len(behind))
+    closing = next((number for number, word in enumerate(rest) if word != ")"), len(rest))
     return max(0, min(opened, closing))
 
 
 def _everything(line: str | None) -> set[int]:
-    """Every place of a line but the white space around it."""
+    """Every position of a line except the white space around it."""
     if line is None:
         return set()
     return set(range(len(line) - len(line.lstrip()), len(line.rstrip())))

@@ -1,6 +1,6 @@
-"""The page: one HTML file that loads nothing, whose only style and script are named by hash in its own policy.
+"""The page: one HTML file that loads nothing; its own policy allows only its style and its script, by hash.
 
-The same catalogue gives the same bytes: no time, no random nonce, no path of the machine.
+The same catalogue always produces the same bytes: no time, no random nonce, no path of the machine.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ def page(catalogue: Catalogue, title: str = "Query catalogue") -> str:
 
 
 def anchor(name: str) -> str:
-    """The id of a section: letters, digits, dots and dashes, so that a link needs no escapes."""
+    """The id of a section: letters, digits, dots and dashes only, so a link needs no escapes."""
     return re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"-{ord(found.group()):x}-", name)
 
 
 def _summary(catalogue: Catalogue, queries: int, differing: int) -> str:
-    words = f"{differing} of them in different words" if differing else "all of them in the same words"
+    words = f"{differing} of them with different SQL" if differing else "all of them with the same SQL"
     drifted = len(catalogue.drift.differences)
-    schemas = f"the schemas differ in {_count(drifted, 'place')}" if drifted else "the schemas mean the same"
+    schemas = f"the schemas differ in {_count(drifted, 'place')}" if drifted else "the schemas are equivalent"
     return f"{_count(queries, 'query')} in two dialects, {words}; {_count(len(catalogue.tables), 'table')}; {schemas}."
 
 
@@ -88,7 +88,7 @@ def _hash(text: str) -> str:
 
 
 def _visible(value: Any) -> Any:
-    """Characters that would be invisible, or turn the text around, are shown by their number: a reviewer reads them."""
+    """Shows characters that are invisible or change the text's direction as code points: a reviewer must see them."""
     if type(value) is not str or value.isprintable():
         return value
     return "".join(c if c.isprintable() or c in "\n\t" else f"\N{SYMBOL FOR SUBSTITUTE}U+{ord(c):04X}" for c in value)
@@ -99,18 +99,18 @@ def _rows(entry: Entry) -> int:
 
 
 def _row_styles(entries: Iterable[Entry]) -> str:
-    """How many rows of the grid a text takes, so that its lines stay aligned with the other's if one is wrapped."""
+    """CSS for the grid rows that a text takes: its lines stay aligned with the other text's even if one wraps."""
     rule = ".rows-{0} .leaf {{ grid-row: span {1}; }} .rows-{0} :is(.sql, code) {{ grid-row: span {0}; }}\n"
     return "".join(rule.format(rows, rows + 1) for rows in sorted({_rows(entry) for entry in entries}))
 
 
 def _runs(line: Line) -> list[tuple[bool, list[Piece]]]:
-    """The pieces of a line by whether they are marked, so that a change is one mark."""
+    """The pieces of a line, grouped by whether they are marked: each change gets one mark."""
     return [(marked, list(pieces)) for marked, pieces in groupby(line.pieces, key=lambda piece: piece.marked)]
 
 
 def _reasons(entry: Entry) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What the headers give as reasons: label → (dialect, reason), without the dialect where both say the same."""
+    """The reasons in the headers: label → (dialect, reason); the dialect is empty if both give the same reason."""
     found = []
     for key, label in REASONS.items():
         said = {dialect: side.notes[key] for dialect, side in entry.sides.items() if key in side.notes}

@@ -76,11 +76,11 @@
     if (first) go(first);
   });
 
-  // --- links: what a link names is shown, whatever was searched or folded ---
+  // --- links: the target of a link is always shown, whatever is filtered or folded ---
 
   function reveal() {
     let id = location.hash.slice(1);
-    try { id = decodeURIComponent(id); } catch { /* as it is */ }
+    try { id = decodeURIComponent(id); } catch { /* use it as it is */ }
     const target = one(id);
     if (!target) return;
     if (target.closest("[hidden]")) clear();

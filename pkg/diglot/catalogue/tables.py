@@ -12,7 +12,7 @@ Schemas = Mapping[Dialect, schema.Schema]
 
 
 def tables(schemas: Schemas, entries: Iterable[Entry]) -> list[Table]:
-    """Every table of either side in the order of the names, with the queries that touch it."""
+    """Every table of either side, sorted by name, with the queries that use it."""
     entries = list(entries)
     sides: dict[str, dict[Dialect, schema.Table]] = {}
     for dialect, side in schemas.items():
@@ -105,5 +105,5 @@ def _constraints(table: schema.Table) -> Iterator[Constraint]:
 
 
 def _name(named: schema.ForeignKey | schema.Check) -> str:
-    """The sort key, so that both sides are in the same order."""
+    """The sort key: both sides must be in the same order."""
     return named.name or ""

@@ -1,4 +1,4 @@
-"""What a query gives, and which tables and columns it reads and writes: both sides' descriptions as one."""
+"""What a query returns, and which tables and columns it reads and writes: both sides' descriptions, merged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diglot.stores.session import Dialect, Store
 
 
 def descriptions(queries: Iterable[Query], store: Store, facing: Catalog) -> dict[str, Description]:
-    """By name; a query that the engine refuses has nothing to say here, its plan tells why."""
+    """The descriptions by query name; empty for a query that the engine refuses: its plan says why."""
     found = {}
     with describer(store, facing) as described:
         for query in queries:
@@ -25,7 +25,7 @@ def descriptions(queries: Iterable[Query], store: Store, facing: Catalog) -> dic
 
 
 def result(sides: Mapping[Dialect, Description]) -> list[ResultColumn]:
-    """The columns of the answer, with the type of each side."""
+    """The columns of the result, with their type on each side."""
     found: dict[str, ResultColumn] = {}
     for dialect, side in sides.items():
         for column in side.columns:
@@ -39,13 +39,13 @@ def uses(sides: Mapping[Dialect, Description]) -> list[TableUse]:
     reads: dict[str, dict[str, None]] = {}
     writes: dict[str, dict[str, None]] = {}
     for side in sides.values():
-        for found, told in ((reads, side.reads), (writes, side.writes)):
-            for table, columns in told.items():
+        for found, described in ((reads, side.reads), (writes, side.writes)):
+            for table, columns in described.items():
                 found.setdefault(table, {}).update(dict.fromkeys(columns))
     return [
         TableUse(
             table=table,
-            # The target of a write is looked up too; it is read where a column of it is.
+            # The target of a write is looked up too; it counts as read only if one of its columns is read.
             reads=list(reads[table]) if table in reads and (reads[table] or table not in writes) else None,
             writes=list(writes[table]) if table in writes else None,
         )
