@@ -201,7 +201,8 @@ def test_every_broken_reference_is_seen(tmp_path: Path) -> None:
     found = {each.check: each for each in doctor(None, parse_url(f"sqlite:///{path}")).findings}["foreign_keys"]
     assert found.state == "wrong"
     assert found.detail == (
-        "a_children: a foreign key refers to columns that are no key; b_children: a row refers to nothing in parents"
+        "a_children: a foreign key refers to columns that are not a key; "
+        "b_children: a row refers to a missing row of parents"
     )
 
 
@@ -285,7 +286,7 @@ def test_what_a_role_may_not_see_is_unknown(project: Project, postgres_url: str,
     many = next(table for table in sizes.tables if table.name == "many")
     assert many.rows is None
     assert many.bytes
-    with pytest.raises(ConfigurationError, match=r"no table of .* could be done: this role does not own it"):
+    with pytest.raises(ConfigurationError, match=r"no table of .* could be processed: this role does not own it"):
         optimize(stranger)
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute(f"alter table many owner to {stranger.user}".encode())

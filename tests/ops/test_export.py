@@ -86,7 +86,7 @@ def test_every_line_is_json_and_says_what_it_is(project: Project, urls: Urls, tm
     assert footer["rows"] == {"players": 30}
     with pytest.raises(ConfigurationError, match="there is no table playerz: use players, teams"):
         export(parse_url(urls[0]), tmp_path / "other.jsonl", NOW, tables=["playerz"])
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         export(parse_url(urls[0]), file, NOW)
 
 
@@ -94,7 +94,7 @@ def test_one_row_with_what_refers_to_it(project: Project, urls: Urls, tmp_path: 
     fill(urls[0], project)
     done = export(parse_url(urls[0]), tmp_path / "team.jsonl", NOW, root=("teams", "id", "t1"))
     assert done.tables == {"teams": 1, "players": 30}
-    with pytest.raises(ConfigurationError, match="there is no row of teams with id 't2'"):
+    with pytest.raises(ConfigurationError, match="there is no row in teams with id 't2'"):
         export(parse_url(urls[0]), tmp_path / "none.jsonl", NOW, root=("teams", "id", "t2"))
 
 
@@ -160,7 +160,7 @@ def test_refuses_a_newer_form_another_project_and_what_is_no_export(
     export(parse_url(urls[0]), file, NOW)
     text = file.read_text("utf-8")
     (tmp_path / "newer.jsonl").write_text(text.replace('"diglot_export":1', '"diglot_export":2'))
-    with pytest.raises(ExportDamaged, match=r"newer\.jsonl:1: the form of a newer Diglot"):
+    with pytest.raises(ExportDamaged, match=r"newer\.jsonl:1: the format of a newer Diglot"):
         import_file(project, tmp_path / "newer.jsonl", parse_url(urls[1]))
     (tmp_path / "text.jsonl").write_text("hello\n")
     with pytest.raises(ExportDamaged, match=r"text\.jsonl:1: it is not the header"):
@@ -172,7 +172,7 @@ def test_refuses_a_newer_form_another_project_and_what_is_no_export(
     for dialect in ("sqlite", "postgres"):
         for path in (project.migrations / dialect).glob("2026*"):
             path.rename(path.with_name(path.name.replace("first", "second")))
-    with pytest.raises(MigrationUnknown, match="has the migration 20260101000000_first, which this project has not"):
+    with pytest.raises(MigrationUnknown, match="has the migration 20260101000000_first, which this project lacks"):
         import_file(project, file, parse_url(urls[1]))
 
 
@@ -303,7 +303,7 @@ def test_the_commands(project: Project, urls: Urls, tmp_path: Path, monkeypatch:
     (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:-1]))
     cut = diglot("import", str(tmp_path / "cut.jsonl"), "--database-url", urls[1])
     assert cut.code == 1
-    assert f"cut.jsonl:{len(lines)}: the file ends here: it was cut" in cut.err
+    assert f"cut.jsonl:{len(lines)}: the file ends here: it is truncated" in cut.err
     missing = diglot("import", str(tmp_path / "none.jsonl"), "--database-url", urls[1])
     assert (missing.code, missing.err.count("\n")) == (1, 1)
 

@@ -78,7 +78,7 @@ def test_is_refused_where_the_log_or_the_copy_does_not_fit(
 ) -> None:
     with monkeypatch.context() as small:
         small.setattr(shutil, "disk_usage", lambda _: Room(1_000_000))
-        with pytest.raises(DatabaseFull, match="1 MB are free"):
+        with pytest.raises(DatabaseFull, match="1 MB is free"):
             optimize(settings, vacuum=True)
     with closing(library().connect(":memory:")) as connection:
         in_memory = ("TEMP_STORE=3",) in connection.execute("pragma compile_options").fetchall()

@@ -1,9 +1,9 @@
-"""Backups that prove themselves: what is in one is written into it, and a restore compares with that.
+"""Backups that can be verified: a manifest of the contents is part of the backup, and a restore compares with it.
 
 diglot.ops.backup(settings, Path("app.backup"))
 diglot.ops.backup_to_folder(settings, Path("backups"), keep=7)
 
-The database is read as it is at one moment, while others go on writing.
+The database is read in one snapshot, while others go on writing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from diglot.stores.settings import PostgresSettings, SQLiteSettings
 Settings = SQLiteSettings | PostgresSettings
 _NAME = re.compile(r"diglot-\d{8}T\d{6}Z(-\d+)?\.backup")
 _MOST = 100
-"""Backups of one second."""
+"""The most backups with the same second in their names."""
 
 
 class BackupMade(msgspec.Struct, frozen=True):
-    """A backup and what is in it. ``removed``: older ones that were removed after it was there."""
+    """A backup and what is in it. ``removed``: the older backups that it replaced."""
 
     path: Path
     manifest: Manifest
@@ -41,15 +41,15 @@ class BackupMade(msgspec.Struct, frozen=True):
 
 
 def backup(settings: Settings, path: Path, now: datetime, report: Report = silent) -> BackupMade:
-    """Back the database up into a new file.
+    """Back up the database to a new file.
 
-    ConfigurationError where the file exists, DatabaseDamaged where the database is, BackupFailed where pg_dump fails.
-    Nothing is left then.
+    Raises ConfigurationError if the file exists, DatabaseDamaged if the database is damaged, BackupFailed if pg_dump
+    fails. Then no file is left behind.
     """
     if path.exists():
-        raise ConfigurationError(f"{path} exists already: choose another name, or remove it")
+        raise ConfigurationError(f"{path} already exists: choose another name, or remove it")
     if not path.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {path.parent}")
+        raise ConfigurationError(f"there is no folder {path.parent}: create it first")
     with room_for(path, BackupFailed), temporary_file(path) as file:
         manifest = _write(settings, file, now, report)
         give_name(file, path)
@@ -59,13 +59,13 @@ def backup(settings: Settings, path: Path, now: datetime, report: Report = silen
 def backup_to_folder(
     settings: Settings, folder: Path, now: datetime, *, keep: int, report: Report = silent
 ) -> BackupMade:
-    """Back the database up into a new file of this folder, and keep the newest ``keep`` good ones.
+    """Back up the database to a new file in this folder, and keep the newest ``keep`` good backups.
 
-    Older ones are removed only once the new one is there and checked. Files that are no good backups are neither
+    Older backups are removed only once the new one is written and checked. Files that are not good backups are neither
     counted nor removed.
     """
     if keep < 1:
-        raise ConfigurationError("keep one backup or more")
+        raise ConfigurationError("at least one backup must be kept")
     make_private_folder(folder)
     stem = f"diglot-{now:%Y%m%dT%H%M%SZ}"
     with room_for(folder, BackupFailed), temporary_file(folder / stem) as file:
@@ -82,7 +82,7 @@ def backup_to_folder(
 
 
 def backups_in(folder: Path) -> list[Path]:
-    """The files of a folder that have the name of a backup, oldest first."""
+    """The files in a folder that are named like a backup, oldest first."""
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
@@ -108,11 +108,11 @@ def _give_free_name(file: Path, folder: Path, stem: str) -> Path:
         except ConfigurationError:
             continue
         return path
-    raise ConfigurationError(f"{folder} has {_MOST} backups of this second")
+    raise ConfigurationError(f"{folder} already has {_MOST} backups from this second: try again")
 
 
 def _is_good(path: Path) -> bool:
-    """Whether its manifest can be read; its data was checked when it was made."""
+    """Whether its manifest can be read; its data was checked when the backup was made."""
     try:
         read_manifest(path)
     except (BackupDamaged, OSError):

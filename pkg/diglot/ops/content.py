@@ -1,8 +1,8 @@
-"""What a table holds, as a number of rows and a hash that are the same on both engines for the same rows.
+"""The content of a table as a row count and a hash, which are the same on both engines for the same rows.
 
-Each row is a JSON array of its values in their forms (forms.py), in the order of the columns' names; its hash is
-BLAKE2b of 16 bytes. The table's hash is the sum of them modulo 2^128: the order of the rows does not matter, and a row
-that is there twice counts twice. It shows mistakes and damage; it is no protection against somebody who forges rows.
+Each row is a JSON array of its values in their forms (forms.py), sorted by column name; its hash is BLAKE2b of 16
+bytes. The table's hash is the sum of the row hashes modulo 2^128: the order of the rows does not matter, and a
+duplicate row counts twice. It detects mistakes and damage; it does not protect against forged rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Convert = Callable[[Any], Any]
 Condition = tuple[str, tuple[str, ...]]
 """A WHERE clause, empty for all rows, and its values."""
 Bad = Callable[[Row, str], None]
-"""Gets a row that can't be taken, and the reason."""
+"""Called with a row that can't be converted, and the reason."""
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, msgspec.MsgspecError)
 _SIZE = 16
 _TOGETHER: dict[Convert, Callable[[list[Any]], list[Any]]] = {canonical: all_canonical, as_written: all_as_written}
@@ -42,14 +42,14 @@ _number = int.from_bytes
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A column of one side, and the form of its values. Generated columns are no fields: others decide them."""
+    """A column of one side, and the form of its values. Generated columns are not fields."""
 
     column: Column
     form: Form
 
 
 class TableFields(msgspec.Struct, frozen=True):
-    """A table of one side: ``fields`` in the order of their names."""
+    """A table on one side: ``fields`` are sorted by name."""
 
     table: Table
     fields: tuple[Field, ...]
@@ -87,16 +87,16 @@ class Digest:
 
 
 def spelled(row: Row) -> Row:
-    """The row with an object in place of each infinity, which JSON has not. SQLite alone gives one in a row: in all
-    forms but ``stored`` it is text. (The common row costs two searches of a tuple and no copy.)"""
+    """The row with an object in place of each infinity, which JSON does not have. Only the form ``stored`` has them: in
+    all other forms they are text. (A row without any costs two searches of a tuple and no copy.)"""
     if INFINITY not in row and -INFINITY not in row:
         return row
     return tuple([{"real": str(value)} if value in (INFINITY, -INFINITY) else value for value in row])
 
 
 def fields_of(table: Table, dialect: Dialect, other: Table | None = None) -> TableFields:
-    """The fields of a table of one side. ``other`` is the same table on the other engine, if there is one: what is in
-    PostgreSQL decides what a SQLite column means."""
+    """The fields of a table on one side. ``other`` is the same table on the other engine, if there is one: the
+    PostgreSQL column decides what a SQLite column means."""
     others = {column.name.lower(): column for column in (other.columns if other is not None else ())}
     found = []
     for column in sorted(table.columns, key=lambda column: column.name.lower()):
@@ -112,21 +112,21 @@ def all_fields(schema: Schema) -> list[TableFields]:
 
 
 def rows_from(table: TableFields) -> str:
-    """The table in a FROM: its own rows, without those of tables that inherit from it, which are read by themselves.
+    """The table in a FROM clause: only its own rows; tables that inherit from it are read separately.
 
-    A partitioned table has no rows of its own, and its partitions are no tables here.
+    A partitioned table has no rows of its own, and its partitions do not count as tables here.
     """
     partitioned = any(option.startswith("partition by") for option in table.table.options)
     return f"only {quoted(table.name)}" if table.dialect == "postgres" and not partitioned else quoted(table.name)
 
 
 def holds_rows(table: Table) -> bool:
-    """Neither a virtual table of SQLite nor a foreign one of PostgreSQL."""
+    """Whether it is neither a virtual table of SQLite nor a foreign table of PostgreSQL."""
     return not {"virtual", "foreign"} & set(table.options)
 
 
 def refuse_hidden_rows(session: Reads, tables: Sequence[TableFields]) -> None:
-    """ConfigurationError where row-level security hides rows of a table: what is read would be a part of it."""
+    """Raises ConfigurationError if row-level security hides rows of a table: only some would be read."""
     if tables and tables[0].dialect == "postgres":
         hidden = session.rows(statement("postgres", "hidden_rows"), ([table.name for table in tables],))
         if hidden:
@@ -137,10 +137,10 @@ def refuse_hidden_rows(session: Reads, tables: Sequence[TableFields]) -> None:
 
 
 def read_rows(session: Reads, table: TableFields, bad: Bad | None = None, where: Condition = ("", ())) -> Batches:
-    """All rows, each value in its form; in constant memory.
+    """All rows in batches, each value in its form; in constant memory.
 
-    A row with a value that has none is left out and given to ``bad``; without it that is a RowRefused. ``where``: only
-    rows for which this holds.
+    A row with a value that can't be converted is skipped and passed to ``bad``; without ``bad`` it raises RowRefused.
+    ``where``: only rows that match.
     """
     values = values_of(table.dialect)
     columns = ", ".join(values.expression(field.column, field.form) for field in table.fields) or "1"
@@ -154,13 +154,13 @@ def read_rows(session: Reads, table: TableFields, bad: Bad | None = None, where:
 
 
 def _batch_of(sample: Sequence[Row]) -> int:
-    """Rows of a batch: fewer than BATCH where they have large values, as far as the first rows of a table tell."""
+    """The rows per batch: fewer than BATCH if the first rows of the table have large values."""
     largest = max((sum(len(value) for value in row if isinstance(value, str | bytes)) for row in sample), default=0)
     return max(1, min(BATCH, _BATCH_BYTES // max(1, largest)))
 
 
 def read_content(session: Reads, tables: Iterable[TableFields], report: Report = silent) -> dict[str, Content]:
-    """The content of each table, by its name, as the session's snapshot sees it."""
+    """The content of each table, by name, as the session's snapshot sees it."""
     found = {}
     for table in tables:
         digest = Digest(table)
@@ -172,7 +172,7 @@ def read_content(session: Reads, tables: Iterable[TableFields], report: Report =
 
 
 def converters(table: TableFields, of: Callable[[Table, Column, Form], Convert | None]) -> list[tuple[int, Convert]]:
-    """The places of the fields whose values have to be converted, with their converters."""
+    """The positions of the fields whose values must be converted, with their converters."""
     found = ((place, of(table.table, field.column, field.form)) for place, field in enumerate(table.fields))
     return [(place, function) for place, function in found if function is not None]
 
@@ -180,7 +180,7 @@ def converters(table: TableFields, of: Callable[[Table, Column, Form], Convert |
 def convert(
     rows: list[Row], places: Sequence[tuple[int, Convert]], table: TableFields, bad: Bad | None = None
 ) -> list[Row]:
-    """The rows with the values of these places converted; ``bad`` as in ``read_rows``."""
+    """The rows with the values at these positions converted; ``bad`` as in ``read_rows``."""
     if not places or not rows:
         return rows
     columns: list[Any] = list(zip(*rows, strict=True))
@@ -228,7 +228,7 @@ def _refused(rows: list[Row], place: int, function: Convert, table: TableFields)
                 function(value)
         except _NO_VALUE as error:
             field = table.fields[place]
-            problem = f"{str(value)[:80]!r} can't be taken as {field.form}: {error}"
+            problem = f"{str(value)[:80]!r} can't be converted to {field.form}: {error}"
             return RowRefused(f"{table.name}.{field.column.name}: {problem}", key_of(table, row))
     raise AssertionError("unreachable")  # pragma: no cover
 

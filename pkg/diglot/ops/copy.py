@@ -1,10 +1,10 @@
-"""Copies the rows of one database into another, PostgreSQL or SQLite, and proves that they arrived.
+"""Copies the rows of one database into another, PostgreSQL or SQLite, and verifies the copy.
 
 diglot.ops.copy(project, source, target)
 
 The source is read in one snapshot, so it may change meanwhile. The target is filled in one transaction, which is
-committed only when each table has the same content as in the snapshot (content.py): an interrupted copy leaves the
-target as it was, and the next one starts again.
+committed only if each table has the same content as in the snapshot (content.py): an interrupted copy leaves the target
+as it was, and the next copy starts over.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 Settings = SQLiteSettings | PostgresSettings
 LARGE = 10_000
-"""Rows of a copy from which on indexes are made at the end, not with each row."""
+"""From this many rows, a copy builds indexes at the end, not row by row."""
 
 
 class TableCopied(msgspec.Struct, frozen=True):
-    """``hash`` is that of the table's content, the same on both sides."""
+    """``hash`` is that of the table's content and the same on both sides."""
 
     name: str
     rows: int
@@ -73,12 +73,12 @@ def copy(
 ) -> Copied:
     """Copy every row of ``source`` into ``target``, which must have no rows unless ``replace``.
 
-    A target without a schema gets that of the project's migrations. ``leave_out``: tables of the source that are not
-    copied. ``timeout``: seconds to wait until nobody else migrates or loads the target. ``large``: rows from which on
-    indexes are made at the end.
+    The project's migrations are applied to a target without a schema. ``leave_out``: source tables that are not copied.
+    ``timeout``: seconds to wait until nobody else migrates or loads the target. ``large``: the number of rows from
+    which indexes are built at the end.
 
-    CopyRefused where the schemas do not fit or the target has rows, RowRefused or ConstraintViolation for a row
-    that the target does not take, DigestMismatch where a table is not the same afterwards; the target is unchanged.
+    Raises CopyRefused if the schemas do not match or the target has rows, RowRefused or ConstraintViolation for a row
+    that the target refuses, DigestMismatch if a table is not the same afterwards. The target is then unchanged.
     """
     with open_store(patient(source)) as reading, open_store(patient(target, create=True)) as writing:
         if reading.location == writing.location:
@@ -102,9 +102,9 @@ def try_copy(
     leave_out: Sequence[str] = (),
     report: Report = silent,
 ) -> Iterator[Misfit]:
-    """Every row of ``source`` that ``target`` would not take. Neither is changed; the target must have its schema.
+    """Every row of ``source`` that ``target`` would refuse. Neither is changed; the target must have its schema.
 
-    CopyRefused as for ``copy``, but for rows that the target has.
+    Raises CopyRefused as ``copy`` does, but not if the target has rows.
     """
     with open_store(patient(source)) as reading, open_store(patient(target)) as writing:
         same_version(project, reading, writing, timeout=0.0, migrate=False)
@@ -119,9 +119,10 @@ def try_copy(
 def same_version(
     project: Project | None, source: Store, target: Store, timeout: float, *, migrate: bool = True
 ) -> list[str]:
-    """Bring the target to the migrations that the source has; the ids of those that were applied.
+    """Bring the target to the source's migrations; returns the ids of those that were applied.
 
-    CopyRefused where one has what the other has not, or where the target lacks some and ``migrate`` is false.
+    Raises CopyRefused if a migration is edited or unknown, if the target has one that the source lacks, or if it lacks
+    one and ``migrate`` is false.
     """
     if project is None or project.migrations is None:
         return []
@@ -146,7 +147,7 @@ def same_version(
     newer = [id for id in applied[1] if id not in applied[0]]
     if newer:
         raise CopyRefused(
-            f"{target.location} has the migration {newer[0]}, which {source.location} has not: migrate the source first"
+            f"{target.location} has the migration {newer[0]}, which {source.location} lacks: migrate the source first"
         )
     if len(applied[0]) == len(applied[1]):
         return []
@@ -177,7 +178,7 @@ def _load(snapshot: Session, pairs: Sequence[Pair], load: Load, large: int, repo
         with closing(_sent(snapshot, pair, digest, totals[pair.target.name], report)) as batches:
             load.load(pair.target, batches)
         sent[pair.target.name] = digest.content()
-    report(Step("making indexes and checking foreign keys", 0, None))
+    report(Step("building indexes and checking foreign keys", 0, None))
     load.finish(last_numbers(snapshot, pairs))
     return sent
 
@@ -197,7 +198,7 @@ def _count(session: Session, table: TableFields) -> int:
 
 
 def last_numbers(snapshot: Session, pairs: Sequence[Pair]) -> dict[tuple[str, str], int]:
-    """The last number that was given in each numbered column of the target, by its table and column."""
+    """The last number assigned in each numbered column of the target, by table and column."""
     found = {}
     for pair in pairs:
         for ours, theirs in zip(pair.source.fields, pair.target.fields, strict=True):
@@ -209,7 +210,7 @@ def last_numbers(snapshot: Session, pairs: Sequence[Pair]) -> dict[tuple[str, st
 
 
 def _last_number(snapshot: Session, table: TableFields, column: Column) -> int | None:
-    """That of the sequence, which may be ahead of the rows: a number is not given twice."""
+    """The sequence's last number, which may be ahead of the rows: a number is not assigned twice."""
     text = f"/* diglot:ops.greatest */ select max({quoted(column.name)}) from {rows_from(table)}"
     numbers = [snapshot.rows(Statement("ops.greatest", text))[0][0]]
     if column.identity in ("always", "by default", "autoincrement"):
@@ -223,6 +224,6 @@ def _compare(sent: dict[str, Content], arrived: dict[str, Content]) -> None:
         found = arrived[name]
         if found != content:
             raise DigestMismatch(
-                f"{name} is not the same on the other side: {content.rows:,} rows with the hash {content.hash} became "
-                f"{found.rows:,} with {found.hash}; nothing was copied"
+                f"{name} is not the same in the target: {content.rows:,} rows with the hash {content.hash} became "
+                f"{found.rows:,} rows with the hash {found.hash}; nothing was copied"
             )

@@ -1,7 +1,7 @@
-"""Looks a database over without changing anything: what is wrong with it, and the command that puts it right.
+"""Checks a database without changing anything: what is wrong with it, and the command that fixes it.
 
-Each check is ``ok``, ``warning`` (it works, and somebody should know), ``wrong``, or ``unknown`` with the reason: what
-could not be looked at is never counted as good.
+Each check is ``ok``, ``warning`` (it works, but somebody should know), ``wrong``, or ``unknown`` with the reason: a
+check that could not be made never counts as good.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ State = Literal["ok", "warning", "wrong", "unknown"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """``fix``: a command, or what to do; empty where there is nothing to do."""
+    """``fix``: a command, or what to do; empty if there is nothing to do."""
 
     check: str
     state: State
@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """``ok``: nothing is wrong. Warnings and what is unknown leave it so."""
+    """``ok``: nothing is wrong; there may be warnings and unknown checks."""
 
     database: str
     findings: list[Finding]
@@ -49,14 +49,14 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Seconds from which on a transaction is open for long, and idle for long in one."""
+    """Seconds after which a transaction counts as open too long, and a session as idle too long in a transaction."""
 
     open: float = 3600.0
     idle: float = 300.0
 
 
 class Look(NamedTuple):
-    """What a check looks at, and how far it goes."""
+    """What a check looks at, and how thoroughly."""
 
     store: Store
     deep: bool
@@ -64,7 +64,7 @@ class Look(NamedTuple):
 
 
 Checks = Mapping[str, Callable[[Look], Finding]]
-"""By name, in the order in which they are shown. The first says whether the database can be read at all."""
+"""By name, in the order that is shown. The first says whether the database can be read at all."""
 
 
 def doctor(
@@ -75,10 +75,10 @@ def doctor(
     postgres_url: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Diagnosis:
-    """Every check. ``deep``: also those that read all of the database. ``postgres_url``: a server for the scratch
+    """Runs every check. ``deep``: also those that read the whole database. ``postgres_url``: a server for the scratch
     database that the schema of a PostgreSQL database is compared with; by default the embedded one.
 
-    No error is raised for a database that is down, damaged or not there: that is a finding.
+    A database that is down, damaged or missing raises no error: that is a finding.
     """
     looking = for_reading(settings)
     checks: Checks = import_module(f"diglot.ops.{dialect_of(settings)}.doctor").checks(deep)
@@ -172,7 +172,7 @@ def _drift(project: Project, store: Store, postgres_url: str | None) -> Finding:
     from diglot.database import utc_now
 
     if _migrations(project, store).state != "ok":
-        return Finding("drift", "unknown", "the migrations are not all applied, or not as they are")
+        return Finding("drift", "unknown", "some migrations are pending, edited or unknown")
     try:
         from diglot.check.scratch import migrate, scratch_postgres
         from diglot.drift import drift, load_allowed
@@ -181,7 +181,7 @@ def _drift(project: Project, store: Store, postgres_url: str | None) -> Finding:
         return Finding("drift", "unknown", f"it needs {error.name}: pip install 'diglot[check]'")
     live = read_schema(store)
     if store.dialect == "sqlite":
-        with open_store(SQLiteSettings(path=MEMORY)) as scratch:  # no file is made, and no folder for it is needed
+        with open_store(SQLiteSettings(path=MEMORY)) as scratch:  # creates no file and needs no folder
             migrate(scratch, project.migrations)
             made = read_schema(scratch)
     else:
@@ -192,6 +192,6 @@ def _drift(project: Project, store: Store, postgres_url: str | None) -> Finding:
     if result.differences:
         first = result.differences[0]
         more = f" and {len(result.differences) - 1} more" if len(result.differences) > 1 else ""
-        detail = f"not as the migrations make it: {first.kind} {first.name} of {first.table}: {first.message}{more}"
+        detail = f"not as the migrations create it: {first.kind} {first.name} of {first.table}: {first.message}{more}"
         return Finding("drift", "wrong", detail, "write a migration, or undo what was done by hand")
-    return Finding("drift", "ok", f"{len(live.tables)} tables as the migrations make them")
+    return Finding("drift", "ok", f"{len(live.tables)} tables as the migrations create them")

@@ -1,7 +1,7 @@
-"""JSON documents in one spelling, whichever engine they come from.
+"""One spelling for JSON documents, whichever engine they come from.
 
 jsonb sorts keys, expands exponents (1e16 becomes 10000000000000000) and has no negative zero; SQLite keeps the text as
-it was written. Keys are sorted here, numbers are written as jsonb keeps them, and each as short as it can be.
+it was written. Here keys are sorted, and numbers are written as jsonb stores them, in their shortest form.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _BETWEEN = f',"{_BOUNDARY}",'
 _MOST = 2**20
 """Characters that are parsed together: parsed, they take several times as much memory."""
 _EXACT = 2**53
-# What a double does not keep, or the engines spell differently: long numbers, exponents, negative zeros. Most
-# documents have none of them, and searching bytes for a fixed text takes a tenth of what a pattern takes.
+# Numbers that a double does not keep or that the engines spell differently: long numbers, exponents, negative zeros.
+# Most documents have none, and searching bytes for a fixed text takes a tenth of the time of a pattern.
 _CLASSES = bytes.maketrans(b"123456789.E", b"0000000000e")
 _LONG = b"0" * 16
 # More digits than a double keeps for certain: 15 in an integer, 17 in a fraction.
@@ -33,7 +33,7 @@ _NEGATIVE_ZERO = re.compile(r"-0(?![.\d]*[1-9])").search
 
 
 def canonical(text: str | bytes) -> str:
-    """The document in its one spelling, for comparing. ValueError where it is no JSON."""
+    """The document in its canonical spelling, for comparison. Raises ValueError if it is not JSON."""
     if isinstance(text, bytes):
         text = text.decode()
     if _is_unusual(text):
@@ -42,7 +42,7 @@ def canonical(text: str | bytes) -> str:
 
 
 def as_written(text: str) -> str:
-    """What to store in SQLite for a canonical text: integers that jsonb made from floats are floats again."""
+    """What to store in SQLite for a canonical text: integers that jsonb made from floats become floats again."""
     if _is_unusual(text):
         return _encode(_numbers(_load(text), _floats_again)).decode()
     return text
@@ -130,7 +130,7 @@ def _floats_again(text: str) -> Any:
         return _integer(text)
     if Decimal(repr(number)) != Decimal(text):
         return _integer(text)
-    # With an exponent it is a float to every reader, and jsonb makes the same integer of it again.
+    # With an exponent it is a float to every reader, and jsonb makes the same integer from it again.
     return number if "e" in repr(number) else msgspec.Raw(f"{text}e0".encode())
 
 

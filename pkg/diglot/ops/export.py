@@ -33,7 +33,7 @@ from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 Settings = SQLiteSettings | PostgresSettings
 Root = tuple[str, str, str]
-"""A table, the column that identifies a row of it, and the row's value: what belongs to it is exported."""
+"""A table, the column that identifies a row, and its value: the row and what belongs to it are exported."""
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -55,10 +55,10 @@ def export(
     root: Root | None = None,
     report: Report = silent,
 ) -> Exported:
-    """Write the rows of all tables, or of these, into a new file (``-``: standard output), from one snapshot.
+    """Write the rows of all tables, or of these, from one snapshot to a new file (``-``: standard output).
 
-    ``root``: only this row and those that refer to it. ConfigurationError for a table that is not there, or a name that
-    is taken.
+    ``root``: only this row and those that refer to it. Raises ConfigurationError if a table or the root does not exist,
+    or if the file does.
     """
     with open_store(patient(settings)) as store, store.snapshot() as snapshot:
         schema = read_within(snapshot, store.location)
@@ -66,7 +66,7 @@ def export(
         refuse_hidden_rows(snapshot, [fields for fields, _ in chosen])
         counts = [_count(snapshot, fields, where) for fields, where in chosen]
         if root is not None and counts[0] == 0:
-            raise ConfigurationError(f"there is no row of {root[0]} with {root[1]} {root[2]!r}")
+            raise ConfigurationError(f"there is no row in {root[0]} with {root[1]} {root[2]!r}")
         header = Header(
             created_at=now,
             dialect=store.dialect,

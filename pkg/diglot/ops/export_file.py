@@ -1,6 +1,6 @@
-"""The file of an export: JSON Lines, one row a line, between a header and a footer. docs/export-format.md describes it.
+"""An export file: JSON Lines, one row per line, between a header and a footer. docs/export-format.md describes it.
 
-Compressed where its name ends in .gz or .zst. It appears under its name only when it is whole.
+It is compressed if its name ends in .gz or .zst. It appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _END = b'{"diglot_end":'
 _REPORTED = 1000
 """Lines between two reports."""
 _LONGEST = 256 * 1024 * 1024
-"""The most bytes of a line: Diglot writes no longer one."""
+"""The most bytes in a line: Diglot writes no longer lines."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,7 +41,7 @@ class ExportedColumn(msgspec.Struct, frozen=True):
 
 
 class ExportedTable(msgspec.Struct, frozen=True):
-    """A table of the file, in the order in which its rows are there."""
+    """A table in the file; the tables are in the order of their rows."""
 
     name: str
     columns: list[ExportedColumn]
@@ -61,7 +61,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
-    """The last line. ``sha256`` is that of all lines before it; ``rows`` are counted by the tables' names."""
+    """The last line. ``sha256`` is that of all lines before it; ``rows`` is the number of rows by table name."""
 
     diglot_end: int = FORMAT
     rows: dict[str, int]
@@ -69,7 +69,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A row: ``number`` is its line in the file, ``size`` the bytes of it."""
+    """A row: ``number`` is its line number in the file, ``size`` its bytes."""
 
     number: int
     table: str
@@ -111,7 +111,7 @@ _NESTED = {dict, list}
 
 
 def written(value: Any) -> Any:
-    """JSON has no bytes: they are base64 in an object."""
+    """JSON has no bytes: they become base64 in an object."""
     return {"base64": value} if type(value) is bytes else value
 
 
@@ -129,15 +129,15 @@ def _read(value: Any) -> Any:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Writer]:
-    """A new file, 0600, whole or not there. ConfigurationError where the name is taken."""
+    """Writes a new file, mode 0600, completely or not at all. Raises ConfigurationError if it exists."""
     if path == STREAM:
         yield Writer(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     if path.exists():
-        raise ConfigurationError(f"{path} exists already: choose another name, or remove it")
+        raise ConfigurationError(f"{path} already exists: choose another name, or remove it")
     if not path.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {path.parent}")
+        raise ConfigurationError(f"there is no folder {path.parent}: create it first")
     with temporary_file(path) as file:
         with ExitStack() as stack:
             raw = stack.enter_context(file.open("wb"))
@@ -146,7 +146,7 @@ def writing(path: Path) -> Iterator[Writer]:
 
 
 class Reader:
-    """The lines of a file, each checked. ``bytes_read`` are those of the file as it is on the disk."""
+    """Reads the lines of a file and checks each. ``bytes_read`` counts bytes on disk, so compressed bytes."""
 
     def __init__(self, path: Path, file: IO[bytes], raw: IO[bytes]) -> None:
         self._path = path
@@ -161,7 +161,7 @@ class Reader:
         return self._raw.tell() if self._raw.seekable() else 0
 
     def lines(self) -> Iterator[Line]:
-        """All rows; ExportDamaged with the line's number at the first thing that is wrong, or at the end."""
+        """All rows. Raises ExportDamaged, with the line number, at the first error or at the end."""
         tables = {table.name: {column.name for column in table.columns} for table in self.header.tables}
         rows = dict.fromkeys(tables, 0)
         decode = msgspec.json.Decoder().decode
@@ -172,7 +172,7 @@ class Reader:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise self._wrong(f"it is not JSON: {error}") from None
             if type(value) is not dict:
-                raise self._wrong("it is no row")
+                raise self._wrong("it is not a row")
             if "diglot_end" in value:
                 self._footer(value, rows)
                 return
@@ -180,7 +180,7 @@ class Reader:
             table, row = value.get("table"), value.get("row")
             columns = tables.get(table) if type(table) is str else None
             if columns is None or type(row) is not dict or row.keys() != columns:
-                raise self._wrong("it is no row of a table that the header names")
+                raise self._wrong("it is not a row of a table that the header names")
             if not _NESTED.isdisjoint(map(type, row.values())):
                 row = self._nested(row)
             yield Line(self._number, value["table"], row, len(text))
@@ -190,10 +190,10 @@ class Reader:
         try:
             return {name: _read(item) for name, item in row.items()}
         except (LookupError, TypeError, ValueError, msgspec.MsgspecError):
-            raise self._wrong("a value in it is not of the form of an export") from None
+            raise self._wrong("it has a value that is not in the form of an export") from None
 
     def is_whole(self, report: Callable[[], None]) -> bool:
-        """Whether the checksum at the end is that of the lines before. ``lines`` takes longer, and names the line."""
+        """Whether the checksum at the end matches the lines before it. ``lines`` takes longer, but names the line."""
         digest = self._digest
         try:
             for number, text in enumerate(iter(self._readline, b""), 2):
@@ -210,7 +210,7 @@ class Reader:
         text = self._next()
         try:
             if msgspec.json.decode(text, type=_Version).diglot_export > FORMAT:
-                raise ExportDamaged(f"{self._path}:1: the form of a newer Diglot: this one reads up to {FORMAT}")
+                raise ExportDamaged(f"{self._path}:1: the format of a newer Diglot: this version reads up to {FORMAT}")
             self._digest.update(text)
             return msgspec.json.decode(text, type=Header)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -223,9 +223,9 @@ class Reader:
             raise self._wrong(f"it is not the footer of an export: {error}") from None
         promised = {table.name: table.rows for table in self.header.tables}
         if not rows == footer.rows == promised:
-            raise self._wrong("the rows before it are not as many as were written")
+            raise self._wrong("it does not have as many rows as were written")
         if footer.sha256 != self._digest.hexdigest():
-            raise self._wrong("the lines before it are not as they were written: their checksum is another")
+            raise self._wrong("the lines before it are not as they were written: their checksum does not match")
         if self._readline():
             raise self._wrong("something follows the end of the export")
 
@@ -233,7 +233,7 @@ class Reader:
         text = self._readline()
         self._number += 1
         if not text.endswith(b"\n"):
-            what = "the line is too long" if len(text) >= _LONGEST else "the file ends here: it was cut"
+            what = "the line is too long" if len(text) >= _LONGEST else "the file ends here: it is truncated"
             raise self._wrong(what)
         return text
 
@@ -255,7 +255,7 @@ class _Version(msgspec.Struct):
 
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
-    """An export, its header read. ExportDamaged, OSError."""
+    """Opens an export and reads its header. Raises ExportDamaged, OSError."""
     with ExitStack() as stack:
         if path == STREAM:
             raw: IO[bytes] = sys.stdin.buffer

@@ -1,7 +1,7 @@
-"""Which rows of one database another would not take: each is tried on the other engine, in tables that are gone after.
+"""Which rows of one database another would refuse: each is tried on the other engine, in temporary tables.
 
-Nothing of the target is written or locked: on PostgreSQL the rows go into temporary tables like its own, for SQLite
-into a temporary database with the same tables.
+Nothing in the target is written or locked: on PostgreSQL the rows go into temporary tables like its own, on SQLite into
+a temporary database with the same tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Misfit(msgspec.Struct, frozen=True):
-    """A row that the other side would not take. ``row`` says which: its primary key."""
+    """A row that the other side would refuse. ``row`` is its primary key."""
 
     table: str
     row: str
@@ -34,7 +34,7 @@ class Trial(Protocol):
     """Empty tables like those of the target, on its engine."""
 
     def refused(self, table: TableFields, rows: list[Row]) -> Iterator[tuple[int, str]]:
-        """Store the rows, as they are to be stored; the place and the reason of each that is refused."""
+        """Store the rows, which are in their stored form; the position of each refused row, and the reason."""
         ...
 
 
@@ -46,7 +46,7 @@ def trial(store: Store, tables: Sequence[TableFields]) -> AbstractContextManager
 
 
 def misfits(snapshot: Session, pairs: Sequence[Pair], target: Store, report: Report) -> Iterator[Misfit]:
-    """Every row of the source that the target would not take."""
+    """Every row of the source that the target would refuse."""
     with trial(target, [pair.target for pair in pairs]) as found:
         for pair in pairs:
             yield from _of_table(snapshot, pair, found, report)
@@ -73,8 +73,8 @@ def _of_table(snapshot: Session, pair: Pair, trial: Trial, report: Report) -> It
 
 
 def _orphans(snapshot: Session, table: TableFields) -> Iterator[Misfit]:
-    """Rows whose foreign keys refer to nothing: SQLite lets them in while foreign_keys is off."""
+    """Rows whose foreign keys refer to missing rows: SQLite accepts them while foreign_keys is off."""
     if table.dialect != "sqlite":
         return
     for rowid, parent in snapshot.rows(statement("sqlite", "orphans"), (table.name,)):
-        yield Misfit(table.name, f"rowid={rowid}", f"it refers to a row of {parent} that is not there")
+        yield Misfit(table.name, f"rowid={rowid}", f"it refers to a missing row of {parent}")

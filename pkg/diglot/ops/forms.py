@@ -1,8 +1,8 @@
-"""The form of a column's values: what they are on both engines, so that they can be converted and compared.
+"""The form of a column's values: one representation for both engines, to convert and compare them.
 
 A value in its form is plain Python and the same whichever engine it came from: a point in time is text of 27
-characters, a JSON document its canonical text. The type in PostgreSQL decides; where there is only a SQLite database,
-values are taken as they are stored.
+characters, a JSON document its canonical text. The PostgreSQL type decides the form; if there is only a SQLite
+database, values are taken as they are stored.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FORMS: dict[str, Form] = {
 
 
 def form_of(postgres: Column | None) -> Form:
-    """The form of a column that has this type in PostgreSQL; None: there is only SQLite."""
+    """The form of a column, from its type in PostgreSQL; None: there is only SQLite."""
     if postgres is None:
         return "stored"
     found = type_class(postgres, "postgres")

@@ -1,6 +1,6 @@
-"""The rows of an export into a database of either engine, in one transaction: all of the file is stored, or nothing.
+"""Imports the rows of an export into a database of either engine, in one transaction: all of them are stored, or none.
 
-Rows are inserted, and those that are there already are updated, so an import can be repeated.
+New rows are inserted and existing rows are updated, so an import can be repeated.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from diglot.project import Project
 
 LARGE = 10_000
-"""Rows from which on indexes are made at the end, if the database has fewer than half as many."""
+"""From this many rows, indexes are built at the end, if the database has at most half as many."""
 _BATCH_BYTES = 8 * 1024 * 1024
-"""Of lines: a batch has fewer than BATCH rows where they are large."""
+"""The bytes of lines that end a batch: it has fewer than BATCH rows if they are large."""
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -57,8 +57,8 @@ def import_file(
     """Store the rows of an export in one transaction. ``skip_bad`` is a new file for the rows that the database refuses
     (set_aside.py); without it the first such row ends the import, and nothing is stored.
 
-    A file is read to its end before its first row is stored; what can be read only once is checked while it is stored.
-    ExportDamaged, RowRefused (both with the line), ConfigurationError, MigrationUnknown.
+    A file is read to its end before its first row is stored; a pipe, read only once, is checked while it is stored.
+    Raises ExportDamaged, RowRefused (both with the line), ConfigurationError, MigrationUnknown.
     """
     if size_of(path) is not None:
         _check(path, report)
@@ -68,8 +68,8 @@ def import_file(
             try:
                 return _import(project, path, store, aside, orphans, timeout, report)
             except _OrphansFound as found:
-                # Foreign keys are checked when all rows are there, so what breaks one is known only then: it is left
-                # out of a second import.
+                # Foreign keys are checked when all rows are stored, so the rows that violate one are known only then:
+                # a second import leaves them out.
                 orphans = _to_leave_out(path, orphans, found, aside)
 
 
@@ -94,7 +94,7 @@ def _import(
             for lines in _batches(reader):
                 importing.store(lines)
                 report(Step("importing", reader.bytes_read, total, "bytes"))
-            report(Step("making indexes and checking foreign keys", 0, None))
+            report(Step("building indexes and checking foreign keys", 0, None))
             try:
                 load.finish(_last_numbers(load, targets))
             except ForeignKeyViolation as error:
@@ -116,7 +116,7 @@ def _check(path: Path, report: Report) -> None:
 
 
 def _batches(reader: Reader) -> Iterator[list[Line]]:
-    """Lines of one table, some at a time."""
+    """The lines in batches, each of one table."""
     for _, lines in groupby(reader.lines(), key=lambda line: line.table):
         batch: list[Line] = []
         size = 0
@@ -139,12 +139,12 @@ def _same_version(project: Project | None, header: Header, path: Path, store: St
     tree = project.migration_tree(store.dialect)
     unknown = [id for id in header.migrations if id not in tree.ids]
     if unknown:
-        raise MigrationUnknown(f"{path} has the migration {unknown[0]}, which this project has not: use its version")
+        raise MigrationUnknown(f"{path} has the migration {unknown[0]}, which this project lacks: use its version")
     Migrator(store, tree, timeout=timeout, clock=utc_now).up()
 
 
 def _is_large(load: Load, targets: dict[str, Target]) -> bool:
-    """Whether making the indexes again is faster than keeping them up to date with each row."""
+    """Whether rebuilding the indexes is faster than updating them with each row."""
     coming = sum(target.rows for target in targets.values())
     if coming < LARGE:
         return False
@@ -157,8 +157,8 @@ def _is_large(load: Load, targets: dict[str, Target]) -> bool:
 
 
 def _last_numbers(load: Load, targets: dict[str, Target]) -> dict[tuple[str, str], int]:
-    """The greatest number in each numbered column, if the next one would not follow it. A number that was given once
-    is not given again: what is ahead of the rows stays."""
+    """The greatest number in each numbered column whose sequence is behind it. A number is not assigned twice: a
+    sequence that is ahead of the rows stays so."""
     found = {}
     for target in targets.values():
         for field in target.fields.fields:
@@ -175,7 +175,7 @@ def _last_numbers(load: Load, targets: dict[str, Target]) -> dict[tuple[str, str
 
 
 class _Import:
-    """Stores batches of lines, and finds the rows that are refused."""
+    """Stores batches of lines and finds the rows that are refused."""
 
     def __init__(
         self, path: Path, load: Load, targets: dict[str, Target], aside: Aside | None, orphans: Orphans
@@ -198,7 +198,7 @@ class _Import:
         try:
             self.changed += self._load.merge(target.fields, convert(rows, target.places, target.fields))
         except (ConstraintViolation, RowRefused, QueryArgumentError, ValueError, OverflowError) as error:
-            if len(lines) > 1:  # halves, until it is one row
+            if len(lines) > 1:  # halves it until one row is left
                 middle = len(lines) // 2
                 self._store(lines[:middle], target)
                 self._store(lines[middle:], target)
@@ -232,7 +232,7 @@ def _reason(error: Exception) -> str:
 
 
 class _OrphansFound(Exception):
-    """Rows refer to nothing after an import, which is rolled back."""
+    """After an import, rows refer to missing rows; it is rolled back."""
 
     def __init__(self, error: ForeignKeyViolation, orphans: Orphans, targets: dict[str, Target]) -> None:
         super().__init__()
@@ -242,8 +242,8 @@ class _OrphansFound(Exception):
 
 
 def _to_leave_out(path: Path, known: Orphans, found: _OrphansFound, aside: Aside | None) -> Orphans:
-    """What to leave out of the next import. RowRefused without ``aside``, ForeignKeyViolation where no row of the file
-    is to blame."""
+    """What to leave out of the next import. Raises RowRefused without ``aside``, ForeignKeyViolation if no row of the
+    file is to blame."""
     if size_of(path) is None:
         for table, keys in found.orphans.items():
             for key, reason in keys.items():
@@ -252,7 +252,7 @@ def _to_leave_out(path: Path, known: Orphans, found: _OrphansFound, aside: Aside
                 raise RowRefused(f"{path}: {reason}: {words}{once}")
     line = _first_line(path, found)
     if line is None or any(known.values()):
-        raise ForeignKeyViolation(f"{found.error}: it was there before this import, see 'diglot doctor'")
+        raise ForeignKeyViolation(f"{found.error}: it was there before this import: see 'diglot doctor'")
     if aside is None:
         raise RowRefused(f"{path}:{line[0].number}: {line[1]}")
     return found.orphans

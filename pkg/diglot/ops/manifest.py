@@ -1,8 +1,8 @@
-"""What is in a backup, written at the end of its file, so that the two can't be separated.
+"""What is in a backup, written at the end of its file: the two can't be separated.
 
-The file is the database's own (a SQLite database, or an archive of pg_dump) followed by the manifest as JSON and by 48
-bytes: a mark, the manifest's length and its SHA-256. sqlite3 and pg_restore read such a file as it is: they ignore what
-follows their own data.
+The file is in the database's own format (a SQLite database or a pg_dump archive), followed by the manifest as JSON and
+by 48 bytes: a mark, the manifest's length and its SHA-256. sqlite3 and pg_restore read such a file as it is: they
+ignore what follows their own data.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _BLOCK = 1024 * 1024
 
 
 class AppliedMigration(msgspec.Struct, frozen=True):
-    """A migration that the database had. ``sha256`` is that of its file; None where it was not recorded."""
+    """A migration that the database had. ``sha256`` is that of its file; None if it was not recorded."""
 
     id: str
     sha256: str | None
 
 
 class LastNumber(msgspec.Struct, frozen=True):
-    """The last number that was given in a numbered column."""
+    """The last number assigned in a numbered column."""
 
     table: str
     column: str
@@ -45,7 +45,7 @@ class LastNumber(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """``form``: what the data is; ``rows`` is an export, and ``last_numbers`` are only for that.
+    """``form``: the format of the data; ``rows`` is an export, and only that has ``last_numbers``.
 
     ``size`` and ``sha256`` are the data's, ``tables`` the content of each table.
     """
@@ -69,12 +69,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(path: Path, manifest: Manifest, migrations: list[AppliedMigration], tables: dict[str, Content]) -> None:
-    """BackupDamaged where what was restored is not what the manifest says."""
+    """Raises BackupDamaged if the restored data does not match the manifest."""
     if migrations != manifest.migrations:
-        raise BackupDamaged(f"{path} is damaged: its schema is of another version than its manifest says")
+        raise BackupDamaged(f"{path} is damaged: its schema is not of the version that its manifest says")
     for name in sorted({*tables, *manifest.tables}):
         if tables.get(name) != manifest.tables.get(name):
-            raise BackupDamaged(f"{path} is damaged: the table {name} is not as its manifest says")
+            raise BackupDamaged(f"{path} is damaged: the table {name} does not match its manifest")
 
 
 def append_manifest(path: Path, manifest: Manifest) -> None:
@@ -89,15 +89,15 @@ def append_manifest(path: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of a backup; its data is not looked at. BackupDamaged, OSError."""
+    """The manifest of a backup; its data is not read. Raises BackupDamaged, OSError."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < _END.size:
-            raise BackupDamaged(f"{path} is no backup of Diglot, or its end is missing")
+            raise BackupDamaged(f"{path} is not a Diglot backup, or its end is missing")
         file.seek(size - _END.size)
         mark, length, digest = _END.unpack(file.read(_END.size))
         if mark != _MARK or length > min(size - _END.size, _LARGEST):
-            raise BackupDamaged(f"{path} is no backup of Diglot, or its end is missing")
+            raise BackupDamaged(f"{path} is not a Diglot backup, or its end is missing")
         file.seek(size - _END.size - length)
         text = file.read(length)
     if hashlib.sha256(text).digest() != digest:
@@ -113,10 +113,10 @@ def _decode(path: Path, text: bytes) -> Manifest:
     try:
         version = msgspec.json.decode(text, type=_Version).format
         if version > FORMAT:
-            raise BackupDamaged(f"{path} has the form {version} of a newer Diglot: this one reads up to {FORMAT}")
+            raise BackupDamaged(f"{path} has the format {version} of a newer Diglot: this version reads up to {FORMAT}")
         return msgspec.json.decode(text, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise BackupDamaged(f"{path} has a manifest that this version does not read: {error}") from error
+        raise BackupDamaged(f"{path} has a manifest that this version can't read: {error}") from error
 
 
 class _Version(msgspec.Struct):
@@ -124,14 +124,14 @@ class _Version(msgspec.Struct):
 
 
 def copy_data(path: Path, manifest: Manifest, target: BinaryIO, report: Callable[[int], None]) -> None:
-    """The backup's data into another file. BackupDamaged where it is not what the manifest says."""
+    """Copy the backup's data to another file. Raises BackupDamaged if it does not match the manifest."""
     digest = hashlib.sha256()
     left = manifest.size
     with path.open("rb") as file:
         while left:
             block = file.read(min(_BLOCK, left))
             if not block:
-                raise BackupDamaged(f"{path} was cut while it was read")
+                raise BackupDamaged(f"{path} was truncated while it was being read")
             digest.update(block)
             target.write(block)
             left -= len(block)

@@ -1,4 +1,4 @@
-"""The statement that inserts rows, or updates those that are there already and differ."""
+"""The statement that inserts new rows and updates existing rows that differ."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from diglot.sql.identifiers import listed, quoted
 _EXACT: frozenset[Form] = frozenset(
     ("integer", "boolean", "real", "numeric", "instant", "timestamp", "date", "time", "blob", "uuid")
 )
-"""Forms whose values in PostgreSQL are equal only when they are the same."""
+"""Forms whose values in PostgreSQL are equal only if they are identical."""
 _DIFFERS = {"postgres": "is distinct from", "sqlite": "is not"}
 
 
 def upsert(table: TableFields) -> str:
-    """Its beginning, up to where the rows come from."""
+    """The start of the statement, up to the source of the rows."""
     columns = listed(field.column.name for field in table.fields)
     always = any(field.column.identity == "always" for field in table.fields)
     overriding = " overriding system value" if always else ""
@@ -23,10 +23,10 @@ def upsert(table: TableFields) -> str:
 
 
 def on_conflict(table: TableFields) -> str:
-    """Its end. ConfigurationError for a table without a primary key: its rows can't be found again."""
+    """The end of the statement. Raises ConfigurationError for a table without a primary key: no row can be matched."""
     key = table.table.primary_key
     if key is None:
-        raise ConfigurationError(f"{table.name} has no primary key, so its rows can't be imported twice: use a copy")
+        raise ConfigurationError(f"{table.name} has no primary key, so an import can't match its rows: use a copy")
     others = [field.column.name for field in table.fields if field.column.name not in key.columns]
     # SQLite needs a WHERE between SELECT and ON CONFLICT; VALUES and a plain table need none.
     target = f"on conflict ({listed(key.columns)})"
@@ -47,8 +47,8 @@ def _new(table: TableFields, name: str) -> str:
 
 
 def _comparable(table: TableFields, name: str, text: str) -> str:
-    """What shows every change. Types of PostgreSQL may have no equality (json, point), or one that ignores something
-    (citext, box, a nondeterministic collation), so all but the common ones are compared as they are written."""
+    """An expression that shows every change. PostgreSQL types may have no equality (json, point), or one that ignores
+    differences (citext, box, a nondeterministic collation), so all but the common types are compared as text."""
     field = next(field for field in table.fields if field.column.name == name)
     if table.dialect == "sqlite" or field.form in _EXACT or field.column.type == "jsonb":
         return text

@@ -1,4 +1,4 @@
-"""Numbers in one spelling."""
+"""One spelling for numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def real(value: Any) -> Any:
-    """A float; text for NaN and the infinities, which JSON has not. Negative zero is zero."""
+    """A float; text for NaN and the infinities, which JSON does not have. Negative zero becomes zero."""
     number = float(value)
     return number + 0.0 if math.isfinite(number) else str(number)
 

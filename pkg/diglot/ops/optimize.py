@@ -1,4 +1,4 @@
-"""Renews what the planner knows, and gives room back."""
+"""Refreshes the planner's statistics and returns unused space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 
 class Optimized(msgspec.Struct, frozen=True):
-    """What was done, what was left out and why, and the bytes of the database before and after."""
+    """What was done, what was left out and why, and the database's bytes before and after."""
 
     database: str
     done: list[str]
@@ -26,10 +26,10 @@ class Optimized(msgspec.Struct, frozen=True):
 def optimize(
     settings: SQLiteSettings | PostgresSettings, *, vacuum: bool = False, timeout: float = 60.0, report: Report = silent
 ) -> Optimized:
-    """Gather statistics of every table; SQLite also empties its log. ``vacuum``: rewrite a SQLite file without its free
-    pages (it needs as much room again, and lets nobody write meanwhile), or VACUUM each table of PostgreSQL.
+    """Refresh the statistics of every table; on SQLite also empty the log. ``vacuum``: rewrite a SQLite file without
+    its free pages (it needs as much space again, and nobody can write meanwhile), or VACUUM each PostgreSQL table.
 
-    DatabaseFull where there is no room for it, LockTimeout after ``timeout`` seconds.
+    Raises DatabaseFull if there is no space for it, LockTimeout after ``timeout`` seconds.
     """
     with open_store(patient(settings)) as store:
         engine: Any = import_module(f"diglot.ops.{store.dialect}.optimize")

@@ -8,7 +8,7 @@ from diglot.schema.model import Table
 
 
 def parents_first(tables: Sequence[Table]) -> list[Table]:
-    """Each table after those that its foreign keys refer to; in a cycle, as the names sort."""
+    """Each table after those that its foreign keys refer to; in a cycle, sorted by name."""
     by_name = {table.name.lower(): table for table in sorted(tables, key=lambda table: table.name)}
     found: dict[str, Table] = {}
     visited: set[str] = set()

@@ -1,4 +1,4 @@
-"""Rows whose foreign keys refer to nothing, in a load that can't be finished because of them."""
+"""Rows whose foreign keys refer to missing rows, in a load that can't be finished because of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from diglot.stores.session import Row, Statement
 Orphans = dict[str, dict[Row, str]]
 """What is wrong with a row, by its table and its primary key."""
 MOST = 100_000
-"""More are no mistake in some rows: a table is missing."""
+"""If there are more, the mistake is not in some rows: a table is missing."""
 _PARENT = "diglot_parent"
 
 
 def find_orphans(load: Load, tables: Sequence[TableFields], *, closure: bool) -> Orphans:
-    """The orphans of these tables. ``closure``: with those that would be orphans without them; the rows are deleted in
-    the load, which is to be rolled back. ForeignKeyViolation where there are more than MOST."""
+    """The orphans in these tables. ``closure``: also those that would be orphans without them. The rows are deleted in
+    the load, which must be rolled back. Raises ForeignKeyViolation if there are more than MOST."""
     found: Orphans = {}
     while True:
         before = _count(found)
@@ -39,7 +39,7 @@ def _count(orphans: Orphans) -> int:
 
 def _add(load: Load, table: TableFields, key: ForeignKey, found: Orphans) -> None:
     condition = _condition(table, key)
-    reason = f"{table.name} ({', '.join(key.columns)}) refers to a row of {key.table} that is not there"
+    reason = f"{table.name} ({', '.join(key.columns)}) refers to a missing row of {key.table}"
     keys = found.setdefault(table.name, {})
     before = len(keys)
     with closing(read_rows(load, _key_of(table), where=(condition, ()))) as batches:
@@ -47,7 +47,7 @@ def _add(load: Load, table: TableFields, key: ForeignKey, found: Orphans) -> Non
             keys.update((row, reason) for row in rows if row not in keys)
             if len(keys) > MOST:
                 raise ForeignKeyViolation(
-                    f"more than {MOST:,} rows of {table.name} refer to rows of {key.table} that are not there: import "
+                    f"more than {MOST:,} rows of {table.name} refer to missing rows of {key.table}: import "
                     f"{key.table} first"
                 )
     if len(keys) > before:
@@ -56,7 +56,7 @@ def _add(load: Load, table: TableFields, key: ForeignKey, found: Orphans) -> Non
 
 
 def _condition(table: TableFields, key: ForeignKey) -> str:
-    """A row with a null in the key refers to no row, and need not."""
+    """Matches orphans. A row with a null in the key refers to no row, which is allowed."""
     ours = [f"{quoted(table.name)}.{quoted(column)}" for column in key.columns]
     theirs = [f"{_PARENT}.{quoted(column)}" for column in key.references]
     equal = " and ".join(f"{their} = {our}" for their, our in zip(theirs, ours, strict=True))
@@ -65,7 +65,7 @@ def _condition(table: TableFields, key: ForeignKey) -> str:
 
 
 def _key_of(table: TableFields) -> TableFields:
-    """The table with the columns of its primary key alone, in the order of the key."""
+    """The table with only the columns of its primary key, in the order of the key."""
     fields = {field.column.name: field for field in table.fields}
     key = table.table.primary_key
     names = key.columns if key is not None else ()

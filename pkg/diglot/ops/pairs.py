@@ -1,4 +1,4 @@
-"""The tables of two databases that belong together, and the order in which they are filled."""
+"""The matching tables of two databases, in the order in which they are filled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pair(msgspec.Struct, frozen=True):
 def match(source: Schema, target: Schema, leave_out: Sequence[str] = ()) -> tuple[list[Pair], list[str]]:
     """The tables of both sides, parents before children, and the names of those that are left out.
 
-    CopyRefused for a table or a column that only one side has.
+    Raises CopyRefused for a table that the target does not have, or a column that only one side has.
     """
     theirs = {table.name.lower(): table for table in target.tables}
     unknown = [name for name in leave_out if name not in {table.name for table in source.tables}]
@@ -49,7 +49,7 @@ def _special(table: Table) -> str:
 
 
 def _pair(source: Schema, table: Table, target: Schema, other: Table) -> Pair:
-    # A form is PostgreSQL's type; without PostgreSQL, values are as they are stored.
+    # PostgreSQL's type decides a form; without PostgreSQL, values are taken as they are stored.
     pair = Pair(
         fields_of(table, source.dialect, other if target.dialect == "postgres" else None),
         fields_of(other, target.dialect, table if source.dialect == "postgres" else None),

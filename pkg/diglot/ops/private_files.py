@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are whole."""
+"""Files that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _COMPANIONS = ("", "-journal", "-wal", "-shm", "-gate")
 
 @contextmanager
 def temporary_file(beside: Path) -> Iterator[Path]:
-    """A new empty file that only its user can read, in the folder of ``beside``; it is removed at the end of the block,
-    with what SQLite keeps next to it. What killed processes have left in the folder is removed first."""
+    """A new empty file that only its user can read, in the folder of ``beside``. It is removed at the end of the block,
+    together with SQLite's files next to it. Files that killed processes left in the folder are removed first."""
     _remove_leftovers(beside)
     path, lock = _new(beside)
     try:
@@ -36,7 +36,7 @@ def temporary_file(beside: Path) -> Iterator[Path]:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """What killed work has left in the folder of this file; not the files of work that runs."""
+    """The files that killed processes left in the folder of this file; not those of running processes."""
     running = [lock.name.removesuffix(_LOCK) for lock in path.parent.glob(f"{_MARK}*{_LOCK}") if _is_held(lock)]
     return sorted(found for found in path.parent.glob(f"{_MARK}*") if not found.name.startswith(tuple(running)))
 
@@ -44,7 +44,7 @@ def leftovers(path: Path) -> list[Path]:
 def _is_held(lock: Path) -> bool:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # it has just ended, or it is another user's
+    except OSError:  # its process has just ended, or it belongs to another user
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -56,9 +56,9 @@ def _is_held(lock: Path) -> bool:
 
 
 def _new(beside: Path) -> tuple[Path, int]:
-    """A free name, and a descriptor that keeps its lock as long as this process lives.
+    """A free name, and a descriptor that holds its lock as long as this process lives.
 
-    The lock is on a file of its own: on a network file system a lock on the file itself would meet those of SQLite.
+    The lock is on a separate file: on a network file system, a lock on the file itself would conflict with SQLite's.
     """
     while True:
         path = beside.parent / f"{_MARK}{beside.name[:100]}.{secrets.token_hex(4)}"
@@ -67,7 +67,7 @@ def _new(beside: Path) -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if os.fstat(lock).st_nlink:
             return path, lock
-        os.close(lock)  # another process took it for a leftover before it was locked
+        os.close(lock)  # another process removed it as a leftover before it was locked
 
 
 def _create(path: Path) -> int:
@@ -80,7 +80,7 @@ def _remove(path: Path) -> None:
 
 
 def _remove_leftovers(beside: Path) -> None:
-    """Those whose lock is free: their process is dead."""
+    """Removes the files whose lock is free: their process is dead."""
     for found in beside.parent.glob(f"{_MARK}*{_LOCK}"):
         with suppress(OSError):
             lock = os.open(found, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -94,24 +94,24 @@ def _remove_leftovers(beside: Path) -> None:
 
 @contextmanager
 def room_for(path: Path, kind: type[DiglotError]) -> Iterator[None]:
-    """``kind`` instead of the operating system's error where there is no room for the file, or for the next to it."""
+    """Raises ``kind`` in place of the operating system's error if there is no space for files at this path."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             said = (error.strerror or "").lower()
-            raise kind(f"{path} can't be written: {said}; nothing was changed") from error
+            raise kind(f"{path} can't be written: {said}: nothing was changed; make room and try again") from error
         raise
 
 
 def give_name(path: Path, name: Path) -> None:
-    """Let a whole file appear under its name, on the disk too. ConfigurationError where there is one already."""
+    """Give a complete file its name, also on the disk. Raises ConfigurationError if the name is taken."""
     sync(path)
     try:
         os.link(path, name)  # unlike a rename it never replaces a file
     except FileExistsError:
         raise _taken(name) from None
-    except PermissionError:  # a file system without hard links, like that of a memory stick
+    except PermissionError:  # a file system without hard links, as on a USB stick
         if name.exists():
             raise _taken(name) from None
         path.rename(name)
@@ -119,11 +119,11 @@ def give_name(path: Path, name: Path) -> None:
 
 
 def _taken(name: Path) -> ConfigurationError:
-    return ConfigurationError(f"{name} exists already: choose another name, or remove it")
+    return ConfigurationError(f"{name} already exists: choose another name, or remove it")
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Let two files of one folder change their names, at once: each name is there at every moment. OSError."""
+    """Swap the names of two files in one folder atomically: each name always exists. Raises OSError."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
@@ -131,7 +131,7 @@ def exchange(one: Path, other: Path) -> None:
         number = ctypes.get_errno()
         if number not in (errno.EINVAL, errno.ENOSYS):
             raise OSError(number, os.strerror(number), str(other))
-    # Where the file system can't, the new file takes the name while the old one has another for a moment as well.
+    # If the file system can't do that, the old file has both names for a moment, and then the new one takes its place.
     between = one.with_name(f"{one.name}.new")
     one.replace(between)
     os.link(other, one)

@@ -1,4 +1,4 @@
-"""How long work says how far it is: a callback that gets a Step now and then."""
+"""How a long operation reports its progress: a callback that gets a Step now and then."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Step(msgspec.Struct, frozen=True):
-    """``done`` of ``total`` (None where it is not known) of what ``phase`` names: ``task_states: copying``."""
+    """``done`` of ``total`` (None if unknown) in the phase ``phase``, like ``task_states: copying``."""
 
     phase: str
     done: int

@@ -1,7 +1,7 @@
-"""Puts a backup into the place of a database, or tries that it could be.
+"""Replaces a database with a backup, or verifies that this would work.
 
-What comes out of the backup is compared with its manifest before it takes the place: every table's rows and content,
-and the migrations. Interrupted at any moment, the old database is there or the new one.
+The restored data is compared with the backup's manifest before it replaces the database: the rows and content of every
+table, and the migrations. If it is interrupted at any moment, either the old or the new database is there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Settings = SQLiteSettings | PostgresSettings
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What a restore did. ``kept``: where the old database is now: a file, or a schema; None where there was none."""
+    """What a restore did. ``kept``: the file or schema where the old database is now; None if there was none."""
 
     manifest: Manifest
     kept: str | None
@@ -46,11 +46,11 @@ def restore(
     replace: bool = False,
     report: Report = silent,
 ) -> Restored:
-    """Restore a backup into an empty database, or with ``replace`` into the place of the one that is there.
+    """Restore a backup into an empty database, or with ``replace`` in place of the existing one.
 
-    BackupDamaged, MigrationUnknown where the backup is of another project or of a newer version, ConfigurationError
-    where the database is not empty or of the other engine, DatabaseUnavailable where it is in use, RestoreFailed; the
-    database is as it was.
+    Raises BackupDamaged, MigrationUnknown if the backup is from another project or a newer version, ConfigurationError
+    if the database is not empty or of the other engine, DatabaseUnavailable if it is in use, RestoreFailed. The
+    database is then unchanged.
     """
     manifest = read_manifest(path)
     _refuse_engine(path, manifest, "sqlite" if isinstance(settings, SQLiteSettings) else "postgres")
@@ -75,14 +75,14 @@ def verify_backup(
     settings: Settings | None = None,
     report: Report = silent,
 ) -> Manifest:
-    """Restore a backup into a scratch database and compare it with its manifest, which is returned.
+    """Restore a backup into a scratch database and compare it with its manifest; returns the manifest.
 
     A backup of PostgreSQL is restored into a new database on the server of ``postgres_url``, else on the embedded one
-    of ``diglot[check]``, else on that of ``settings``. ``project``: for a backup that was made without pg_dump.
-    BackupDamaged, RestoreFailed, ConfigurationError where there is no server.
+    of ``diglot[check]``, else on that of ``settings``. ``project``: for a backup that was made without pg_dump. Raises
+    BackupDamaged, RestoreFailed, ConfigurationError if there is no server.
     """
     manifest = read_manifest(path)
-    folder = path.absolute().parent  # where there is room for backups; it may be one that can only be read
+    folder = path.absolute().parent  # it has space for backups, but may be read-only
     with _scratch(folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir())) as scratch:
         if manifest.dialect == "sqlite":
             from diglot.ops.sqlite.restore import verify as verify_sqlite
@@ -140,7 +140,7 @@ def _refuse_engine(path: Path, manifest: Manifest, dialect: str) -> None:
     if manifest.dialect != dialect:
         names = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
         raise ConfigurationError(
-            f"{path} is a backup of {names[manifest.dialect]}, and the database is {names[dialect]}: restore it into "
+            f"{path} is a backup of {names[manifest.dialect]}, but the database is {names[dialect]}: restore it into "
             f"{names[manifest.dialect]}, then use 'diglot copy'"
         )
 
@@ -149,12 +149,12 @@ def _refuse_other_project(tree: MigrationTree, path: Path, manifest: Manifest) -
     known = {migration.id: migration.sha256 for migration in tree}
     unknown = [one.id for one in manifest.migrations if one.id not in known]
     if unknown:
-        what = f"has the migration {unknown[0]}, which this project has not"
+        what = f"has the migration {unknown[0]}, which this project lacks"
     elif known and not manifest.migrations:
         what = "has no migrations"
     elif manifest.migrations and all(one.sha256 not in (None, known[one.id]) for one in manifest.migrations):
-        # One that differs was edited and accepted since; projects that number their migrations share the names.
+        # A single one that differs was edited and accepted later; projects that number their migrations share names.
         what = f"has another {manifest.migrations[0].id} than this project"
     else:
         return
-    raise MigrationUnknown(f"{path} {what}: it is of another project, or of a newer version")
+    raise MigrationUnknown(f"{path} {what}: it is from another project or a newer version")

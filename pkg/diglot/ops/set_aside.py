@@ -1,4 +1,4 @@
-"""The file of rows that an import sets aside: a JSON object a line, with the row as the export has it.
+"""The file of rows that an import sets aside: one JSON object per line, with the row as it is in the export.
 
 {"line":7,"table":"books","reason":"a check of the database refused the values: ck_books_pages","row":{…}}
 """
@@ -21,8 +21,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Aside:
-    """Rows on their way into the file. It appears before the rows that were not set aside are stored for good, so no
-    row is in neither place, whenever the import is interrupted."""
+    """Rows on their way into the file. The file appears before the other rows are committed: whenever the import is
+    interrupted, no row is missing from both places."""
 
     def __init__(self, temporary: Path, name: Path, file: IO[bytes]) -> None:
         self._temporary = temporary
@@ -35,12 +35,12 @@ class Aside:
         self._file.write(_encode({"line": line.number, "table": line.table, "reason": reason, "row": row}) + b"\n")
 
     def restart(self) -> None:
-        """Forget the rows: the import begins again."""
+        """Forget the rows: the import starts over."""
         self._file.seek(0)
         self._file.truncate()
 
     def publish(self) -> None:
-        """Let the file appear under its name, on the disk, if there is a row in it. ConfigurationError, OSError."""
+        """Give the file its name, on the disk, if it has a row. Raises ConfigurationError, OSError."""
         self._file.flush()
         if self._file.tell():
             give_name(self._temporary, self._name)
@@ -58,14 +58,14 @@ def _spelled(value: object) -> object:
 
 @contextmanager
 def setting_aside(name: Path | None) -> Iterator[Aside | None]:
-    """A new file; ConfigurationError where the name is taken. It is not there after an exception."""
+    """A new file, which is removed after an exception. Raises ConfigurationError if the name is taken."""
     if name is None:
         yield None
         return
     if name.exists():
-        raise ConfigurationError(f"{name} exists already: choose another name, or remove it")
+        raise ConfigurationError(f"{name} already exists: choose another name, or remove it")
     if not name.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {name.parent}")
+        raise ConfigurationError(f"there is no folder {name.parent}: create it first")
     with temporary_file(name) as temporary, temporary.open("wb") as file:
         aside = Aside(temporary, name, file)
         try:

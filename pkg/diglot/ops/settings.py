@@ -1,4 +1,4 @@
-"""Settings for work that takes long: no statement of it ends for the time that it takes."""
+"""Settings for long operations: no statement fails because of its duration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ A_DAY = 24 * 3600.0
 
 
 def patient(settings: SQLiteSettings | PostgresSettings, *, create: bool = False) -> SQLiteSettings | PostgresSettings:
-    """The settings without limits on time, except that for locks. ``create``: a SQLite file may be made."""
+    """The settings without time limits, except for locks. ``create``: a SQLite file may be created."""
     if isinstance(settings, SQLiteSettings):
         return msgspec.structs.replace(settings, statement_timeout=A_DAY, create=create)
     return msgspec.structs.replace(
@@ -21,7 +21,7 @@ def patient(settings: SQLiteSettings | PostgresSettings, *, create: bool = False
 
 
 def for_reading(settings: SQLiteSettings | PostgresSettings) -> SQLiteSettings | PostgresSettings:
-    """As ``patient``; a SQLite file is opened for reading only, and nothing is created next to it."""
+    """Like ``patient``, but a SQLite file is opened read-only, and nothing is created next to it."""
     found = patient(settings)
     return msgspec.structs.replace(found, read_only=True) if isinstance(found, SQLiteSettings) else found
 

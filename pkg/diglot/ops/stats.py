@@ -1,4 +1,4 @@
-"""What takes up room in a database: rows and bytes of its tables and indexes, and what the engine can say of itself."""
+"""What takes up space in a database: rows and bytes of its tables and indexes, and the engine's own figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class IndexSize(msgspec.Struct, frozen=True):
-    """``scans``: how often it was used since the server's statistics began; None where the engine does not count."""
+    """``scans``: how often it was used since the server's statistics began; None if the engine does not count."""
 
     name: str
     bytes: int | None
@@ -33,7 +33,7 @@ class IndexSize(msgspec.Struct, frozen=True):
 
 
 class Maintenance(msgspec.Struct, frozen=True):
-    """Rows that are dead and not removed yet, and when the table was last vacuumed and analyzed; None: never."""
+    """Dead rows that are not yet removed, and when the table was last vacuumed and analyzed; None: never."""
 
     dead_rows: int | None
     vacuumed: datetime | None
@@ -41,8 +41,8 @@ class Maintenance(msgspec.Struct, frozen=True):
 
 
 class TableSize(msgspec.Struct, frozen=True):
-    """``rows`` are counted; None where they can't be read. ``bytes``: without indexes; None where the engine does not
-    tell. ``maintenance``: only PostgreSQL has it."""
+    """``rows`` are counted; None if they can't be read. ``bytes``: without indexes; None if the engine does not report
+    them. ``maintenance``: only PostgreSQL has it."""
 
     name: str
     rows: int | None
@@ -52,7 +52,7 @@ class TableSize(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """``figures``: what the engine says of itself, by name. ``moments``: the oldest and the newest, by what it is."""
+    """``figures``: the engine's own figures, by name. ``moments``: the oldest and the newest time, by subject."""
 
     database: str
     engine: str
@@ -62,7 +62,7 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of tables and indexes by name, and uses of indexes; None where it is not known. ``unreadable``: tables that
+    """The bytes of tables and indexes by name, and the uses of indexes; None if unknown. ``unreadable``: tables that
     this user may not read."""
 
     tables: Mapping[str, int] | None
@@ -74,7 +74,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stats(project: Project | None, settings: SQLiteSettings | PostgresSettings) -> Stats:
-    """Count every table and look at sizes, in one snapshot. DatabaseUnavailable."""
+    """Count every table and read the sizes. Raises DatabaseUnavailable."""
     looking = for_reading(settings)
     return look_until_still(looking, lambda: _stats(project, looking))
 

@@ -1,7 +1,7 @@
-"""Looks at a SQLite file that nobody has open, again if somebody has written it meanwhile.
+"""Reads a SQLite file that nobody has open, and reads it again if somebody wrote it meanwhile.
 
-Such a file is read without locks and without a log (see ``reading_uri``). A program that opens it then, and writes its
-log back into it, changes pages while they are read: what was seen is of no state that the file ever had.
+Such a file is read without locks and without a log (see ``reading_uri``). If a program then opens it and writes its log
+back into it, pages change while they are read: the result is a state that the file never had.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TIMES = 5
 
 
 def look_until_still(settings: SQLiteSettings | PostgresSettings, look: Callable[[], Found]) -> Found:
-    """What ``look`` finds in one state of the database. LockTimeout if the file changes each time."""
+    """Returns what ``look`` finds in one state of the database. Raises LockTimeout if the file changes each time."""
     if not isinstance(settings, SQLiteSettings) or settings.path == MEMORY:
         return look()
     path = Path(settings.path)
@@ -34,7 +34,7 @@ def look_until_still(settings: SQLiteSettings | PostgresSettings, look: Callable
             continue
         if with_locks or _state(path) == before:
             return found
-    raise LockTimeout(f"{path} is opened and written by other programs again and again: try again later")
+    raise LockTimeout(f"{path} is repeatedly opened and written by other programs: try again later")
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

@@ -1,4 +1,4 @@
-"""The tables that an import writes into, and how the values of the file become theirs."""
+"""The tables that an import writes to, and how the file's values are converted for them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from diglot.stores.session import Row
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A table. ``names``: the file's names of the columns, in the order of the fields; ``places``: what makes the
-    values of the file values in the forms of the fields; ``key``: the places of the primary key; ``rows``: those of
+    """A table. ``names``: the file's names of the columns, in the order of the fields; ``places``: the converters from
+    the file's values to the forms of the fields; ``key``: the positions of the primary key; ``rows``: how many are in
     the file."""
 
     fields: TableFields
@@ -27,19 +27,19 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def targets_of(header: Header, schema: Schema, path: Path) -> dict[str, Target]:
-    """The tables of the file by their names there; as in a copy, upper and lower case are the same.
+    """The tables of the file by their names there; as in a copy, case does not matter.
 
-    ConfigurationError where the schema is another, or a table has no primary key.
+    Raises ConfigurationError if the schema differs, or if a table has no primary key.
     """
     there = {table.name.lower(): table for table in schema.tables if holds_rows(table)}
     found = {}
     for table in header.tables:
         ours = there.get(table.name.lower())
         if ours is None:
-            raise ConfigurationError(f"{path} has the table {table.name}, which {schema.location} has not")
+            raise ConfigurationError(f"{path} has the table {table.name}, which {schema.location} lacks: migrate first")
         if ours.primary_key is None:
             raise ConfigurationError(
-                f"{ours.name} has no primary key, so its rows can't be found again: leave the table out, or use a copy"
+                f"{ours.name} has no primary key, so an import can't match its rows: leave the table out, or use a copy"
             )
         found[table.name] = _target(table, fields_of(ours, schema.dialect), header, path)
     return found
@@ -55,7 +55,7 @@ def _target(table: ExportedTable, fields: TableFields, header: Header, path: Pat
     key = [columns.index(name.lower()) for name in primary.columns] if primary is not None else []
     names = [written[name].name for name in columns]
     if fields.dialect == "postgres":
-        # What SQLite had is taken as what PostgreSQL's type says.
+        # Values from SQLite are converted as PostgreSQL's type says.
         finisher = values_of("sqlite").finisher if header.dialect == "sqlite" else _no_change
         places = [
             (place, function)
@@ -72,7 +72,7 @@ def _no_change(*_: Any) -> None:
 
 
 def key_of_row(target: Target, row: dict[str, Any]) -> Row | None:
-    """The primary key of a row of the file, its values in their forms; None where one has no such form."""
+    """The primary key of a row in the file, with values in their forms; None if one can't be converted."""
     try:
         converted = convert([tuple([row[name] for name in target.names])], target.places, target.fields)
     except RowRefused:

@@ -1,9 +1,9 @@
-"""Tells Prometheus how the last run of an operation ended, in a file for the textfile collector of its node exporter.
+"""Reports to Prometheus how the last run of an operation ended, in a file for its node exporter's textfile collector.
 
 publish(Path("/var/lib/diglot-metrics/backup.prom"), "backup", started=…, ended=…, ok=True, figures={"size_bytes": 1})
 
-A command that ends is gone before anybody can ask it, so it leaves a file. The file is replaced at once, never read
-half written. A run that failed keeps the time and the figures of the last success: an alert is about their age.
+A command ends before anybody can scrape it, so it leaves a file. The file is replaced atomically: nobody reads it half
+written. A failed run keeps the time and the figures of the last success: alerts are about their age.
 ``prometheus_client`` has such a writer, but it belongs to the service and can't read the old file back.
 """
 
@@ -28,8 +28,8 @@ READABLE = 0o644
 _OF_EACH = {
     "last_run_timestamp_seconds": "When the last run ended, in seconds since 1970.",
     "last_run_duration_seconds": "How long the last run took.",
-    "last_run_success": "Whether the last run ended well: 1, else 0.",
-    "last_success_timestamp_seconds": "When the last run that ended well ended, in seconds since 1970.",
+    "last_run_success": "Whether the last run was successful: 1, else 0.",
+    "last_success_timestamp_seconds": "When the last successful run ended, in seconds since 1970.",
 }
 FIGURES: Mapping[Operation, Mapping[str, str]] = {
     "backup": {
@@ -46,14 +46,14 @@ FIGURES: Mapping[Operation, Mapping[str, str]] = {
         "freed_bytes": "Bytes by which the last run made a file smaller.",
     },
 }
-"""Of each operation what only it has to tell, ``diglot_backup_last_size_bytes``."""
+"""The figures that only one operation has, as in ``diglot_backup_last_size_bytes``."""
 METRICS: Mapping[str, str] = {
     f"diglot_{operation}_{name}": text
     for operation, figures in FIGURES.items()
     for name, text in {**_OF_EACH, **{f"last_{figure}": text for figure, text in figures.items()}}.items()
 }
-"""Every metric that there can be and its help. All are gauges with one label, ``file``: the file's name without
-``.prom``, so that two databases of a machine don't have the same series."""
+"""Every possible metric and its help. All are gauges with one label, ``file``: the file's name without ``.prom``, which
+keeps the series of two databases on one machine apart."""
 _SAMPLE = re.compile(r'(\w+)\{file="[^"]*"\} (\S+)')
 
 
@@ -66,9 +66,9 @@ def publish(
     ok: bool,
     figures: Mapping[str, float] | None = None,
 ) -> None:
-    """Write how a run ended. ``figures``: those of ``FIGURES``; one that is not given keeps its value.
+    """Write how a run ended. ``figures``: those of ``FIGURES``; a figure that is not given keeps its value.
 
-    What the file says about other operations stays. Several processes may publish into a file at once. OSError.
+    Other operations' metrics in the file stay. Several processes may publish to a file at once. Raises OSError.
     """
     unknown = set(figures or {}) - set(FIGURES[operation])
     if unknown:
@@ -86,7 +86,7 @@ def publish(
 
 
 def published(path: Path) -> dict[str, float]:
-    """The metrics in a file, by name. Nothing where there is no file; lines that are not ours are left out. OSError."""
+    """The metrics in a file, by name; empty if there is no file. Skips lines that are not ours. Raises OSError."""
     try:
         lines = path.read_text("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def _text(values: Mapping[str, float], stem: str) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time reads a file of this folder and replaces it."""
+    """Only one process at a time reads a file in this folder and replaces it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -123,7 +123,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """A file that the collector may read, whatever the umask is; its name does not end in .prom before it is whole."""
+    """Writes a file that the collector can read, whatever the umask; its name ends in .prom once it is complete."""
     new = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, READABLE)
     try:

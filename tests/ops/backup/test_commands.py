@@ -27,7 +27,7 @@ def test_the_commands(filled: str, project: Project, tmp_path: Path, monkeypatch
     assert "is not empty" in refused.err
     asked = diglot("restore", path, "--replace", "--database-url", filled)
     assert asked.code == 1
-    assert "confirm it with --yes" in asked.err
+    assert "confirm with --yes" in asked.err
     done = diglot("restore", path, "--replace", "--yes", "--database-url", filled, "--format", "json")
     assert done.json["manifest"]["tables"]["players"]["rows"] == 30
     kept = diglot("backup", "--keep", "2", str(tmp_path / "folder"), "--database-url", filled)

@@ -34,7 +34,7 @@ def test_a_backup_of_sqlite_is_a_database(project: Project, tmp_path: Path) -> N
 
 def test_refuses_a_name_that_is_taken(filled: str, tmp_path: Path) -> None:
     (tmp_path / "app.backup").write_text("mine")
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         backup(parse_url(filled), tmp_path / "app.backup", NOW)
     assert (tmp_path / "app.backup").read_text() == "mine"
 
@@ -81,7 +81,7 @@ def test_data_and_manifest_of_two_backups_do_not_fit(filled: str, project: Proje
 
 def test_refuses_what_is_no_backup(filled: str, project: Project, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello " * 100)
-    with pytest.raises(BackupDamaged, match="is no backup of Diglot"):
+    with pytest.raises(BackupDamaged, match="is not a Diglot backup"):
         restore(project, tmp_path / "text", parse_url(filled), replace=True)
     with pytest.raises(FileNotFoundError):
         restore(project, tmp_path / "missing", parse_url(filled), replace=True)
@@ -98,7 +98,7 @@ def test_refuses_a_backup_of_the_other_engine_or_of_another_project(
     for dialect in ("sqlite", "postgres"):
         for file in (project.migrations / dialect).glob("2026*"):
             file.rename(file.with_name(file.name.replace("first", "second")))
-    with pytest.raises(MigrationUnknown, match="has the migration 20260101000000_first, which this project has not"):
+    with pytest.raises(MigrationUnknown, match="has the migration 20260101000000_first, which this project lacks"):
         restore(project, path, parse_url(filled), replace=True)
 
 
@@ -117,7 +117,7 @@ def test_refuses_the_form_of_a_newer_version(filled: str, project: Project, tmp_
     path = backup(parse_url(filled), tmp_path / "app.backup", NOW).path
     before = contents(filled)
     with_manifest(path, format=2)
-    with pytest.raises(BackupDamaged, match=r"app\.backup has the form 2 of a newer Diglot: this one reads up to 1"):
+    with pytest.raises(BackupDamaged, match=r"has the format 2 of a newer Diglot: this version reads up to 1"):
         restore(project, path, parse_url(filled), replace=True)
     assert contents(filled) == before
 
@@ -167,5 +167,5 @@ def test_a_file_system_without_hard_links(project: Project, tmp_path: Path, monk
     path = backup(parse_url(f"sqlite:///{tmp_path}/app.db"), tmp_path / "app.backup", NOW).path
     verify_backup(path)
     assert not list(tmp_path.glob(".diglot-*"))
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         private_files.give_name(path, path)

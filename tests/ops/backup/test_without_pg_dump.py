@@ -1,4 +1,4 @@
-"""Where there is no pg_dump, the backup has the rows, and the migrations make the schema again."""
+"""Where there is no pg_dump, the backup has only the rows, and the migrations create the schema."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_there_and_back(server: str, project: Project, tmp_path: Path) -> None:
 def test_needs_the_migrations_as_they_were(server: str, project: Project, tmp_path: Path) -> None:
     before = contents(server)
     path = backup(parse_url(server), tmp_path / "app.backup", NOW).path
-    with pytest.raises(RestoreFailed, match="its project's migrations make the schema"):
+    with pytest.raises(RestoreFailed, match="its project's migrations must create the schema"):
         restore(None, path, parse_url(server), replace=True)
     assert project.migrations is not None
     file = project.migrations / "postgres" / "20260101000000_first.sql"
@@ -91,7 +91,7 @@ def test_an_archive_that_restores_needs_pg_restore(
 ) -> None:
     path = backup(parse_url(server), tmp_path / "app.backup", NOW).path
     monkeypatch.setattr(programs, "_folders", lambda: iter(()))
-    with pytest.raises(RestoreFailed, match="there is no pg_restore on this machine"):
+    with pytest.raises(RestoreFailed, match="pg_restore is not installed"):
         restore(project, path, parse_url(server), replace=True)
 
 

@@ -1,4 +1,4 @@
--- The schema that amcheck is installed in, and whether this role may use it; no row where it is not installed.
+-- The schema that amcheck is installed in, and whether this role may use it; no row if it is not installed.
 select
     n.nspname::text,
     bool_and(has_function_privilege(p.oid, 'execute') and has_schema_privilege(n.oid, 'usage'))

@@ -1,4 +1,4 @@
-"""An archive of pg_dump: written, counted, and run on a connection."""
+"""Writes a pg_dump archive, counts its rows, and runs it on a connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MINUTE = 60.0
 def dumping(
     programs: Programs, file: Path, schema: str, snapshot: str, variables: Mapping[str, str], report: Report
 ) -> Iterator[None]:
-    """pg_dump runs meanwhile, and is waited for at the end of the block. BackupFailed.
+    """Runs pg_dump during the block, and waits for it at the end. Raises BackupFailed.
 
     ``schema`` is quoted; ``variables`` say where the database is.
     """
@@ -40,14 +40,14 @@ def dumping(
 
 
 def count_rows(programs: Programs, archive: Path, report: Report) -> dict[str, int]:
-    """How many rows of each table are in the archive of a schema: all of it is read.
+    """How many rows of each table are in the archive of a schema. Reads the whole archive.
 
-    BackupFailed where pg_restore can't read it.
+    Raises BackupFailed if pg_restore can't read it.
     """
     found: dict[str, int] = {}
     options = ["--file=-", "--data-only", str(archive)]
     with _running(programs, "pg_restore", options, None, subprocess.PIPE) as reading:
-        assert reading.stdout is not None  # noqa: S101 - it was asked for
+        assert reading.stdout is not None  # noqa: S101 - requested above
         for line in reading.stdout:
             if line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
                 name = _table(line)
@@ -79,7 +79,7 @@ _COPIED = re.compile(rb"COPY " + _NAME + rb"\.(" + _NAME + rb") ")
 
 
 def load(connection: psycopg.Connection[Any], programs: Programs, archive: Path, report: Report) -> None:
-    """Run the archive in the connection's transaction, in a schema that is there and empty. RestoreFailed."""
+    """Run the archive in the connection's transaction, in an existing, empty schema. Raises RestoreFailed."""
     contents = archive.with_name(f"{archive.name}-wal")  # removed with the archive
     contents.write_bytes(b"".join(_wanted(_contents(programs, archive))))
     path = connection.execute("select current_setting('search_path')").fetchall()[0][0]
@@ -87,7 +87,7 @@ def load(connection: psycopg.Connection[Any], programs: Programs, archive: Path,
         options = ["--file=-", "--no-owner", "--no-privileges", f"--section={section}", f"--use-list={contents}"]
         report(Step(f"restoring: {section}", 0, None))
         with _running(programs, "pg_restore", [*options, str(archive)], None, subprocess.PIPE) as reading:
-            assert reading.stdout is not None  # noqa: S101 - it was asked for
+            assert reading.stdout is not None  # noqa: S101 - requested above
             _run_script(connection, reading.stdout, has_rows=section == "data", report=report)
             _, said = reading.communicate()
             if reading.returncode:
@@ -99,7 +99,7 @@ def load(connection: psycopg.Connection[Any], programs: Programs, archive: Path,
 def _running(
     programs: Programs, name: str, options: list[str], variables: Mapping[str, str] | None, stdout: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """One of PostgreSQL's programs; it ends with the block, and with this process."""
+    """Runs one of PostgreSQL's programs; it ends with the block or with this process."""
     process = subprocess.Popen(
         [programs.path(name), *options],
         stdin=subprocess.DEVNULL,
@@ -128,7 +128,7 @@ def _contents(programs: Programs, archive: Path) -> list[bytes]:
 
 
 def _wanted(lines: list[bytes]) -> Iterator[bytes]:
-    """The archive's list of contents without the schema, which is there already, and without the comments on
+    """The archive's list of contents without the schema, which already exists, and without the comments on
     extensions, which only their owners may write."""
     yield from (line for line in lines if not _LEFT_OUT.match(line))
 
@@ -137,7 +137,7 @@ _LEFT_OUT = re.compile(rb"\d+; \d+ \d+ (SCHEMA|COMMENT - SCHEMA|COMMENT - EXTENS
 
 
 def _run_script(connection: psycopg.Connection[Any], lines: IO[bytes], *, has_rows: bool, report: Report) -> None:
-    """Run what pg_restore writes for psql: statements, and rows after each COPY. Lines for psql itself are left out."""
+    """Run what pg_restore writes for psql: statements, and rows after each COPY. Skips lines for psql itself."""
     statements: list[bytes] = []
     for line in lines:
         if line.startswith((b"\\restrict ", b"\\unrestrict ")) or _TIMEOUT.match(line):

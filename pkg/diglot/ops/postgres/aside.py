@@ -1,7 +1,7 @@
-"""Making way for a restored schema: what is in it moves into another one, in the transaction of the restore.
+"""Makes way for a restored schema: its objects move into another schema, in the transaction of the restore.
 
-The objects are moved, not the schema. So their owner may do it (a schema like ``public`` often belongs to somebody
-else), and the schema keeps its rights and its extensions.
+The objects are moved, not the schema: their owner may do that (a schema like ``public`` often belongs to somebody
+else), and the schema keeps its privileges and its extensions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from diglot.sql.identifiers import quoted
 
 
 def make_way(connection: psycopg.Connection[Any], schema: str, location: str, *, replace: bool) -> str | None:
-    """Let the schema be there and be empty; the schema that has what was in it, or None if nothing was.
+    """Make sure that the schema exists and is empty; returns the schema that has its old objects, or None.
 
-    ConfigurationError where something is in it and ``replace`` is false. Waits until nobody uses its tables.
+    Raises ConfigurationError if it is not empty and ``replace`` is false. Waits until nobody uses its tables.
     """
     with psycopg.RawCursor(connection) as cursor:
         if not _rows(cursor, "has_schema", schema)[0][0]:
@@ -32,14 +32,14 @@ def make_way(connection: psycopg.Connection[Any], schema: str, location: str, *,
             what = tables[0] if tables else f"the {objects[0][0]} {objects[0][1]}"
             raise ConfigurationError(
                 f"{location} is not empty (it has {what}): "
-                "restore with --replace, which keeps what is there in another schema"
+                "restore with --replace, which keeps the old objects in another schema"
             )
         aside = str(_rows(cursor, "free_schema_name", schema)[0][0])
         connection.execute(f"create schema {quoted(aside)}".encode())
         if tables:
             listed = ", ".join(f"{quoted(schema)}.{quoted(table)}" for table in tables)
             connection.execute(f"lock table {listed} in access exclusive mode".encode())
-        # Names of the catalogue, quoted by the server.
+        # Names from the catalog, quoted by the server.
         for kind, identity in objects:
             connection.execute(f"alter {kind} {identity} set schema {quoted(aside)}".encode())
     return aside

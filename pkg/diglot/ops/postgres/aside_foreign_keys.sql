@@ -1,4 +1,4 @@
--- What drops each foreign key of some tables, and what makes it again as it was.
+-- The statement that drops each foreign key of some tables, and the statement that creates it again as it was.
 -- Parameter: names, the tables' names in the current schema.
 select
     format('alter table %I drop constraint %I', t.relname, c.conname),

@@ -1,5 +1,6 @@
--- What drops each index of some tables that is an index and nothing else, and what makes it again as it was. An index
--- that is a constraint, that a table is clustered or replicated by, or that has a comment or a place of its own stays.
+-- The statement that drops each plain index of some tables, and the statement that creates it again as it was. An index
+-- that backs a constraint, that its table is clustered or replicated by, or that has a comment or a tablespace of its
+-- own stays.
 -- Parameters: names, the tables' names in the current schema; with_unique, whether unique indexes are among them.
 select
     format('drop index %I.%I', n.nspname, i.relname),
@@ -18,7 +19,7 @@ where
     and not x.indisclustered
     and not x.indisreplident
     and obj_description(i.oid, 'pg_class') is null
-    -- A foreign key may rely on a unique index that is no constraint.
+    -- A foreign key may rely on a unique index that is not a constraint.
     and not exists (
         select from pg_catalog.pg_constraint as c
         where c.conindid = i.oid

@@ -1,4 +1,4 @@
--- What disables each trigger of some tables that would fire, and what enables it again.
+-- The statement that disables each trigger of some tables that would fire, and the statement that enables it again.
 -- Parameter: names, the tables' names in the current schema.
 select
     format('alter table %I disable trigger %I', t.relname, g.tgname),

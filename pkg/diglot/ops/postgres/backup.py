@@ -1,4 +1,4 @@
-"""The schema of a PostgreSQL database into an archive of pg_dump; where there is no pg_dump, into an export."""
+"""Backs up the schema of a PostgreSQL database to a pg_dump archive, or to an export if there is no pg_dump."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from diglot.stores.session import Session
 
 
 def dump(store: PostgresStore, file: Path, now: datetime, report: Report) -> Manifest:
-    """Write the connection's schema into this empty file and check it; its manifest, without size and digest.
+    """Write the connection's schema to this empty file and check it; returns the manifest, without size and digest.
 
-    BackupFailed, DatabaseFull.
+    Raises BackupFailed, DatabaseFull.
     """
     programs = for_dumping(store.server_version)
     with store.snapshot() as snapshot:
@@ -72,15 +72,15 @@ def _dump_archive(
 
 
 def _parents(snapshot: Session, schema: str) -> set[str]:
-    """The tables that have rows of other tables: pg_dump writes those with their own table."""
+    """The tables that include rows of other tables: pg_dump writes those with their own table."""
     return {row[0] for row in snapshot.rows(statement("postgres", "parents_of_schema"), (schema,))}
 
 
 def _check(tables: dict[str, Content], found: dict[str, int]) -> None:
-    """The archive can be read to its end and has all the rows."""
+    """Checks that the archive can be read to its end and has all rows."""
     for name, content in tables.items():
         if found.get(name, 0) != content.rows:
             raise BackupFailed(
-                f"pg_dump has written {found.get(name, 0):,} rows of {name}, and it has {content.rows:,}: "
+                f"pg_dump wrote {found.get(name, 0):,} rows of {name}, which has {content.rows:,}: "
                 "is the role subject to row-level security?"
             )

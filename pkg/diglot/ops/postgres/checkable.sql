@@ -1,4 +1,4 @@
--- The B-trees and tables of the schema, by number; without temporary ones of others, which can't be read.
+-- The B-trees and tables of the schema, by number; without other sessions' temporary tables, which can't be read.
 select
     cast(c.oid as bigint),
     c.relname::text,

@@ -1,4 +1,4 @@
--- Connections to the server, those of other databases and roles too, and how many there may be.
+-- Connections to the server, including those of other databases and roles, and the maximum.
 select
     cast(sum(numbackends) as bigint),
     cast(current_setting('max_connections') as bigint)

@@ -1,2 +1,2 @@
--- The schema that the connection works in; null where it has none.
+-- The schema that the connection works in; null if it has none.
 select current_schema()::text;

@@ -1,4 +1,4 @@
--- Bytes of the database, and since when the uses of its indexes are counted.
+-- Bytes of the database, and the time since which the uses of its indexes are counted.
 select
     pg_database_size(current_database()),
     (

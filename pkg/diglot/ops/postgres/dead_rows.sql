@@ -1,4 +1,4 @@
--- Tables of the schema with many dead rows, which autovacuum has not removed.
+-- Tables of the schema with many dead rows that autovacuum has not removed.
 select
     relname::text,
     n_dead_tup,

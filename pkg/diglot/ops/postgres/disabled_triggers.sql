@@ -1,4 +1,4 @@
--- Triggers of the schema that are disabled, and the foreign key that they are of.
+-- Disabled triggers of the schema, and the foreign key that they belong to.
 select distinct
     t.relname::text,
     case when g.tgisinternal then '' else g.tgname::text end,

@@ -1,4 +1,4 @@
-"""What the doctor looks at in a PostgreSQL database: the connection's schema, and of the server what can be seen."""
+"""What the doctor checks in a PostgreSQL database: the connection's schema, and what it can see of the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _rows(look: Look, name: str) -> list[Row]:
 def _reachable(look: Look) -> Finding:
     found = _health(look, "reachable")
     if found.state == "ok" and _rows(look, "current_schema") == [(None,)]:
-        detail = "the connection has no schema: none of its search_path exists, or may be used by this role"
+        detail = "the connection has no schema: no schema of its search_path exists, or this role may not use it"
         return Finding("reachable", "wrong", detail, "create schema …, or grant usage on schema … to this role")
     return found
 
@@ -42,11 +42,11 @@ def _health(look: Look, name: str) -> Finding:
 def _page_checksums(look: Look) -> Finding:
     ((on, failures),) = _rows(look, "page_checksums")
     if failures:
-        return Finding("page_checksums", "wrong", f"{failures:,} pages were damaged when they were read", RESTORE)
+        return Finding("page_checksums", "wrong", f"{failures:,} pages were read with a wrong checksum", RESTORE)
     if on:
         return Finding("page_checksums", "ok", "on")
     fix = "stop the server, then pg_checksums --enable"
-    return Finding("page_checksums", "warning", "off: damage on the disk is not noticed", fix)
+    return Finding("page_checksums", "warning", "off: damage on the disk goes unnoticed", fix)
 
 
 def _indexes(look: Look) -> Finding:
@@ -56,14 +56,14 @@ def _indexes(look: Look) -> Finding:
         building = f", {len(found)} being built" if found else ""
         return Finding("indexes", "ok", f"all valid{building}")
     name, partitioned = failed[0]
-    fix = f"drop index {quoted(name)}, and create it again once no rows break it"
+    fix = f"drop index {quoted(name)}, and create it again once no rows violate it"
     if partitioned:
         fix = f"attach an index of each partition: alter index {quoted(name)} attach partition …"
     return Finding("indexes", "wrong", f"invalid: {_listed([name for name, _ in failed])}", fix)
 
 
 def _integrity(look: Look) -> Finding:
-    """Index by index and table by table, so that all that is damaged is named."""
+    """Checks each index and each table separately, to name everything that is damaged."""
     ((schema, allowed),) = _rows(look, "amcheck") or ((None, False),)
     if schema is None:
         return Finding("integrity", "unknown", "the extension amcheck is not installed", "create extension amcheck")
@@ -126,7 +126,7 @@ def _transactions(look: Look) -> Finding:
     if hidden:
         detail = f"this role may not see what {hidden} sessions of other roles do"
         return Finding("transactions", "unknown", detail, "grant pg_read_all_stats to this role")
-    return Finding("transactions", "ok", "none is open for long")
+    return Finding("transactions", "ok", "none is open too long")
 
 
 def _connections(look: Look) -> Finding:
@@ -171,7 +171,7 @@ def _statistics(look: Look) -> Finding:
 
 
 def _disk_space(_look: Look) -> Finding:
-    return Finding("disk_space", "unknown", "a server does not tell: look at its machine")
+    return Finding("disk_space", "unknown", "a server does not report it: look at its machine")
 
 
 def _listed(names: list[str]) -> str:
@@ -197,5 +197,5 @@ _CHECKS: Checks = {
 
 
 def checks(deep: bool) -> Checks:
-    """All of them; that of the integrity reads every table and index, so only a ``deep`` look has it."""
+    """All checks; ``integrity`` only if ``deep``, because it reads every table and index."""
     return _CHECKS if deep else {name: check for name, check in _CHECKS.items() if name != "integrity"}

@@ -1,4 +1,4 @@
--- A name for the schema that makes way for a restored one.
+-- A free name for the schema that keeps the old objects when a backup is restored.
 -- Parameter: schema_name.
 select
     left(cast(:schema_name as text), 30)

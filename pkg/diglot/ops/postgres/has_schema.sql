@@ -1,4 +1,4 @@
--- Whether there is a schema of this name.
+-- Whether there is a schema with this name.
 -- Parameter: schema_name.
 select exists(
     select from pg_catalog.pg_namespace as n

@@ -1,4 +1,4 @@
--- The tables whose rows a policy of row-level security filters for the current role.
+-- The tables whose rows a row-level security policy filters for the current role.
 -- Parameter: names, the tables' names in the current schema.
 select cast(t.relname as text)
 from pg_catalog.pg_class as t

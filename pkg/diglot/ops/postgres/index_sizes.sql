@@ -1,4 +1,4 @@
--- Bytes and uses of each index of the schema, one of a partitioned table with those of its partitions.
+-- Bytes and uses of each index of the schema; an index of a partitioned table includes those of its partitions.
 select
     i.relname::text,
     coalesce(parts.bytes, pg_relation_size(i.oid)),

@@ -1,4 +1,4 @@
--- Indexes of the schema that can't be used, whether they are of a partitioned table, and whether one is just being built:
+-- Invalid indexes of the schema, whether they belong to a partitioned table, and whether they are being built right now:
 -- otherwise a 'create index concurrently' has failed.
 select
     i.relname::text,

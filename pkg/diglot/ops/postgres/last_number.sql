@@ -1,4 +1,4 @@
--- The last number that was given in a column; null if none was.
+-- The last number that was assigned in a column; null if none was.
 -- Parameters: table_name, column_name.
 select
     pg_sequence_last_value(

@@ -1,4 +1,4 @@
-"""A load on PostgreSQL: COPY, with foreign keys, triggers and (for many rows) indexes put aside in the transaction."""
+"""A load on PostgreSQL: COPY, with foreign keys, triggers and (for many rows) indexes set aside in the transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from diglot.stores.postgres.errors import translate
 from diglot.stores.session import Batches, Dialect, Row, Statement, Store, Values
 
 _SORTING = "128MB"
-"""What the server may use for the keys of an index."""
+"""The memory that the server may use to sort the keys of an index."""
 _CHUNK = 200
 """Rows that the client library returns at once: about as many as fit into the buffer of a socket."""
 _CHUNKED = 170000
@@ -45,7 +45,7 @@ class PostgresLoad:
         self._connection = connection
         self._temporary: dict[str, str] = {}
         self._later: list[str] = []
-        """What brings back what was put aside, in order."""
+        """The statements that restore what was set aside, in order."""
 
     @property
     def dialect(self) -> Dialect:
@@ -87,7 +87,7 @@ class PostgresLoad:
                 restore.append(restoring)
         for text in drop:
             self._run(text)
-        # Indexes come back before the foreign keys that need them.
+        # Indexes are restored before the foreign keys that need them.
         self._later = list(reversed(restore))
         if empty:
             self._run(f"truncate {names}")
@@ -120,13 +120,13 @@ class PostgresLoad:
             if self._connection.closed:
                 raise
             if isinstance(error, psycopg.errors.CardinalityViolation):
-                # One by one they can be stored, as on SQLite.
+                # They can be stored one by one, as on SQLite.
                 raise ConstraintViolation("two of the rows have the same key", query="ops.merge") from error
             raise translate(error, "ops.merge") from error
         return changed
 
     def _waiting(self, table: TableFields) -> str:
-        """A temporary table for rows on their way into this one; it has its columns, and nothing else."""
+        """A temporary table for rows on their way into this one, with its columns and nothing else."""
         name = f"diglot_waiting_{len(self._temporary)}" if table.name not in self._temporary else ""
         if name:
             columns = listed(field.column.name for field in table.fields)

@@ -1,3 +1,3 @@
--- Bytes of the write-ahead log of the server.
+-- Bytes of the server's write-ahead log.
 select cast(sum(size) as bigint)
 from pg_ls_waldir();

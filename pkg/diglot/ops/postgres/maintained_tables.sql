@@ -1,4 +1,4 @@
--- The tables of the schema that VACUUM and ANALYZE are for; partitions are done with the table that they are of.
+-- The tables of the schema for VACUUM and ANALYZE; partitions are processed with the table that they belong to.
 select c.relname::text
 from pg_catalog.pg_class as c
 where

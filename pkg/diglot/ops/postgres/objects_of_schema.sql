@@ -1,5 +1,5 @@
--- The objects of a schema that ALTER … SET SCHEMA moves, but for those of extensions and sequences that move with their table.
--- What takes types as arguments comes before the types: to move a type changes its name in them.
+-- The objects of a schema that ALTER … SET SCHEMA moves, except those of extensions, and sequences that move with their
+-- table. Objects that take types as arguments come before the types: moving a type changes its name in them.
 -- Parameter: schema_name.
 select
     case o.type when 'composite type' then 'type' when 'statistics object' then 'statistics' else o.type end as kind,

@@ -1,4 +1,4 @@
--- Whether pages on the disk have checksums, and how many did not fit theirs in this database.
+-- Whether pages on the disk have checksums, and how many pages of this database did not match theirs.
 select
     current_setting('data_checksums') = 'on',
     checksum_failures

@@ -1,4 +1,4 @@
--- The tables of a schema whose rows are, at least in part, those of other tables: partitioned ones, and inherited ones.
+-- The tables of a schema that include rows of other tables: partitioned tables, and tables that others inherit from.
 -- Parameter: schema_name.
 select distinct c.relname::text
 from pg_catalog.pg_class as c

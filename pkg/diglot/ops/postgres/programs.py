@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore: which ones fit a server, and how they are run without a secret in their arguments."""
+"""pg_dump and pg_restore: which versions fit a server, and how to run them without a secret in their arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/p
 
 
 class Programs(msgspec.Struct, frozen=True):
-    """The folder of PostgreSQL's programs of one version."""
+    """The folder with one version of PostgreSQL's programs."""
 
     folder: Path
     version: int
@@ -39,14 +39,14 @@ def major(server_version: str) -> int:
 
 
 def for_dumping(server_version: str) -> Programs | None:
-    """The oldest programs that are not older than the server, which is all that pg_dump asks for; None if there are
-    none. An archive of an older pg_dump is read by more pg_restores."""
+    """The oldest programs that are not older than the server, which is all that pg_dump requires; None if there are
+    none. More versions of pg_restore can read an archive of an older pg_dump."""
     fitting = [one for one in _installed() if one.version >= major(server_version)]
     return min(fitting, key=lambda one: one.version, default=None)
 
 
 def for_restoring() -> Programs | None:
-    """The newest programs: pg_restore reads the archives of older ones only."""
+    """The newest programs: pg_restore can't read archives of a newer pg_dump."""
     return max(_installed(), key=lambda one: one.version, default=None)
 
 
@@ -78,8 +78,8 @@ def _of(folder: Path) -> Programs | None:
 
 @contextmanager
 def environment(settings: PostgresSettings) -> Iterator[Mapping[str, str]]:
-    """The variables with which libpq's programs find the database. The password is in a file that is gone afterwards:
-    other users can see a process's arguments, and on some systems its variables."""
+    """The variables with which libpq's programs find the database. The password is in a temporary file: other users can
+    see a process's arguments, and on some systems its variables."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     options = {f"PG{name.upper()}": value for name, value in settings.options.items() if name in _VARIABLES}
     named = {
@@ -111,7 +111,7 @@ def _escaped(password: str) -> str:
 
 
 def failure(name: str, returned: int, said: bytes) -> str:
-    """What a program said when it failed, in one line: its first error, or its last line."""
+    """What a program printed when it failed, in one line: its first error, or its last line."""
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(f"{name}: error: ")]
     line = (errors or lines[-1:] or [f"exit code {returned}"])[0]
@@ -119,7 +119,7 @@ def failure(name: str, returned: int, said: bytes) -> str:
 
 
 def die_with_parent() -> None:
-    """In a child: end when the process that started it is killed. Only Linux can do that."""
+    """In a child process: ends it when its parent is killed. Only Linux can do that."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A backup of PostgreSQL into its schema again, in one transaction: what was there makes way, and is kept."""
+"""Restores a backup of PostgreSQL into its schema, in one transaction: the old contents are moved away and kept."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def restore(
     replace: bool,
     report: Report,
 ) -> str | None:
-    """Make the schema of the backup; the name of the schema in which the old one is kept, or None.
+    """Restore the schema of the backup; returns the name of the schema that keeps the old contents, or None.
 
-    BackupDamaged, RestoreFailed, ConfigurationError where there is something already; the database is as it was.
+    Raises BackupDamaged, RestoreFailed, ConfigurationError if the schema is not empty; the database is then unchanged.
     ``tree``: the project's migrations, for a backup that was made without pg_dump. ``scratch`` is a folder.
     """
     with temporary_file(scratch / "restore") as data:
@@ -79,12 +79,12 @@ def _load(
         return
     programs = for_restoring()
     if programs is None:
-        raise RestoreFailed("there is no pg_restore on this machine: install PostgreSQL's client programs")
+        raise RestoreFailed("pg_restore is not installed: install PostgreSQL's client programs")
     load(connection, programs, data, report)
 
 
 def _compare(connection: psycopg.Connection[Any], store: Store, path: Path, manifest: Manifest, report: Report) -> None:
-    """BackupDamaged where what was restored is not what the manifest says."""
+    """Raises BackupDamaged if the restored data does not match the manifest."""
     session = PostgresLoad(connection)
     _only_schema(connection, manifest)
     applied = [AppliedMigration(one.id, one.sha256) for one in read_applied(session.rows, "postgres")]
@@ -97,6 +97,6 @@ def _only_schema(connection: psycopg.Connection[Any], manifest: Manifest) -> Non
 
 
 def _said(error: psycopg.Error) -> str:
-    """The server's own words on a right or an object that is missing, which have only names in them: no values."""
+    """The server's own message about a missing privilege or object, which contains names but no values."""
     named = error.sqlstate is not None and error.sqlstate[:2] in ("0A", "42", "58")
     return (named and error.diag.message_primary) or str(translate(error, None))

@@ -1,4 +1,4 @@
-"""A backup without pg_dump: the rows as in an export, compressed. The project's migrations make the schema again."""
+"""A backup without pg_dump: the rows as in an export, compressed. The project's migrations create the schema."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from diglot.sql.identifiers import quoted
 from diglot.stores.session import Batches, Session, Statement
 
 _COMPRESSED = Path("rows.gz")
-"""A name for what chooses by the name."""
+"""A file name for functions that choose by the name."""
 
 
 def dump_rows(snapshot: Session, location: str, file: Path, manifest: Manifest, report: Report) -> Manifest:
-    """Write the rows of all tables; the manifest with their content. BackupFailed where there are no migrations."""
+    """Write the rows of all tables; the manifest with their content. Raises BackupFailed if there are no migrations."""
     if not manifest.migrations:
         raise BackupFailed(
-            f"there is no pg_dump for {manifest.engine} on this machine, and no migrations can make the schema again: "
-            "install PostgreSQL's client programs"
+            f"there is no pg_dump for {manifest.engine} on this machine, and there are no migrations to create the "
+            "schema again: install PostgreSQL's client programs"
         )
     fields = all_fields(read_within(snapshot, location))
     tables = {}
@@ -74,7 +74,7 @@ def _exported(snapshot: Session, table: TableFields) -> ExportedTable:
     return ExportedTable(table.name, columns, snapshot.rows(Statement("ops.count_rows", text))[0][0])
 
 
-# --- back again --------------------------------------------------------------------------------------------
+# --- restoring ---------------------------------------------------------------------------------------------
 
 
 def load_rows(
@@ -86,13 +86,13 @@ def load_rows(
     location: str,
     report: Report,
 ) -> None:
-    """Make the schema and fill it, in the connection's transaction. ``path`` names the backup in errors.
+    """Create the schema and fill it, in the connection's transaction. ``path`` names the backup in errors.
 
-    RestoreFailed, BackupDamaged.
+    Raises RestoreFailed, BackupDamaged.
     """
     if tree is None:
         raise RestoreFailed(
-            f"{path} was made without pg_dump, so its project's migrations make the schema: use --project"
+            f"{path} was made without pg_dump, so its project's migrations must create the schema: use --project"
         )
     _migrate(connection, tree, path, manifest)
     load = PostgresLoad(connection)
@@ -104,7 +104,7 @@ def load_rows(
         try:
             for name, lines in groupby(reader.lines(), key=_table_of):
                 if name not in tables:
-                    raise BackupDamaged(f"{path} has rows of {name}, which the migrations do not make")
+                    raise BackupDamaged(f"{path} has rows of {name}, which the migrations do not create")
                 load.load(tables[name], _batches(lines, tables[name], report))
         except ExportDamaged as error:
             raise BackupDamaged(f"{path} is damaged: {error}") from error
@@ -120,7 +120,7 @@ def _migrate(connection: psycopg.Connection[Any], tree: MigrationTree, path: Pat
         if migration.id not in applied:
             continue
         if migration.sha256 != applied[migration.id]:
-            raise RestoreFailed(f"{path} was made with another version of {migration.file}: use that one to restore it")
+            raise RestoreFailed(f"{path} was made with another version of {migration.file}: use that to restore it")
         with books.atomically():
             _run(books, migration)
             books.record(migration)

@@ -1,4 +1,4 @@
--- Sets the sequence of a column, so that its next number follows the last that was given.
+-- Sets the sequence of a column: its next number follows the last one that was assigned.
 -- Parameters: table_name, column_name, last.
 select
     setval(

@@ -1,5 +1,5 @@
--- Tables of the schema with many rows whose statistics the planner lacks, or that have changed much since: whether this
--- role may read the table (it sees no statistics of another), the changes where they are many, whether it was analyzed.
+-- Tables of the schema with many rows that have no statistics for the planner, or that have changed a lot since: whether
+-- this role may read the table (it sees no statistics of others), the changes if they are many, whether it was analyzed.
 select
     s.relname::text,
     has_table_privilege(s.relid, 'select'),

@@ -9,7 +9,7 @@ from diglot.stores.session import Store
 
 
 def sizes(store: Store) -> Sizes:
-    """Bytes of tables (with what is stored out of line) and indexes, and how often each index was used."""
+    """The bytes of tables (including out-of-line storage) and indexes, and how often each index was used."""
     tables = [row for row in store.rows(statement("postgres", "table_sizes")) if not is_bookkeeping(row[0])]
     indexes = store.rows(statement("postgres", "index_sizes"))
     ((database, since),) = store.rows(statement("postgres", "database_sizes"))

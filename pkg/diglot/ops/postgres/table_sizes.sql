@@ -1,5 +1,5 @@
--- Bytes, dead rows and the last maintenance of each table of the schema, a partitioned one with its partitions; whether
--- this role may read it.
+-- Bytes, dead rows and the last maintenance of each table of the schema (a partitioned table with its partitions), and
+-- whether this role may read it.
 select
     c.relname::text,
     coalesce(parts.bytes, pg_table_size(c.oid)),

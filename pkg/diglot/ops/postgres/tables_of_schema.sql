@@ -1,4 +1,4 @@
--- The tables of a schema, without those of extensions.
+-- The tables of a schema, except those of extensions.
 -- Parameter: schema_name.
 select c.relname::text
 from pg_catalog.pg_class as c

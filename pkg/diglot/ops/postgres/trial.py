@@ -41,7 +41,7 @@ def _reason(error: Exception, table: TableFields, row: Row) -> str:
 
 
 def _with_nul(table: TableFields, row: Row) -> str | None:
-    """The column whose text has a NUL character, which PostgreSQL finds before it looks at columns."""
+    """The column whose text has a NUL character: PostgreSQL refuses that before it looks at columns."""
     found = (field.column.name for field, value in zip(table.fields, row, strict=True) if "\0" in str(value))
     return next(found, None)
 
@@ -59,7 +59,7 @@ class PostgresTrial:
         yield from self._refused(table, rows, 0)
 
     def _refused(self, table: TableFields, rows: list[Row], first: int) -> Iterator[tuple[int, str]]:
-        """Halves what COPY refuses, until it is one row."""
+        """Halves the rows that COPY refuses until one is left."""
         reason = self._try(table, rows)
         if reason is None:
             return

@@ -1,4 +1,4 @@
--- Constraints of the schema that old rows may break; those that are not to be enforced (18) are left out.
+-- Constraints of the schema that old rows may violate, except those that are not enforced (PostgreSQL 18).
 select
     t.relname::text,
     c.conname::text

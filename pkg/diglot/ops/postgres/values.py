@@ -1,4 +1,4 @@
-"""How PostgreSQL's values come into their forms, and how they are written for COPY."""
+"""Converts PostgreSQL's values to their forms, and writes them for COPY."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MICROSECONDS = """'YYYY-MM-DD"T"HH24:MI:SS.US'"""
 
 
 def expression(column: Column, form: Form) -> str:
-    """The expression that reads the column: as text if the driver has no type for it."""
+    """The expression that reads the column, as text if the driver has no type for it."""
     name = quoted(column.name)
     match form:
         case "integer" | "blob":
@@ -38,18 +38,18 @@ def expression(column: Column, form: Form) -> str:
 
 
 def _of_common_years(name: str, type_name: str, written: str) -> str:
-    """As text that to_char would spoil where it is infinite, before Christ or after the year 9999."""
+    """Reads infinite values, and those outside the years 1 to 9999, as plain text: to_char would garble them."""
     common = f"{name} >= {type_name} '0001-01-01' and {name} < {type_name} '10000-01-01'"
     return f"case when {common} then {written} else cast({name} as text) end"
 
 
 def equals(column: str, value: str) -> tuple[str, tuple[str, ...]]:
-    """A condition with its value: the column has this text."""
+    """A condition that the column has this text, with its value."""
     return f" where {quoted(column)} = $1", (value,)
 
 
 def finisher(_table: Table, _column: Column, form: Form) -> Callable[[Any], Any] | None:
-    """What makes the value in its form of what the driver gives; None where it is that already."""
+    """Converts the driver's value to its form; None if no conversion is needed."""
     return _FINISH.get(form)
 
 
@@ -62,7 +62,7 @@ _FINISH: dict[Form, Callable[[Any], Any]] = {
 
 
 def loader(_table: Table, _column: Column, form: Form) -> Callable[[Any], Any] | None:
-    """What makes of the value in its form what COPY takes; None where it is that already."""
+    """Converts a value in its form to what COPY takes; None if no conversion is needed."""
     return _array if form == "array" else None
 
 

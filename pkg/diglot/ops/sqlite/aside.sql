@@ -1,4 +1,4 @@
--- The indexes that have a statement of their own and the triggers of a table, with what makes them again.
+-- The indexes of a table that were created by a statement of their own, and its triggers, with their statements.
 -- Parameters: table_name.
 select
     type,

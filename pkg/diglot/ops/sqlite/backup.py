@@ -1,4 +1,4 @@
-"""A SQLite database into a file that is checked and described."""
+"""Backs up a SQLite database to a file, checks the file and describes it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     import sqlite3
 
 _PAGES = 4096
-"""Pages of one step: between two of them the progress is shown, and Ctrl-C is heard."""
+"""Pages per step: between two steps it reports progress and reacts to Ctrl-C."""
 
 
 def dump(store: SQLiteStore, file: Path, now: datetime, report: Report) -> Manifest:
-    """Write the database into this empty file and check it; its manifest, without size and digest.
+    """Write the database to this empty file and check it; returns the manifest, without size and digest.
 
-    DatabaseDamaged, DatabaseFull.
+    Raises DatabaseDamaged, DatabaseFull.
     """
     with store.snapshot() as snapshot:
         read_within(snapshot, store.location)  # the snapshot begins with its first read
@@ -45,7 +45,7 @@ def dump(store: SQLiteStore, file: Path, now: datetime, report: Report) -> Manif
 
 
 def _copy_pages(source: sqlite3.Connection, file: Path, report: Report) -> None:
-    """SQLite's online backup. The snapshot that is open on the connection keeps it from beginning again."""
+    """SQLite's online backup. The open snapshot on the connection keeps the backup from starting over."""
 
     def progress(_status: int, remaining: int, total: int) -> None:
         report(Step("copying pages", (total - remaining) * size, total * size, "bytes"))
@@ -56,7 +56,7 @@ def _copy_pages(source: sqlite3.Connection, file: Path, report: Report) -> None:
             target.execute("pragma journal_mode = off").fetchall()
             target.execute("pragma synchronous = off")
             _backup(source, target, progress)
-            # The copy is in the mode of its source, the write-ahead log: opening it would create two files next to it.
+            # The copy is in WAL mode, like its source: opening it would create two files next to it.
             target.execute("pragma journal_mode = delete").fetchall()
     except library().Error as error:
         raise translate(error, "ops.backup", writing=True) from error
@@ -68,14 +68,14 @@ def _backup(
     try:
         source.backup(target, pages=_PAGES, progress=progress)
     except library().OperationalError as error:
-        # The driver gives no code here, only SQLite's words.
+        # Here the driver has no error code, only SQLite's message.
         if str(error) in ("database or disk is full", "disk I/O error"):
             raise DatabaseFull(f"the backup can't be written: {error}; is there room on its disk?") from error
         raise
 
 
 def described(file: Path, now: datetime, report: Report) -> Manifest:
-    """Check a database file that nobody else has, and return what is in it. DatabaseDamaged."""
+    """Check a database file that nobody else uses, and return what is in it. Raises DatabaseDamaged."""
     settings = patient(SQLiteSettings(path=str(file), read_only=True))
     with checking_integrity(file, report), open_store(settings) as store, store.snapshot() as snapshot:
         return Manifest(
@@ -92,8 +92,8 @@ def described(file: Path, now: datetime, report: Report) -> Manifest:
 
 @contextmanager
 def checking_integrity(file: Path, report: Report) -> Iterator[None]:
-    """SQLite checks the file on a thread of its own meanwhile; at the end of the block DatabaseDamaged if it found
-    something wrong. Nobody else may have the file open."""
+    """SQLite checks the file in a thread of its own during the block; the end of the block raises DatabaseDamaged if it
+    found something wrong. Nobody else may have the file open."""
     try:
         connection = library().connect(
             f"{uri(file)}&immutable=1".replace("mode=rw", "mode=ro"), uri=True, check_same_thread=False

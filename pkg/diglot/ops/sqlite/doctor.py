@@ -1,4 +1,4 @@
-"""What the doctor looks at in a SQLite database."""
+"""What the doctor checks in a SQLite database."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from diglot.stores.sqlite.path import MEMORY, in_wal_mode
 _MEBIBYTE = 1024 * 1024
 _MUCH_FREE = 0.25
 _MANY_ROWS = 100
-"""From which on the planner should know how many there are."""
+"""A table with this many rows should have statistics for the planner."""
 _STALE = 4
-"""How many times as many rows as when it was analyzed, or as few, are too many."""
+"""Statistics are stale if a table has grown or shrunk by more than this factor since it was analyzed."""
 _VACUUM = "diglot optimize --vacuum"
 
 
@@ -36,7 +36,7 @@ def _version(_look: Look) -> Finding:
     return Finding(
         "version",
         "warning",
-        f"{server_version()} can damage a file when two programs checkpoint it at once",
+        f"{server_version()} can damage a file if two programs checkpoint it at once",
         "use SQLite 3.51.3 or newer (pip install pysqlite3), and let no other program write the file",
     )
 
@@ -51,20 +51,20 @@ def _integrity(look: Look) -> Finding:
 
 
 def _foreign_keys(look: Look) -> Finding:
-    """Table by table: one whose reference can't be looked up at all would hide the others."""
+    """Checks each table separately: one whose reference can't be looked up at all would hide the others."""
     found = []
     for (table,) in look.store.rows(statement("sqlite", "referring_tables")):
         try:
             rows = look.store.rows(statement("sqlite", "foreign_key_check"), (table,))
-        except SchemaMismatch:  # what it refers to is not there, or not unique
-            found.append(f"{table}: a foreign key refers to columns that are no key")
+        except SchemaMismatch:  # what it refers to is missing or not unique
+            found.append(f"{table}: a foreign key refers to columns that are not a key")
             continue
         found += [
-            f"{table}: {'a row' if rowid is None else f'row {rowid}'} refers to nothing in {parent}"
+            f"{table}: {'a row' if rowid is None else f'row {rowid}'} refers to a missing row of {parent}"
             for rowid, parent in rows
         ]
     if not found:
-        return Finding("foreign_keys", "ok", "every reference has its row")
+        return Finding("foreign_keys", "ok", "every reference is valid")
     detail = "; ".join(found[:3]) + (" …" if len(found) > 3 else "")
     return Finding("foreign_keys", "wrong", detail, "delete these rows, or add what they refer to")
 
@@ -88,7 +88,7 @@ def _statistics(look: Look) -> Finding:
         if table not in known:
             never.append(table)
         elif max(rows, known[table]) > _STALE * max(min(rows, known[table]), 1):
-            stale.append(f"{table} has {rows:,} rows, and had {known[table]:,}")
+            stale.append(f"{table} has {rows:,} rows, but had {known[table]:,}")
     said = [f"never analyzed: {', '.join(never)}"] * bool(never) + [f"out of date: {'; '.join(stale)}"] * bool(stale)
     if said:
         return Finding("statistics", "warning", "; ".join(said), "diglot optimize")
@@ -108,7 +108,7 @@ def _journal_mode(look: Look) -> Finding:
     if location == MEMORY:
         return Finding("journal_mode", "ok", "memory")
     log = Path(f"{location}-wal")
-    # A file that is open must not be opened and closed here: that drops every lock that this process has on it.
+    # An open file must not be opened and closed here: that drops every lock that this process has on it.
     in_use = log.exists()
     if _asked(look.store, "pragma journal_mode")[0][0] == "wal" if in_use else in_wal_mode(Path(location)):
         return Finding("journal_mode", "ok", "wal")
@@ -127,5 +127,5 @@ _CHECKS: Checks = {
 
 
 def checks(_deep: bool) -> Checks:
-    """All of them: ``deep`` only makes that of the integrity look at more."""
+    """All checks: ``deep`` only makes ``integrity`` check more."""
     return _CHECKS

@@ -1,4 +1,4 @@
--- Rows of a table that refer to nothing; the rowid is null in a table without one.
+-- Rows of a table that refer to missing rows; the rowid is null in a table without one.
 -- Parameter: table_name.
 select
     rowid,

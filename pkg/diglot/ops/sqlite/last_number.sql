@@ -1,4 +1,4 @@
--- The last number that was given in a table with AUTOINCREMENT.
+-- The last number that was assigned in a table with AUTOINCREMENT.
 -- Parameters: table_name, column_name (not needed: a table has only one).
 select seq
 from sqlite_sequence

@@ -1,4 +1,4 @@
-"""A load on SQLite: the writer's one transaction, with foreign keys off and checked at its end."""
+"""A load on SQLite: one transaction of the writer, with foreign keys off and checked at its end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import sqlite3
 
 _CACHE = -64 * 1024
-"""KiB of pages that a load keeps."""
+"""KiB of pages that a load keeps in its cache."""
 _SORTING = -16 * 1024
-"""KiB that bound the sorter of an index's keys as well as the cache: together they take several times as much."""
+"""KiB that limit both the cache and the sorter of an index's keys: together they take several times as much."""
 _TEMPORARY_FILES = 1
-"""For temp_store: what sorts the keys of a large index does it on disk, not in memory."""
+"""For temp_store: the keys of a large index are sorted on disk, not in memory."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ class SQLiteLoad:
         self._connection = connection
         self._tables: Sequence[TableFields] = ()
         self._later: dict[str, list[str]] = {"index": [], "trigger": []}
-        """What makes again what was put aside, by its kind."""
+        """The statements that create again what was set aside, by kind."""
 
     @property
     def dialect(self) -> Dialect:
@@ -108,7 +108,7 @@ class SQLiteLoad:
             self._connection.executemany(text, convert(rows, converters(table, loader), table))
             self._connection.execute("release diglot_merge")
         except BaseException as error:
-            if self._connection.in_transaction:  # a full disk may have ended it
+            if self._connection.in_transaction:  # a full disk may have ended the transaction
                 self._connection.execute("rollback to diglot_merge")
                 self._connection.execute("release diglot_merge")
             if isinstance(error, library().Error):
@@ -125,10 +125,10 @@ class SQLiteLoad:
             self._set_last_number(table, last)
         broken = self._connection.execute("pragma foreign_key_check").fetchone()
         if broken is not None:
-            raise ForeignKeyViolation(f"{broken[0]}: row {broken[1]} refers to a row of {broken[2]} that is not there")
+            raise ForeignKeyViolation(f"{broken[0]}: row {broken[1]} refers to a missing row of {broken[2]}")
 
     def _set_last_number(self, table: str, last: int) -> None:
-        """Only a table with AUTOINCREMENT remembers it; the others go on after their greatest number."""
+        """Only a table with AUTOINCREMENT remembers it; the others continue after their greatest number."""
         if self._connection.execute("select 1 from sqlite_schema where name = 'sqlite_sequence'").fetchone() is None:
             return
         changed = self._connection.execute(

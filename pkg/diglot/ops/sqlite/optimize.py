@@ -1,4 +1,4 @@
-"""ANALYZE, checkpoint and VACUUM of a SQLite file, by its writer."""
+"""ANALYZE, checkpoint and VACUUM for a SQLite file, on its writer connection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from diglot.stores.sqlite.store import SQLiteStore
 
 
 def size(store: SQLiteStore) -> int:
-    """Bytes of the file with its log."""
+    """The bytes of the file and its log."""
     pages, _, page_size, _ = store.rows(statement("sqlite", "pages"))[0]
     log = Path(f"{store.location}-wal")
     return int(pages * page_size) + (log.stat().st_size if store.location != MEMORY and log.exists() else 0)
 
 
 def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -> tuple[list[str], list[str]]:
-    """What was done, and what was left out and why. An interrupt ends a statement and leaves the file as it was."""
+    """Returns what was done, and what was left out and why. An interrupt ends a statement; the file stays as it was."""
     done = ["analyze"]
     if vacuum:
         refuse_little_room(store)
@@ -55,7 +55,7 @@ def optimize(store: SQLiteStore, vacuum: bool, timeout: float, report: Report) -
 
 
 def _vacuum(connection: sqlite3.Connection) -> None:
-    """VACUUM attaches its copy, which our limit forbids; in a file, where the library can, and not in memory."""
+    """VACUUM attaches its copy, which our limit forbids. The copy is a file, not in memory, if the library can."""
     limited = hasattr(connection, "setlimit")
     if limited:
         before = connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)

@@ -1,4 +1,4 @@
--- Rows of a table whose foreign keys refer to nothing.
+-- Rows of a table whose foreign keys refer to missing rows.
 -- Parameter: table_name.
 select
     "rowid",

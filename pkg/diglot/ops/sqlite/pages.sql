@@ -1,4 +1,4 @@
--- Pages of the file, those that are free, the size of one, and the mode of auto_vacuum (2: incremental).
+-- Pages of the file, free pages, the page size, and the auto_vacuum mode (2: incremental).
 select
     p.page_count,
     f.freelist_count,

@@ -1,4 +1,4 @@
-"""A backup into the place of a SQLite file: the old one, or the new one, is there at every moment."""
+"""Replaces a SQLite file with a backup: at every moment either the old or the new file is there."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     import sqlite3
 
 _WAIT = 1.0
-"""Seconds that others who read or write the old database get to end that."""
+"""Seconds that others have to finish reading or writing the old database."""
 
 
 def verify(path: Path, manifest: Manifest, scratch: Path, report: Report) -> None:
-    """Restore into a file of this folder and compare. BackupDamaged."""
+    """Restore to a file in this folder and compare. Raises BackupDamaged."""
     with _restored(path, manifest, scratch / "verify.db", report):
         pass
 
 
 def restore(path: Path, manifest: Manifest, settings: SQLiteSettings, *, replace: bool, report: Report) -> str | None:
-    """Put what is in the backup into the place of the database; where the old one is now, or None.
+    """Replace the database with the backup; returns where the old database is now, or None.
 
-    BackupDamaged, ConfigurationError where there is something already, DatabaseUnavailable where another process has
-    it open; the database is as it was.
+    Raises BackupDamaged, ConfigurationError if the database is not empty, DatabaseUnavailable if another process has it
+    open. The database is then unchanged.
     """
     if settings.path == MEMORY:
         raise ConfigurationError("a database in memory can't be restored: name a file")
@@ -65,7 +65,7 @@ def restore(path: Path, manifest: Manifest, settings: SQLiteSettings, *, replace
 
 @contextmanager
 def _restored(path: Path, manifest: Manifest, beside: Path, report: Report) -> Iterator[Path]:
-    """A temporary database file with what is in the backup, compared with the manifest."""
+    """A temporary database file with the backup's data, compared with the manifest."""
     with temporary_file(beside) as file:
         with file.open("wb") as target:
             copy_data(path, manifest, target, lambda done: report(Step("reading", done, manifest.size, "bytes")))
@@ -90,7 +90,7 @@ def _held(gate: Gate, timeout: float, target: Path) -> Iterator[None]:
 
 
 class _Old(msgspec.Struct, frozen=True):
-    """The database that is in the place. ``damaged``: SQLite can't open it, so its log could not be moved into it."""
+    """The existing database. ``damaged``: SQLite can't open it, so its log could not be moved into it."""
 
     empty: bool = False
     damaged: bool = False
@@ -98,8 +98,8 @@ class _Old(msgspec.Struct, frozen=True):
 
 @contextmanager
 def _alone(target: Path, *, replace: bool) -> Iterator[_Old]:
-    """Nobody else has the old database open, and nobody can open it until the end of the block; nothing of it is
-    outside of its file."""
+    """Makes sure that nobody else has the old database open or can open it until the end of the block, and that all of
+    it is in its file."""
     try:
         connection = library().connect(uri(target), uri=True, isolation_level=None, timeout=_WAIT)
         with closing(connection):
@@ -116,8 +116,8 @@ def _alone(target: Path, *, replace: bool) -> Iterator[_Old]:
                 connection.execute("begin exclusive")
             except library().Error as error:
                 old = _damaged(target, error, replace=replace)
-            # Until the names are exchanged: a program that opened the old file now would create a log for it under the
-            # name of the new one.
+            # Exclusive until the names are swapped: a program that opened the old file now would create a log for it
+            # under the name of the new one.
             yield old
     except library().Error as error:
         raise DatabaseUnavailable(f"{target} can't be opened: {translate(error, None)}") from error
@@ -133,7 +133,7 @@ def _damaged(target: Path, error: sqlite3.Error, *, replace: bool) -> _Old:
 
 
 def _take_place(file: Path, target: Path, old: _Old) -> Path | None:
-    """The new file gets the name; the name that the old one has now, or None where nothing was in it."""
+    """Gives the new file the name; returns the new name of the old file, or None if the old database was empty."""
     if old.empty:
         file.replace(target)
         return None
@@ -154,7 +154,7 @@ def _free_name(target: Path) -> Path:
 
 
 def _stale_log_aside(target: Path) -> Path | None:
-    """A log that was left without its database would be read into the new one."""
+    """Moves away a log that was left without its database: SQLite would read it into the new database."""
     if not any(target.with_name(target.name + suffix).exists() for suffix in ("-wal", "-journal")):
         with suppress(FileNotFoundError):
             target.with_name(target.name + "-shm").unlink()

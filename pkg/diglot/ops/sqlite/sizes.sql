@@ -1,4 +1,4 @@
--- Bytes of each table and index; it reads the whole file.
+-- Bytes of each table and index; this reads the whole file.
 select
     name,
     sum(pgsize) as bytes

@@ -1,4 +1,4 @@
-"""Sizes in a SQLite file, as far as the library tells them."""
+"""Sizes in a SQLite file, as far as the library reports them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MODES = {0: "none", 1: "full", 2: "incremental"}
 
 
 def sizes(store: Store) -> Sizes:
-    """Bytes of each B-tree, from the virtual table dbstat; a library that was built without it tells none."""
+    """The bytes of each B-tree, from the virtual table dbstat; None from a library that was built without it."""
     pages, free, size, mode = store.rows(statement("sqlite", "pages"))[0]
     figures = {
         "file_bytes": pages * size,

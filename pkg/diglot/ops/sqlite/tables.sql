@@ -1,4 +1,4 @@
--- The statements that make a table and its indexes.
+-- The statements that create a table and its indexes.
 -- Parameter: table_name.
 select sql
 from sqlite_schema

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _TEMPORARY = ""
-"""SQLite makes a file for it that has no name, as soon as its cache is full."""
+"""A temporary database: SQLite creates an unnamed file for it when its cache is full."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ class SQLiteTrial:
                 self._connection.executemany(text, rows[place:])
                 return
             except (library().Error, OverflowError, ValueError) as error:
-                # Those before it are stored, and a failed statement leaves the transaction open.
+                # The rows before it are stored, and a failed statement leaves the transaction open.
                 place += self._connection.total_changes - before
                 yield place, str(translate(error, None) if isinstance(error, library().Error) else error)
                 place += 1

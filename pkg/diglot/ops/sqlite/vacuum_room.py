@@ -1,6 +1,6 @@
-"""Whether there is room for VACUUM: it makes a copy of what the file holds, and writes that to the log.
+"""Whether there is room for VACUUM: it makes a copy of the file's contents, and writes that to the log.
 
-The copy is a temporary file, or in memory with a library that is built so (pysqlite3's wheel: TEMP_STORE=3).
+The copy is a temporary file, or in memory if the library is built that way (pysqlite3's wheel: TEMP_STORE=3).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diglot.stores.sqlite.store import SQLiteStore
 
 
 def refuse_little_room(store: SQLiteStore) -> None:
-    """DatabaseFull where the copy or the log does not fit."""
+    """Raises DatabaseFull if the copy or the log does not fit."""
     if store.location == MEMORY:
         return
     pages, free, page_size, _ = store.rows(statement("sqlite", "pages"))[0]
@@ -29,8 +29,8 @@ def refuse_little_room(store: SQLiteStore) -> None:
         available = available_memory()
         if available is not None and available < needed:
             raise DatabaseFull(
-                f"VACUUM of {store.location} needs {_mb(needed)} of memory with this SQLite library, and "
-                f"{_mb(available)} are free: nothing was changed"
+                f"VACUUM of {store.location} needs {_mb(needed)} of memory with this SQLite library, but only "
+                f"{_mb(available)} is free: free some memory first; nothing was changed"
             )
     else:
         temporary = temporary_folder()
@@ -42,7 +42,7 @@ def refuse_little_room(store: SQLiteStore) -> None:
         room = shutil.disk_usage(place).free
         if room < most:
             raise DatabaseFull(
-                f"VACUUM of {store.location} may need {_mb(most)} in {place}, and {_mb(room)} are free: "
+                f"VACUUM of {store.location} may need {_mb(most)} in {place}, but only {_mb(room)} is free: "
                 "make room first; nothing was changed"
             )
 
@@ -53,7 +53,7 @@ def _in_memory(store: SQLiteStore) -> bool:
 
 
 def temporary_folder() -> Path:
-    """Where SQLite makes its temporary files."""
+    """Where SQLite creates its temporary files."""
     for name in (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp"):  # noqa: S108
         if name and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK):
             return Path(name)
@@ -61,7 +61,7 @@ def temporary_folder() -> Path:
 
 
 def available_memory() -> int | None:
-    """Bytes that this process may still take, by the machine and its control group; None where that is not known."""
+    """The bytes that this process can still use, by the machine and its control group; None if unknown."""
     found = []
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()

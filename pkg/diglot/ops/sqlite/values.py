@@ -1,4 +1,4 @@
-"""How SQLite's values come into their forms, and how they are stored."""
+"""Converts SQLite's values to their forms, and back to what is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from diglot.sql.timestamps import WIDTH, timestamp_text
 
 
 def expression(column: Column, _form: Form) -> str:
-    """What reads the column: SQLite has no types that hide something."""
+    """The expression that reads the column: SQLite has no types that hide something."""
     return quoted(column.name)
 
 
@@ -57,14 +57,14 @@ def _text(value: Any) -> str:
 
 
 def equals(column: str, value: str) -> tuple[str, tuple[str, ...]]:
-    """A condition with its value: the column has this text."""
+    """A condition that the column has this text, with its value."""
     return f" where {quoted(column)} = ?", (value,)
 
 
 def finisher(table: Table, _column: Column, form: Form) -> Callable[[Any], Any] | None:
-    """What makes the value in its form of what the driver gives; None where it is that already."""
+    """Converts the driver's value to its form; None if no conversion is needed."""
     if form in ("text", "integer") and "strict" in table.options:
-        return None  # SQLite has seen to it
+        return None  # SQLite guarantees it
     return _FINISH.get(form)
 
 
@@ -83,7 +83,7 @@ _FINISH: dict[Form, Callable[[Any], Any]] = {
 
 
 def loader(_table: Table, column: Column, form: Form) -> Callable[[Any], Any] | None:
-    """From the value in its form to what is stored in this column; None where it is that already."""
+    """Converts a value in its form to what is stored in this column; None if no conversion is needed."""
     match form:
         case "json":
             return as_written
@@ -112,12 +112,12 @@ def _like_current_timestamp(column: Column) -> bool:
 
 
 def _current_timestamp(value: str) -> str:
-    """As CURRENT_TIMESTAMP writes it, with a fraction only where there is one."""
+    """As CURRENT_TIMESTAMP writes it, with a fraction only if there is one."""
     text = _checked_instant(value).removesuffix("Z").replace("T", " ")
     return text.removesuffix(".000000")
 
 
 def _checked_instant(value: str) -> str:
     if len(value) not in (WIDTH, WIDTH - 1):
-        raise ValueError("SQLite keeps the years 1 to 9999")
+        raise ValueError("SQLite can only store the years 1 to 9999")
     return value
