@@ -1,1 +1,1 @@
-"""The hand-written queries, one folder a dialect; a package, so that wheels and editable installs find them."""
+"""The hand-written queries, one folder per dialect; a package, so that wheels and editable installs find them."""

@@ -1,4 +1,4 @@
--- API keys. Order: write, read, list, use, delete. The hash never leaves through a model that people see.
+-- API keys. Order: write, read, list, use, delete. No model that people see includes the hash.
 
 -- name: create_api_key^
 -- param: id text
@@ -9,7 +9,7 @@
 -- param: now timestamp
 -- param: expires_at timestamp?
 -- returns: ApiKey
--- A new key.
+-- Add a key.
 insert into api_keys (
     id,
     user_id,
@@ -43,7 +43,7 @@ returning
 -- param: prefix text
 -- param: now timestamp
 -- returns: ApiKey
--- A new secret in the place of the old one; no row for a key that has expired.
+-- Replace a key's secret; no row for a key that has expired.
 update api_keys
 set
     hash = :hash,
@@ -101,7 +101,7 @@ where api_key.hash = :hash;
 -- param: after_id text?
 -- param: limit int
 -- returns: ApiKey
--- One page of the keys of a user, newest first.
+-- One page of a user's keys, newest first.
 select
     id,
     user_id,
@@ -122,7 +122,7 @@ limit :limit;
 -- param: now timestamp
 -- param: before timestamp
 -- idempotent: sent again it finds the time written
--- Note that a key was used, at most once a minute and never backwards.
+-- Record that a key was used, at most once a minute and never backwards.
 update api_keys
 set last_used = :now
 where

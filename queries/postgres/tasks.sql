@@ -20,8 +20,8 @@
 -- param: same_parent bool?
 -- returns: Stored
 -- idempotent: sent again it writes the same row, only the version counts once more
--- Insert, or update all but created_at; the version grows by one. With same_parent no row is answered, and none is
--- changed, where a stored task has another parent: it may only be moved after a look at its ancestors.
+-- Insert, or update all but created_at; the version increases by one. With same_parent, if the stored task has another
+-- parent, no row is returned and none is changed: a task may only be moved after a check of its ancestors.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -103,7 +103,7 @@ returning
 -- param: now timestamp
 -- param: same_parent bool?
 -- idempotent: sent again it writes the same row, only the version counts once more
--- As upsert_task, for many at once; parents come before their children. With same_parent a stored task that has
+-- Like upsert_task, for many at once; parents come before their children. With same_parent, a stored task that has
 -- another parent fails the batch: its version would be null.
 insert into task_states (
     workflow_exec_id,
@@ -186,7 +186,7 @@ on conflict (workflow_exec_id, task_exec_id) do update set
 -- param: error json?
 -- param: now timestamp
 -- returns: Stored
--- Insert a new task state; no row when its id is taken in this execution.
+-- Insert a new task state; no row if its id is taken in this execution.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -253,7 +253,7 @@ returning
 -- param: version int
 -- param: same_parent bool?
 -- returns: Stored
--- Update if the stored version is still this one (and with same_parent the parent, too); no row otherwise.
+-- Update if the stored version (and with same_parent also the parent) is still this one; no row otherwise.
 update task_states
 set
     task_id = :task_id,
@@ -386,7 +386,7 @@ limit 1;
 -- param: ids text[]
 -- returns: TaskState
 -- differs: SQLite is told the order of the join
--- Several task states by their ids, in no order that counts.
+-- Several task states by their ids, in no particular order.
 select
     workflow_exec_id,
     task_exec_id,
@@ -413,7 +413,7 @@ where task_exec_id = any(:ids);
 -- param: workflow_exec_id text
 -- returns: TaskState
 -- differs: a cross join does not fix the order of joins here; lateral with an order does
--- The newest state of each task_id of an execution.
+-- The newest state of each task_id in an execution.
 select
     task.workflow_exec_id,
     task.task_exec_id,
@@ -474,7 +474,7 @@ order by task.task_id;
 -- param: ids text[]
 -- returns: TaskState
 -- differs: a cross join does not fix the order of joins here; lateral with an order does
--- The newest state of each task_id of several executions.
+-- The newest state of each task_id in several executions.
 select
     task.workflow_exec_id,
     task.task_exec_id,
@@ -579,7 +579,7 @@ order by ranked.task_id;
 -- param: workflow_exec_id text
 -- param: parent_state_id text
 -- returns: StatusCount
--- How many children have which status: the newest state of each task_id under a parent.
+-- The number of children by status: the newest state of each task_id under a parent.
 select
     ranked.status,
     count(*) as children
@@ -603,7 +603,7 @@ order by ranked.status;
 -- returns: TreeNode
 -- differs: a cross join does not fix the order of joins here; lateral with an order does
 -- A task and its descendants down to max_depth, parents before children, siblings by creation. In a ring of parents
--- (old data may have one) it ends where it would come back to the task that it began with.
+-- (old data may have one) it ends before the first task would be repeated.
 with recursive descendant (
     depth,
     workflow_exec_id,
@@ -795,7 +795,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- returns: RowSize
 -- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
 -- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_tasks
--- How many bytes the documents of each task on a page have: a page ends before they are too many.
+-- The bytes of the documents of each task on a page: a page ends before they are too many.
 select
     task_exec_id as id,
     coalesce(octet_length(cast(usage as text)), 0)
@@ -823,7 +823,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: ids text[]
 -- returns: int
 -- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
--- How many bytes the documents of all tasks of several executions have.
+-- The bytes of the documents of all tasks in several executions.
 select
     cast(coalesce(sum(
         coalesce(octet_length(cast(usage as text)), 0)
@@ -843,7 +843,7 @@ where workflow_exec_id = any(:ids);
 -- param: limit int
 -- returns: TaskSummary
 -- differs: a limit that the planner does not know makes it read the list's index in its order, and never sort
--- One page of the tasks of an execution, or of a parent, oldest first, without what they hold.
+-- One page of the tasks of an execution, or of a parent, oldest first, without their documents.
 select
     task_exec_id,
     task_id,
@@ -869,7 +869,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: usage json?
 -- param: now timestamp
 -- returns: TaskState
--- Store merged usage; the row is locked by the caller.
+-- Store merged usage; the caller has locked the row.
 update task_states
 set
     usage = :usage,
@@ -902,7 +902,7 @@ returning
 -- param: workflow_exec_id text
 -- returns: text
 -- differs: a row lock; new tasks of the execution need not wait for it
--- The execution, in which until the transaction ends nobody else can give a task another parent.
+-- Lock an execution: until the transaction ends, nobody else can give one of its tasks another parent.
 select workflow_exec_id
 from workflow_states
 where workflow_exec_id = :workflow_exec_id
@@ -913,7 +913,7 @@ for no key update;
 -- param: ids text[]
 -- returns: TaskParent
 -- differs: a cross join does not fix the order of joins here; lateral with an order does
--- Tasks and all their ancestors, each with its parent, in no order that counts. A ring of parents comes once.
+-- Tasks and all their ancestors, each with its parent, in no particular order. A ring of parents is returned once.
 with recursive ancestor (task_exec_id, parent_state_id) as (
     select
         task.task_exec_id,
@@ -950,7 +950,7 @@ from ancestor;
 -- param: no_parent bool?
 -- returns: text
 -- differs: a cross join does not fix the order of joins here; lateral with an order does
--- Every 64th level of what is below a task, or below all root tasks; in no order that counts.
+-- The tasks of every 64th level below a task, or below all root tasks, in no particular order.
 with recursive descendant (task_exec_id, depth) as (
     select
         root.task_exec_id,
@@ -985,7 +985,7 @@ where
 -- name: cut_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
--- Take tasks off their parents, just before all of them are deleted.
+-- Detach tasks from their parents, just before all of them are deleted.
 update task_states
 set parent_state_id = null
 where
@@ -995,7 +995,7 @@ where
 -- name: delete_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
--- Delete task states; their children go too.
+-- Delete task states and their children.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id
@@ -1006,7 +1006,7 @@ where
 -- param: before timestamp
 -- returns: int
 -- differs: row locks, so that a task that is being written is waited for, and counted; a where outside would be applied before the lock
--- How many task states of an execution changed since a time. Those that have not ended can't change until the
+-- The number of task states in an execution that changed since a time. Unfinished ones can't change until the
 -- transaction ends.
 select count(*) filter (where locked.updated_at >= :before) as changed
 from (
@@ -1026,7 +1026,7 @@ from (
 -- param: workflow_exec_id text
 -- param: status text
 -- param: now timestamp
--- End every task state of an execution that has not ended.
+-- End every unfinished task state in an execution.
 update task_states
 set
     status = :status,
@@ -1041,7 +1041,7 @@ where
 -- param: limit int
 -- returns: RowSize
 -- differs: bytes are those stored on PostgreSQL, which deletes a document without reading it
--- The newest task states of an execution, newest first, each with the bytes of its documents.
+-- The newest task states in an execution, newest first, each with the bytes of its documents.
 select
     task_exec_id as id,
     coalesce(pg_column_size(usage), 0)
@@ -1059,7 +1059,7 @@ limit :limit;
 -- param: limit int
 -- returns: text
 -- differs: a limit that the planner does not know makes it read the index in its order, and never sort
--- The ids after a given one of the task states of an execution that are older than their parents, in order.
+-- The ids, after a given one, of the task states in an execution that are older than their parents, in order.
 select child.task_exec_id
 from task_states as child
 where
@@ -1082,7 +1082,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: workflow_exec_id text
 -- param: ids text[]
 -- param: before timestamp
--- Delete some task states of an execution that has ended and did not change since a time; their children go too.
+-- Delete some task states, and their children, of an execution that has ended and has not changed since a time.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id

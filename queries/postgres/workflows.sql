@@ -11,7 +11,7 @@
 -- param: now timestamp
 -- returns: Stored
 -- idempotent: sent again it writes the same row, only the version counts once more
--- Insert, or update all but created_at; the version grows by one.
+-- Insert, or update all but created_at; the version increases by one.
 insert into workflow_states (
     workflow_exec_id,
     workflow_id,
@@ -60,7 +60,7 @@ returning
 -- param: error json?
 -- param: now timestamp
 -- returns: Stored
--- Insert a new execution; no row when its id is taken.
+-- Insert a new execution; no row if its id is taken.
 insert into workflow_states (
     workflow_exec_id,
     workflow_id,
@@ -299,7 +299,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- returns: RowSize
 -- plan: sort because no more rows are sorted than ids are given
 -- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_workflows
--- How many bytes the documents of each execution on a page have: a page ends before they are too many.
+-- The bytes of the documents of each execution on a page: a page ends before they are too many.
 select
     workflow_exec_id as id,
     coalesce(octet_length(cast(usage as text)), 0)
@@ -326,7 +326,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: limit int
 -- returns: WorkflowSummary
 -- differs: a limit that the planner does not know makes it read the list's index in its order, and never sort
--- One page of executions, newest first, without what they hold.
+-- One page of executions, newest first, without their documents.
 select
     workflow_exec_id,
     workflow_id,
@@ -349,7 +349,7 @@ limit (select cast(:limit as bigint) as wanted);
 -- param: after_id text?
 -- param: limit int
 -- returns: WorkflowSummary
--- Executions with this status that neither they nor any of their tasks changed since a time, oldest first.
+-- Executions with this status that have not changed since a time, and neither have their tasks; oldest first.
 select
     workflow.workflow_exec_id,
     workflow.workflow_id,
@@ -383,9 +383,9 @@ limit :limit;
 -- param: limit int
 -- returns: Prunable
 -- differs: bytes are those stored on PostgreSQL, which deletes a document without reading it
--- Executions with this status that did not change since a time, oldest first, each with the number of its tasks as far
--- as it matters, and with the bytes of its documents and of those of its first tasks. One of the newest of its workflow
--- is kept.
+-- Executions with this status that have not changed since a time, oldest first, except the keep_last newest of each
+-- workflow. Each has the number of its tasks, up to a limit, and the bytes of its documents and of those of its first
+-- tasks.
 select
     workflow.workflow_exec_id,
     workflow.created_at,
@@ -467,7 +467,7 @@ returning
 -- param: usage json?
 -- param: now timestamp
 -- returns: WorkflowState
--- Store merged usage; the row is locked by the caller.
+-- Store merged usage; the caller has locked the row.
 update workflow_states
 set
     usage = :usage,
@@ -493,7 +493,7 @@ returning
 -- param: error json?
 -- param: now timestamp
 -- returns: WorkflowState
--- Store how an execution ended; an error that is there already stays unless a new one comes.
+-- Store how an execution ended; an existing error stays unless there is a new one.
 update workflow_states
 set
     status = :status,
@@ -516,7 +516,7 @@ returning
 
 -- name: delete_workflow!
 -- param: workflow_exec_id text
--- Delete an execution; its tasks go too.
+-- Delete an execution and its tasks.
 delete from workflow_states
 where workflow_exec_id = :workflow_exec_id;
 
@@ -524,8 +524,8 @@ where workflow_exec_id = :workflow_exec_id;
 -- param: ids text[]
 -- param: before timestamp
 -- returns: text
--- Delete executions that have ended and did not change since a time, with their tasks; the ids of those deleted,
--- in no order that counts.
+-- Delete executions that have ended and have not changed since a time, with their tasks; returns the ids of the deleted
+-- ones, in no particular order.
 delete from workflow_states
 where
     workflow_exec_id = any(:ids)
@@ -537,8 +537,8 @@ returning workflow_exec_id;
 -- param: workflow_exec_id text
 -- param: error json
 -- param: before timestamp
--- Mark an execution that has ended and did not change since a time, before tasks of it are deleted. Its time of change
--- stays, so that the next pruning finds it.
+-- Mark an execution that has ended and has not changed since a time, before its tasks are deleted. updated_at stays as
+-- it is: the next pruning must find it.
 update workflow_states
 set
     error = :error,

@@ -20,8 +20,8 @@
 -- param: same_parent bool?
 -- returns: Stored
 -- idempotent: sent again it writes the same row, only the version counts once more
--- Insert, or update all but created_at; the version grows by one. With same_parent no row is answered, and none is
--- changed, where a stored task has another parent: it may only be moved after a look at its ancestors.
+-- Insert, or update all but created_at; the version increases by one. With same_parent, if the stored task has another
+-- parent, no row is returned and none is changed: a task may only be moved after a check of its ancestors.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -103,7 +103,7 @@ returning
 -- param: now timestamp
 -- param: same_parent bool?
 -- idempotent: sent again it writes the same row, only the version counts once more
--- As upsert_task, for many at once; parents come before their children. With same_parent a stored task that has
+-- Like upsert_task, for many at once; parents come before their children. With same_parent, a stored task that has
 -- another parent fails the batch: its version would be null.
 insert into task_states (
     workflow_exec_id,
@@ -186,7 +186,7 @@ on conflict (workflow_exec_id, task_exec_id) do update set
 -- param: error json?
 -- param: now timestamp
 -- returns: Stored
--- Insert a new task state; no row when its id is taken in this execution.
+-- Insert a new task state; no row if its id is taken in this execution.
 insert into task_states (
     workflow_exec_id,
     task_exec_id,
@@ -253,7 +253,7 @@ returning
 -- param: version int
 -- param: same_parent bool?
 -- returns: Stored
--- Update if the stored version is still this one (and with same_parent the parent, too); no row otherwise.
+-- Update if the stored version (and with same_parent also the parent) is still this one; no row otherwise.
 update task_states
 set
     task_id = :task_id,
@@ -385,7 +385,7 @@ limit 1;
 -- param: ids text[]
 -- returns: TaskState
 -- differs: SQLite keeps the order of a cross join; else it may read the whole table
--- Several task states by their ids, in no order that counts.
+-- Several task states by their ids, in no particular order.
 select
     task.workflow_exec_id,
     task.task_exec_id,
@@ -413,7 +413,7 @@ where task.task_exec_id = wanted.value;
 -- param: workflow_exec_id text
 -- returns: TaskState
 -- differs: SQLite keeps the order of a cross join, and has no lateral
--- The newest state of each task_id of an execution.
+-- The newest state of each task_id in an execution.
 select
     task.workflow_exec_id,
     task.task_exec_id,
@@ -452,7 +452,7 @@ order by task.task_id;
 -- param: ids text[]
 -- returns: TaskState
 -- differs: SQLite keeps the order of a cross join, and has no lateral
--- The newest state of each task_id of several executions.
+-- The newest state of each task_id in several executions.
 select
     task.workflow_exec_id,
     task.task_exec_id,
@@ -535,7 +535,7 @@ order by ranked.task_id;
 -- param: workflow_exec_id text
 -- param: parent_state_id text
 -- returns: StatusCount
--- How many children have which status: the newest state of each task_id under a parent.
+-- The number of children by status: the newest state of each task_id under a parent.
 select
     ranked.status,
     count(*) as children
@@ -559,7 +559,7 @@ order by ranked.status;
 -- returns: TreeNode
 -- differs: SQLite keeps the order of a cross join, and has no lateral; for a condition on the child alone, SQLite 3.40 reads the whole table
 -- A task and its descendants down to max_depth, parents before children, siblings by creation. In a ring of parents
--- (old data may have one) it ends where it would come back to the task that it began with.
+-- (old data may have one) it ends before the first task would be repeated.
 with recursive descendant (workflow_exec_id, start_id, task_exec_id, depth) as (
     select
         root.workflow_exec_id,
@@ -683,7 +683,7 @@ limit :limit;
 -- returns: RowSize
 -- plan: scan and sort because a filter that no list is made for (an action, an execution type, an agent or tool anywhere) is rare
 -- differs: bytes of a text are octet_length on PostgreSQL, length of a blob on SQLite; the limit as in list_tasks
--- How many bytes the documents of each task on a page have: a page ends before they are too many.
+-- The bytes of the documents of each task on a page: a page ends before they are too many.
 select
     task_exec_id as id,
     coalesce(length(cast(usage as blob)), 0)
@@ -711,7 +711,7 @@ limit :limit;
 -- param: ids text[]
 -- returns: int
 -- differs: the size of a text in bytes is octet_length on PostgreSQL, length of a blob on SQLite
--- How many bytes the documents of all tasks of several executions have.
+-- The bytes of the documents of all tasks in several executions.
 select
     coalesce(sum(
         coalesce(length(cast(usage as blob)), 0)
@@ -731,7 +731,7 @@ where workflow_exec_id in (select wanted.value from json_each(:ids) as wanted);
 -- param: limit int
 -- returns: TaskSummary
 -- differs: SQLite never sorts where an index has the order
--- One page of the tasks of an execution, or of a parent, oldest first, without what they hold.
+-- One page of the tasks of an execution, or of a parent, oldest first, without their documents.
 select
     task_exec_id,
     task_id,
@@ -757,7 +757,7 @@ limit :limit;
 -- param: usage json?
 -- param: now timestamp
 -- returns: TaskState
--- Store merged usage; the row is locked by the caller.
+-- Store merged usage; the caller has locked the row.
 update task_states
 set
     usage = :usage,
@@ -790,7 +790,7 @@ returning
 -- param: workflow_exec_id text
 -- returns: text
 -- differs: SQLite has no row locks: the write transaction is the lock
--- The execution, in which until the transaction ends nobody else can give a task another parent.
+-- Lock an execution: until the transaction ends, nobody else can give one of its tasks another parent.
 select workflow_exec_id
 from workflow_states
 where workflow_exec_id = :workflow_exec_id;
@@ -800,7 +800,7 @@ where workflow_exec_id = :workflow_exec_id;
 -- param: ids text[]
 -- returns: TaskParent
 -- differs: SQLite keeps the order of a cross join, and has no lateral
--- Tasks and all their ancestors, each with its parent, in no order that counts. A ring of parents comes once.
+-- Tasks and all their ancestors, each with its parent, in no particular order. A ring of parents is returned once.
 with recursive ancestor (task_exec_id, parent_state_id) as (
     select
         task.task_exec_id,
@@ -832,7 +832,7 @@ from ancestor;
 -- param: no_parent bool?
 -- returns: text
 -- differs: SQLite keeps the order of a cross join, and has no lateral; the conditions on a child as in tree
--- Every 64th level of what is below a task, or below all root tasks; in no order that counts.
+-- The tasks of every 64th level below a task, or below all root tasks, in no particular order.
 with recursive descendant (workflow_exec_id, start_id, task_exec_id, depth) as (
     select
         root.workflow_exec_id,
@@ -867,7 +867,7 @@ where
 -- name: cut_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
--- Take tasks off their parents, just before all of them are deleted.
+-- Detach tasks from their parents, just before all of them are deleted.
 update task_states
 set parent_state_id = null
 where
@@ -877,7 +877,7 @@ where
 -- name: delete_tasks*!
 -- param: workflow_exec_id text
 -- param: task_exec_id text
--- Delete task states; their children go too.
+-- Delete task states and their children.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id
@@ -888,7 +888,7 @@ where
 -- param: before timestamp
 -- returns: int
 -- differs: row locks on PostgreSQL
--- How many task states of an execution changed since a time. Those that have not ended can't change until the
+-- The number of task states in an execution that changed since a time. Unfinished ones can't change until the
 -- transaction ends.
 select count(*) as changed
 from task_states
@@ -900,7 +900,7 @@ where
 -- param: workflow_exec_id text
 -- param: status text
 -- param: now timestamp
--- End every task state of an execution that has not ended.
+-- End every unfinished task state in an execution.
 update task_states
 set
     status = :status,
@@ -915,7 +915,7 @@ where
 -- param: limit int
 -- returns: RowSize
 -- differs: bytes are those stored on PostgreSQL, which deletes a document without reading it
--- The newest task states of an execution, newest first, each with the bytes of its documents.
+-- The newest task states in an execution, newest first, each with the bytes of its documents.
 select
     task_exec_id as id,
     coalesce(length(cast(usage as blob)), 0)
@@ -933,7 +933,7 @@ limit :limit;
 -- param: limit int
 -- returns: text
 -- differs: a limit that the planner does not know makes PostgreSQL read the index in its order, and never sort
--- The ids after a given one of the task states of an execution that are older than their parents, in order.
+-- The ids, after a given one, of the task states in an execution that are older than their parents, in order.
 select child.task_exec_id
 from task_states as child
 where
@@ -956,7 +956,7 @@ limit :limit;
 -- param: workflow_exec_id text
 -- param: ids text[]
 -- param: before timestamp
--- Delete some task states of an execution that has ended and did not change since a time; their children go too.
+-- Delete some task states, and their children, of an execution that has ended and has not changed since a time.
 delete from task_states
 where
     workflow_exec_id = :workflow_exec_id

@@ -6,7 +6,7 @@
 -- param: role text
 -- param: now timestamp
 -- returns: User
--- A new user; the e-mail is normalised by the caller.
+-- Add a user; the caller normalises the e-mail address.
 insert into users (
     id,
     email,
@@ -51,7 +51,7 @@ returning
 -- name: get_user^
 -- param: id text
 -- returns: User
--- One user by the id.
+-- One user by id.
 select
     id,
     email,
@@ -64,7 +64,7 @@ where id = :id;
 -- name: get_user_by_email^
 -- param: email text
 -- returns: User
--- One user by the e-mail, normalised by the caller: lower() only makes the index serve.
+-- One user by e-mail address, which the caller normalises: lower() is only there to use the index.
 select
     id,
     email,
@@ -109,7 +109,7 @@ where role = 'admin';
 -- name: lock_admins
 -- returns: text
 -- differs: SQLite has no row locks: the write transaction is the lock
--- The ids of all admins, none of which anybody else can change until the transaction ends.
+-- The ids of all admins; nobody else can change them until the transaction ends.
 select id
 from users
 where role = 'admin'
@@ -117,6 +117,6 @@ order by id;
 
 -- name: delete_user!
 -- param: id text
--- Delete a user; the keys go too.
+-- Delete a user and the user's keys.
 delete from users
 where id = :id;

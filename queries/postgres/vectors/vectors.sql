@@ -1,11 +1,11 @@
 -- Vectors (pgvector). Order: create, write, search, count, delete.
--- These files are no part of the two trees that face each other, and no migration makes their tables: they need an
--- extension, which the state store must not, and they may live in another database than it.
--- They are loaded, and the tables are made, when a collection of the provider pgvector is opened.
+-- These files are not part of the two mirrored trees, and no migration creates their tables: they need an extension,
+-- which the state store must not need, and they may be in a different database.
+-- They are loaded, and the tables are created, when a collection of the provider pgvector is opened.
 
 -- name: create_vectors#
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
--- The extension, the tables, and the function that makes a collection's index.
+-- Create the extension, the tables, and the function that creates a collection's index.
 select pg_advisory_xact_lock(hashtextextended('diglot.statestore.vectors', 0));
 
 create extension if not exists vector;
@@ -19,7 +19,7 @@ create table if not exists vector_collections (
     constraint ck_vector_collections_metric check (metric in ('cosine', 'l2', 'ip'))
 );
 
--- The vectors of all collections: so their type says no dimension, and the index of each does.
+-- The vectors of all collections: therefore the type has no dimension, but the index of each collection has.
 create table if not exists vectors (
     collection text collate "C" not null,
     id text collate "C" not null,
@@ -36,8 +36,8 @@ create table if not exists vectors (
 create index if not exists ix_vectors_metadata
 on vectors using gin (metadata jsonb_path_ops);
 
--- An index can't take its dimension from a parameter, so it is put together here, of numbers and quoted names. One of
--- another method, which the collection had before, makes room for it.
+-- An index can't take its dimension from a parameter, so its statement is built here, from numbers and quoted names. An
+-- index of another method that the collection had before is dropped.
 create or replace function create_vector_index(
     collection text,
     dimension bigint,
@@ -71,7 +71,7 @@ $$;
 -- name: lock_collections$
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: bool
--- Alone until the end of the transaction, so that two who open a new collection make it once.
+-- Lock until the end of the transaction: if two callers open a new collection, it is created once.
 select pg_advisory_xact_lock(hashtextextended('diglot.statestore.vectors', 0)) is not null;
 
 -- name: extension_version$
@@ -88,7 +88,7 @@ where pg_extension.extname = 'vector';
 -- param: metric text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- idempotent: it is there already
--- A new collection.
+-- Add a collection.
 insert into vector_collections (collection, dimension, metric)
 values (:collection, :dimension, :metric)
 on conflict (collection) do nothing;
@@ -97,7 +97,7 @@ on conflict (collection) do nothing;
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: Collection
--- What a collection was made with.
+-- The dimension and metric that a collection was created with.
 select
     dimension,
     metric
@@ -108,7 +108,7 @@ where collection = :collection;
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: text?
--- The method of a collection's index, hnsw or ivfflat; none where it has no index.
+-- The method of a collection's index, hnsw or ivfflat; none if it has no index.
 with found as (
     select relam
     from pg_class
@@ -129,7 +129,7 @@ inner join found on pg_am.oid = found.relam;
 -- param: lists int
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: bool
--- The index of a collection.
+-- Create the index of a collection.
 select create_vector_index(:collection, :dimension, :metric, :method, :m, :ef_construction, :lists);
 
 -- name: upsert_vectors!
@@ -140,8 +140,8 @@ select create_vector_index(:collection, :dimension, :metric, :method, :m, :ef_co
 -- param: metadata text[]
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- idempotent: the same values again
--- Write records over those of the same ids. What is the same already is left alone: a dead row stays in the index until
--- it is vacuumed.
+-- Write records, replacing those with the same ids. Unchanged records are left alone: a dead row stays in the index
+-- until it is vacuumed.
 insert into vectors (
     collection,
     id,
@@ -173,7 +173,7 @@ where
 -- param: few int
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: bool
--- Whether a collection has so many records.
+-- Whether a collection has this many records.
 with first_ones as (
     select id
     from vectors
@@ -193,10 +193,10 @@ from first_ones;
 -- param: indexed bool
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: text
--- For the search behind it in the same transaction. The plan is made for its very parameters, else the collection's index
--- would not fit; the index is read until there are rows enough, also where a filter lets few through. Without
--- index scans the search is exact, and so it is among few: there it costs nothing, and dead rows can't be in the way.
--- What is switched off counts as very dear, which is no reason to compile the statement.
+-- Settings for the search that follows in the same transaction. It is planned for its actual parameters: otherwise the
+-- collection's index would not match. The index is read until there are enough rows, even if a filter passes only few.
+-- Without index scans the search is exact, which is also used for few records: it costs nothing there, and dead rows
+-- can't interfere. JIT is off: the planner gives disabled scans a very high cost, which is no reason to compile.
 with first_ones as (
     select id
     from vectors
@@ -227,7 +227,7 @@ from first_ones;
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: Match
 -- plan: sort because an index of vectors knows its dimension, which only the plan for given parameters does
--- The nearest by the cosine.
+-- The nearest records by cosine.
 select
     id,
     text,
@@ -249,7 +249,7 @@ limit :limit;
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: Match
 -- plan: sort because an index of vectors knows its dimension, which only the plan for given parameters does
--- The nearest by the distance.
+-- The nearest records by distance.
 select
     id,
     text,
@@ -272,7 +272,7 @@ limit :limit;
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: Match
 -- plan: sort because an index of vectors knows its dimension, which only the plan for given parameters does
--- Those with the largest inner product; the operator gives its negative.
+-- The records with the largest inner product; the operator returns its negative.
 select
     id,
     text,
@@ -289,7 +289,7 @@ limit :limit;
 -- param: collection text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
 -- returns: int
--- How many records a collection has.
+-- The number of records in a collection.
 select count(*)
 from vectors
 where collection = :collection;
@@ -298,7 +298,7 @@ where collection = :collection;
 -- param: collection text
 -- param: ids text[]
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
--- Delete by ids.
+-- Delete records by ids.
 delete from vectors
 where
     collection = :collection
@@ -308,7 +308,7 @@ where
 -- param: collection text
 -- param: path text
 -- only: postgres because SQLite has no vector index: Qdrant, Redis or a file stand in for it
--- Delete what matches the filters.
+-- Delete the records that match the filters.
 delete from vectors
 where
     collection = :collection

@@ -77,7 +77,7 @@ class ApiKeysQueries(Protocol):
         /,
         **parameters: Unpack[CreateApiKeyParameters],
     ) -> ApiKey | None:
-        """A new key."""
+        """Add a key."""
 
     def rotate_api_key(
         self,
@@ -85,9 +85,7 @@ class ApiKeysQueries(Protocol):
         /,
         **parameters: Unpack[RotateApiKeyParameters],
     ) -> ApiKey | None:
-        """A new secret in the place of the old one; no row for a key that has
-        expired.
-        """
+        """Replace a key's secret; no row for a key that has expired."""
 
     def get_api_key(
         self,
@@ -113,7 +111,7 @@ class ApiKeysQueries(Protocol):
         /,
         **parameters: Unpack[ListApiKeysParameters],
     ) -> list[ApiKey]:
-        """One page of the keys of a user, newest first."""
+        """One page of a user's keys, newest first."""
 
     def touch_api_key(
         self,
@@ -121,7 +119,7 @@ class ApiKeysQueries(Protocol):
         /,
         **parameters: Unpack[TouchApiKeyParameters],
     ) -> int:
-        """Note that a key was used, at most once a minute and never backwards."""
+        """Record that a key was used, at most once a minute and never backwards."""
 
     def delete_api_key(
         self,

@@ -327,10 +327,10 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[UpsertTaskParameters],
     ) -> Stored | None:
-        """Insert, or update all but created_at; the version grows by one. With
-        same_parent no row is answered, and none is
-        changed, where a stored task has another parent: it may only be moved
-        after a look at its ancestors.
+        """Insert, or update all but created_at; the version increases by one. With
+        same_parent, if the stored task has another
+        parent, no row is returned and none is changed: a task may only be moved
+        after a check of its ancestors.
         """
 
     def upsert_tasks(
@@ -339,8 +339,8 @@ class TasksQueries(Protocol):
         batch: Iterable[UpsertTasksParameters],
         /,
     ) -> int:
-        """As upsert_task, for many at once; parents come before their children. With
-        same_parent a stored task that has
+        """Like upsert_task, for many at once; parents come before their children.
+        With same_parent, a stored task that has
         another parent fails the batch: its version would be null.
         """
 
@@ -350,7 +350,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[InsertTaskParameters],
     ) -> Stored | None:
-        """Insert a new task state; no row when its id is taken in this execution."""
+        """Insert a new task state; no row if its id is taken in this execution."""
 
     def update_task(
         self,
@@ -358,8 +358,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[UpdateTaskParameters],
     ) -> Stored | None:
-        """Update if the stored version is still this one (and with same_parent the
-        parent, too); no row otherwise.
+        """Update if the stored version (and with same_parent also the parent) is
+        still this one; no row otherwise.
         """
 
     def execution_of_task(
@@ -400,7 +400,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[GetTasksParameters],
     ) -> list[TaskState]:
-        """Several task states by their ids, in no order that counts."""
+        """Several task states by their ids, in no particular order."""
 
     def latest_tasks(
         self,
@@ -408,7 +408,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[LatestTasksParameters],
     ) -> list[TaskState]:
-        """The newest state of each task_id of an execution."""
+        """The newest state of each task_id in an execution."""
 
     def latest_tasks_of(
         self,
@@ -416,7 +416,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[LatestTasksOfParameters],
     ) -> list[TaskState]:
-        """The newest state of each task_id of several executions."""
+        """The newest state of each task_id in several executions."""
 
     def root_statuses(
         self,
@@ -442,8 +442,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[ProgressParameters],
     ) -> list[StatusCount]:
-        """How many children have which status: the newest state of each task_id
-        under a parent.
+        """The number of children by status: the newest state of each task_id under a
+        parent.
         """
 
     def tree(
@@ -454,8 +454,7 @@ class TasksQueries(Protocol):
     ) -> list[TreeNode]:
         """A task and its descendants down to max_depth, parents before children,
         siblings by creation. In a ring of parents
-        (old data may have one) it ends where it would come back to the task that
-        it began with.
+        (old data may have one) it ends before the first task would be repeated.
         """
 
     def list_tasks(
@@ -472,8 +471,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[SizeTasksParameters],
     ) -> list[RowSize]:
-        """How many bytes the documents of each task on a page have: a page ends
-        before they are too many.
+        """The bytes of the documents of each task on a page: a page ends before they
+        are too many.
         """
 
     def size_of_executions(
@@ -482,7 +481,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[SizeOfExecutionsParameters],
     ) -> int:
-        """How many bytes the documents of all tasks of several executions have."""
+        """The bytes of the documents of all tasks in several executions."""
 
     def summarize_tasks(
         self,
@@ -491,7 +490,7 @@ class TasksQueries(Protocol):
         **parameters: Unpack[SummarizeTasksParameters],
     ) -> list[TaskSummary]:
         """One page of the tasks of an execution, or of a parent, oldest first,
-        without what they hold.
+        without their documents.
         """
 
     def set_task_usage(
@@ -500,7 +499,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[SetTaskUsageParameters],
     ) -> TaskState | None:
-        """Store merged usage; the row is locked by the caller."""
+        """Store merged usage; the caller has locked the row."""
 
     def lock_parents(
         self,
@@ -508,8 +507,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[LockParentsParameters],
     ) -> str | None:
-        """The execution, in which until the transaction ends nobody else can give a
-        task another parent.
+        """Lock an execution: until the transaction ends, nobody else can give one of
+        its tasks another parent.
         """
 
     def ancestors(
@@ -518,8 +517,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[AncestorsParameters],
     ) -> list[TaskParent]:
-        """Tasks and all their ancestors, each with its parent, in no order that
-        counts. A ring of parents comes once.
+        """Tasks and all their ancestors, each with its parent, in no particular
+        order. A ring of parents is returned once.
         """
 
     def deep_tasks(
@@ -528,8 +527,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[DeepTasksParameters],
     ) -> list[str]:
-        """Every 64th level of what is below a task, or below all root tasks; in no
-        order that counts.
+        """The tasks of every 64th level below a task, or below all root tasks, in no
+        particular order.
         """
 
     def cut_tasks(
@@ -538,7 +537,7 @@ class TasksQueries(Protocol):
         batch: Iterable[CutTasksParameters],
         /,
     ) -> int:
-        """Take tasks off their parents, just before all of them are deleted."""
+        """Detach tasks from their parents, just before all of them are deleted."""
 
     def delete_tasks(
         self,
@@ -546,7 +545,7 @@ class TasksQueries(Protocol):
         batch: Iterable[DeleteTasksParameters],
         /,
     ) -> int:
-        """Delete task states; their children go too."""
+        """Delete task states and their children."""
 
     def changed_since(
         self,
@@ -554,8 +553,8 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[ChangedSinceParameters],
     ) -> int:
-        """How many task states of an execution changed since a time. Those that have
-        not ended can't change until the
+        """The number of task states in an execution that changed since a time.
+        Unfinished ones can't change until the
         transaction ends.
         """
 
@@ -565,7 +564,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[EndTasksParameters],
     ) -> int:
-        """End every task state of an execution that has not ended."""
+        """End every unfinished task state in an execution."""
 
     def newest_tasks(
         self,
@@ -573,7 +572,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[NewestTasksParameters],
     ) -> list[RowSize]:
-        """The newest task states of an execution, newest first, each with the bytes
+        """The newest task states in an execution, newest first, each with the bytes
         of its documents.
         """
 
@@ -583,7 +582,7 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[TasksBeforeParentsParameters],
     ) -> list[str]:
-        """The ids after a given one of the task states of an execution that are
+        """The ids, after a given one, of the task states in an execution that are
         older than their parents, in order.
         """
 
@@ -593,6 +592,6 @@ class TasksQueries(Protocol):
         /,
         **parameters: Unpack[PruneTasksParameters],
     ) -> int:
-        """Delete some task states of an execution that has ended and did not change
-        since a time; their children go too.
+        """Delete some task states, and their children, of an execution that has
+        ended and has not changed since a time.
         """

@@ -64,7 +64,7 @@ class UsersQueries(Protocol):
         /,
         **parameters: Unpack[CreateUserParameters],
     ) -> User | None:
-        """A new user; the e-mail is normalised by the caller."""
+        """Add a user; the caller normalises the e-mail address."""
 
     def update_user(
         self,
@@ -80,7 +80,7 @@ class UsersQueries(Protocol):
         /,
         **parameters: Unpack[GetUserParameters],
     ) -> User | None:
-        """One user by the id."""
+        """One user by id."""
 
     def get_user_by_email(
         self,
@@ -88,8 +88,8 @@ class UsersQueries(Protocol):
         /,
         **parameters: Unpack[GetUserByEmailParameters],
     ) -> User | None:
-        """One user by the e-mail, normalised by the caller: lower() only makes the
-        index serve.
+        """One user by e-mail address, which the caller normalises: lower() is only
+        there to use the index.
         """
 
     def list_users(
@@ -109,8 +109,8 @@ class UsersQueries(Protocol):
         """Whether there is an admin."""
 
     def lock_admins(self, session: Session, /) -> list[str]:
-        """The ids of all admins, none of which anybody else can change until the
-        transaction ends.
+        """The ids of all admins; nobody else can change them until the transaction
+        ends.
         """
 
     def delete_user(
@@ -119,4 +119,4 @@ class UsersQueries(Protocol):
         /,
         **parameters: Unpack[DeleteUserParameters],
     ) -> int:
-        """Delete a user; the keys go too."""
+        """Delete a user and the user's keys."""

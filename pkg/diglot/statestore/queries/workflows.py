@@ -207,7 +207,7 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[UpsertWorkflowParameters],
     ) -> Stored | None:
-        """Insert, or update all but created_at; the version grows by one."""
+        """Insert, or update all but created_at; the version increases by one."""
 
     def insert_workflow(
         self,
@@ -215,7 +215,7 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[InsertWorkflowParameters],
     ) -> Stored | None:
-        """Insert a new execution; no row when its id is taken."""
+        """Insert a new execution; no row if its id is taken."""
 
     def update_workflow(
         self,
@@ -287,8 +287,8 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[SizeWorkflowsParameters],
     ) -> list[RowSize]:
-        """How many bytes the documents of each execution on a page have: a page ends
-        before they are too many.
+        """The bytes of the documents of each execution on a page: a page ends before
+        they are too many.
         """
 
     def summarize_workflows(
@@ -297,7 +297,7 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[SummarizeWorkflowsParameters],
     ) -> list[WorkflowSummary]:
-        """One page of executions, newest first, without what they hold."""
+        """One page of executions, newest first, without their documents."""
 
     def stale_workflows(
         self,
@@ -305,8 +305,8 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[StaleWorkflowsParameters],
     ) -> list[WorkflowSummary]:
-        """Executions with this status that neither they nor any of their tasks
-        changed since a time, oldest first.
+        """Executions with this status that have not changed since a time, and
+        neither have their tasks; oldest first.
         """
 
     def prunable_workflows(
@@ -315,11 +315,11 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[PrunableWorkflowsParameters],
     ) -> list[Prunable]:
-        """Executions with this status that did not change since a time, oldest
-        first, each with the number of its tasks as far
-        as it matters, and with the bytes of its documents and of those of its
-        first tasks. One of the newest of its workflow
-        is kept.
+        """Executions with this status that have not changed since a time, oldest
+        first, except the keep_last newest of each
+        workflow. Each has the number of its tasks, up to a limit, and the bytes
+        of its documents and of those of its first
+        tasks.
         """
 
     def set_workflow_status(
@@ -336,7 +336,7 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[SetWorkflowUsageParameters],
     ) -> WorkflowState | None:
-        """Store merged usage; the row is locked by the caller."""
+        """Store merged usage; the caller has locked the row."""
 
     def finish_workflow(
         self,
@@ -344,8 +344,8 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[FinishWorkflowParameters],
     ) -> WorkflowState | None:
-        """Store how an execution ended; an error that is there already stays unless
-        a new one comes.
+        """Store how an execution ended; an existing error stays unless there is a
+        new one.
         """
 
     def delete_workflow(
@@ -354,7 +354,7 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[DeleteWorkflowParameters],
     ) -> int:
-        """Delete an execution; its tasks go too."""
+        """Delete an execution and its tasks."""
 
     def prune_workflows(
         self,
@@ -362,9 +362,9 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[PruneWorkflowsParameters],
     ) -> list[str]:
-        """Delete executions that have ended and did not change since a time, with
-        their tasks; the ids of those deleted,
-        in no order that counts.
+        """Delete executions that have ended and have not changed since a time, with
+        their tasks; returns the ids of the deleted
+        ones, in no particular order.
         """
 
     def mark_pruned(
@@ -373,7 +373,7 @@ class WorkflowsQueries(Protocol):
         /,
         **parameters: Unpack[MarkPrunedParameters],
     ) -> int:
-        """Mark an execution that has ended and did not change since a time, before
-        tasks of it are deleted. Its time of change
-        stays, so that the next pruning finds it.
+        """Mark an execution that has ended and has not changed since a time, before
+        its tasks are deleted. updated_at stays as
+        it is: the next pruning must find it.
         """
