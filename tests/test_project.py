@@ -269,7 +269,7 @@ def test_types_are_generated_where_the_project_wants_them(library: Path) -> None
     (library / "diglot.toml").write_text('[project]\nqueries = "sql"\nmodels = "library.rows"\n')
     unknown = command("generate", "--check")
     assert (unknown.code, unknown.out) == (2, "")
-    assert "the folder of the generated types is not known" in unknown.err
+    assert "there is no folder for the generated types" in unknown.err
 
 
 def test_the_check_is_that_of_the_project(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

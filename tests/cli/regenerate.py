@@ -15,15 +15,15 @@ INTRODUCTION = """\
 # The command line
 
 What `diglot --help` and the help of each command say. This page is generated (`python -m tests.cli.regenerate`), and
-a test fails when it is not up to date.
+a test fails if it is not up to date.
 
-* **Global options** may stand before the command or after it; those after it win.
-* **Standard output** holds the answer and nothing else; progress, remarks and warnings go to standard error. With
+* **Global options** may come before or after the command; those after it override those before it.
+* **Standard output** has only the answer; progress, remarks and warnings go to standard error. With
   `--format json` the answer is one JSON document: field names are those of the models, times are
   `2026-01-31T09:05:07.000123Z`, a page is `{"items": […], "next": cursor or null}`.
-* **Exit codes**: 0 done · 1 refused, or found something · 2 usage or configuration · 3 the database is not there or
+* **Exit codes**: 0 done · 1 refused, or found something · 2 usage or configuration · 3 the database can't be reached or
   does not answer in time · 130 interrupted (Ctrl-C) · 143 terminated (SIGTERM) · 129 terminated (SIGHUP) ·
-  141 the reader of the output went away.
+  141 the reader of the output is gone.
 * **Errors** are one line on standard error; `--debug` adds the traceback. Passwords and keys are in neither.
 * **Completion**: `diglot completion bash >> ~/.bashrc`, and the same for zsh; for fish,
   `diglot completion fish > ~/.config/fish/completions/diglot.fish`.

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.running import Result, diglot
 
 pytestmark = pytest.mark.sqlite
-SAID = "a database in memory is empty at the start of this command and gone at its end: name a file, or a PostgreSQL"
+SAID = "a database in memory is empty when this command starts and gone when it ends: name a file or a PostgreSQL"
 FORMS = {
     "option": (["--db-path", ":memory:"], {}, "--db-path"),
     "short address": (["--database-url", ":memory:"], {}, "--database-url"),

@@ -128,7 +128,7 @@ def test_down_refuses_to_lose_data_without_a_yes(run: Run, database_url: str) ->
     (line,) = done.err.splitlines()
     assert line.startswith("diglot: rolling back would lose data (")
     assert "table users" in line
-    assert line.endswith("confirm it with --yes")
+    assert line.endswith("confirm with --yes")
     assert states(run) == ["applied"] * len(IDS)
     assert "this would be lost: table users" in run("down", str(len(IDS)), "--dry-run").err
     assert run("down", str(len(IDS)), "--yes").code == 0
@@ -146,7 +146,7 @@ def test_down_asks_a_person(typed: str, code: int, state: str, tmp_path: Path) -
     )
     assert ended == code
     assert "this will be lost: table users" in shown
-    assert "Roll back all the same? [y/N]: " in shown
+    assert "Roll back anyway? [y/N]: " in shown
     assert ("diglot: nothing was rolled back" in shown) == (code == 1)
     after = diglot("migrate", "status", "--db-path", "app.db", "--format", "json").json
     assert {one["state"] for one in after["migrations"]} == {state}

@@ -1,6 +1,6 @@
-"""What a command needs: the global options, the project in force, its database and the output.
+"""What a command needs: the global options, the current project, its database and the output.
 
-A command takes it with ``@pass_app``, asks ``app.project`` for the trees and answers with ``app.out``.
+A command gets it with ``@pass_app``, finds the trees in ``app.project`` and prints with ``app.out``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diglot.project import Configuration, Project
 
 WITHOUT_A_PROJECT = "diglot.statestore.project"
-"""The module whose ``state_store(file)`` is the project where no file names another."""
+"""The module whose ``state_store(file)`` returns the default project, used if no file names another."""
 
 
 class App:
@@ -33,7 +33,7 @@ class App:
 
     @cached_property
     def project(self) -> Project:
-        """The project of --project or of the current folder; the state store where no file names a tree."""
+        """The project from --project or the current folder; the state store if no file names a tree."""
         from diglot.project import Project
 
         found = Project.find_or_none(self.project_file)
@@ -42,9 +42,9 @@ class App:
         return cast("Project", import_module(WITHOUT_A_PROJECT).state_store(self.project_file))
 
     def project_with(self, **trees: Any) -> Project:
-        """The project in force with what the options name instead; a tree given as None stays.
+        """The current project, with the trees that the options name in place of its own; None keeps a tree.
 
-        Where no file names a tree, only those of the options count: the state store's would not belong to them.
+        If no file names a tree, only the trees from the options count: the state store's would not belong to them.
         """
         from diglot.project import Project
 
@@ -58,7 +58,7 @@ class App:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """Which database, as the options and the project say; read when it is first asked for."""
+        """Which database, from the options and the project; read on first access."""
         return self.project.configuration(self.flags)
 
     @property
@@ -67,7 +67,7 @@ class App:
         return Output(self.format)
 
     def refuse_memory(self) -> None:
-        """ConfigurationError when the configured database is in memory: nothing is in it, and nothing would stay."""
+        """Raises ConfigurationError if the database is in memory: it is empty, and nothing in it would be kept."""
         from diglot.stores.settings import SQLiteSettings
         from diglot.stores.sqlite.path import MEMORY
 
@@ -75,8 +75,8 @@ class App:
         if isinstance(database, SQLiteSettings) and database.path == MEMORY:
             source = self.configuration.sources.get("path") or self.configuration.sources.get("driver")
             raise ConfigurationError(
-                f"{source}: a database in memory is empty at the start of this command and gone at its end: "
-                "name a file, or a PostgreSQL database"
+                f"{source}: a database in memory is empty when this command starts and gone when it ends: "
+                "name a file or a PostgreSQL database"
             )
 
 
@@ -84,5 +84,5 @@ pass_app = click.make_pass_decorator(App)
 
 
 def note(text: str) -> None:
-    """A remark for the person, on standard error, so that standard output holds the answer alone."""
+    """Prints a remark on standard error: standard output has only the answer."""
     click.echo(text, err=True)

@@ -35,12 +35,12 @@ class BackupGroup(LazyGroup):
     "--keep",
     type=click.IntRange(min=1),
     metavar="N",
-    help="PATH is a folder: add a backup whose name has the time, and keep the newest N good ones.",
+    help="PATH is a folder: add a backup with the time in its name, and keep the newest N good backups.",
 )
 @metrics_option
 @pass_app
 def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) -> None:
-    """Back the database up into the new file PATH, while others use it. 'create' may be left out.
+    """Back up the database to the new file PATH, even while it is in use. 'create' may be left out.
 
     The backup is checked and holds what was in each table. SQLite: the file is a database that sqlite3 opens.
     PostgreSQL: the connection's schema, as an archive of pg_dump that pg_restore reads; roles and rights are not in it.
@@ -63,7 +63,7 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
                 made = backup_to_folder(settings, path, utc_now(), keep=keep, report=report)
         outcome.figures.update(size_bytes=made.manifest.size, rows=made.manifest.rows)
     if made.manifest.form == "rows":
-        note("there is no pg_dump for this server: the backup has the rows, and the migrations make the schema again")
+        note("there is no pg_dump for this server: the backup has only the rows, and the migrations create the schema")
     for old in made.removed:
         note(f"removed {shown(old)}")
     app.out.line(
@@ -81,7 +81,7 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
 )
 @pass_app
 def verify(app: App, path: Path, postgres_url: str | None) -> None:
-    """Restore a backup into a scratch database and compare every table with what the backup says.
+    """Restore a backup into a scratch database and compare every table with the backup's manifest.
 
     \b
     Example:
@@ -102,14 +102,14 @@ def verify(app: App, path: Path, postgres_url: str | None) -> None:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Take the place of the database that is there, which is kept.")
+@click.option("--replace", is_flag=True, help="Replace the existing database, which is kept.")
 @yes_option
 @pass_app
 def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
-    """Restore a backup, after every table in it was compared with what the backup says.
+    """Restore a backup, after comparing every table in it with the backup's manifest.
 
-    With --replace the old database is kept: a SQLite file under another name beside the new one, what was in a schema
-    of PostgreSQL in another schema of the same database. Stop what uses a SQLite file first.
+    With --replace the old database is kept: a SQLite file under another name in the same folder, the contents of a
+    PostgreSQL schema in another schema of the same database. Before you replace a SQLite file, stop what uses it.
 
     \b
     Example:
@@ -120,7 +120,7 @@ def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
     app.refuse_memory()
     if replace and not yes:
         confirm(
-            ["what was written after the backup was made (the old database is kept aside)"],
+            ["everything written since the backup was made (the old database is kept)"],
             doing="restoring",
             question="Restore?",
             undone="nothing was restored",
@@ -151,7 +151,7 @@ def _summary(manifest: Manifest) -> str:
 group = BackupGroup(
     name="backup",
     help=(
-        "Back the database up, and prove that a backup can be restored.\n\n"
+        "Back up the database, and verify that a backup can be restored.\n\n"
         "'diglot backup PATH' is 'diglot backup create PATH'.\n\n\b\nExample:\n  diglot backup app.backup"
     ),
     lazy={"create": "diglot.cli.backup:create", "verify": "diglot.cli.backup:verify"},

@@ -1,4 +1,4 @@
-"""``diglot catalogue``: one page of all queries and tables, for those who review them."""
+"""``diglot catalogue``: one page with all queries and tables, for reviewers."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
     "--postgres-url",
     metavar="URL",
     envvar="DIGLOT_CHECK_POSTGRES_URL",
-    help="A PostgreSQL on which a scratch database can be made; by default an embedded one. The variable "
-    "DIGLOT_CHECK_POSTGRES_URL says the same.",
+    help="A PostgreSQL server where a scratch database can be created; by default an embedded one. The variable "
+    "DIGLOT_CHECK_POSTGRES_URL does the same.",
 )
 @click.option(
     "--allow",
     "allowed",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The drift that is accepted. By default drift.toml of the current folder, if it is there.",
+    help="The accepted drift. By default drift.toml beside diglot.toml or in the current folder, if there is one.",
 )
 @pass_app
 def catalogue(
     app: App, out: Path, queries: Path | None, migrations: Path | None, postgres_url: str | None, allowed: Path | None
 ) -> None:
-    """Write one page for a DBA: every query in both dialects side by side, its plans and indexes, every table.
+    """Write one page for a DBA: every query in both dialects side by side, its plans and indexes, and every table.
 
-    The page needs no network and no server: open it, search it, print it, send it. It shows the project of
-    diglot.toml; an option names another tree. Without a project it shows Diglot's own state store.
+    The page needs no network and no server: open it, search it, print it, send it. It shows the project in
+    diglot.toml, or the trees that the options name. Without a project it shows Diglot's own state store.
 
     \b
     Example:
       diglot catalogue catalogue.html
     """
     if not out.absolute().parent.is_dir():
-        raise ConfigurationError(f"can't write {out}: there is no folder {out.parent}; make it first")
+        raise ConfigurationError(f"can't write {out}: there is no folder {out.parent}; create it first")
     project = app.project_with(queries=queries, migrations=migrations)
     try:
         from diglot.catalogue.collect import collect
@@ -72,7 +72,7 @@ def catalogue(
 
 
 def _write(out: Path, text: str) -> None:
-    """All or nothing: someone who has the page open never sees half of it."""
+    """Writes all or nothing: someone who opens the page never sees half of it."""
     half = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         half.write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""``diglot check``: everything that can be proven of two trees before they meet a user, in one command."""
+"""``diglot check``: everything that can be proven about two trees before they are used, in one command."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--migrations", type=_folder, help="The migrations: a folder with postgres/ and sqlite/.")
 @click.option("--models", metavar="MODULE[:NAME]", help="The structs that '-- returns:' names.")
 @click.option("--only", multiple=True, type=click.Choice(CHECKS), help="Run only this check; can be repeated.")
-@click.option("--dialect", type=click.Choice(["postgres", "sqlite"]), help="Look at one dialect alone.")
+@click.option("--dialect", type=click.Choice(["postgres", "sqlite"]), help="Check only one dialect.")
 @click.option(
     "--postgres-url",
     metavar="URL",
     envvar="DIGLOT_CHECK_POSTGRES_URL",
-    help="A PostgreSQL whose user may create databases: each check gets a new one. Without it, an embedded server is "
-    "started. The variable DIGLOT_CHECK_POSTGRES_URL says the same, and keeps a password out of sight.",
+    help="A PostgreSQL server whose user may create databases: each check gets a new one. By default an embedded "
+    "server is started. The variable DIGLOT_CHECK_POSTGRES_URL does the same, and keeps a password out of sight.",
 )
-@click.option("--format", "form", type=click.Choice(FORMS), help="A table for people (the default), or for machines.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="A table (the default), or a format for machines.")
 @click.option(
-    "--write-checksums", is_flag=True, help="Check nothing; write down the migrations as they are now, as released."
+    "--write-checksums", is_flag=True, help="Check nothing; record the migrations, as they are now, as released."
 )
 @pass_app
 def check(
@@ -50,9 +50,9 @@ def check(
 ) -> int:
     """Prove that two trees are one data layer: headers, parity, prepare, plans, migrations and drift, in this order.
 
-    Queries and migrations are tried on a new PostgreSQL and a new SQLite. Every finding is told with its
-    file:line:column, and the exit code is 1 where there is one. It checks the project of diglot.toml; an option names
-    another tree. Without a project it checks Diglot's own state store.
+    Queries and migrations are tried on a new PostgreSQL and a new SQLite database. Every finding is reported with its
+    file:line:column, and the exit code is 1 if there are any. It checks the project in diglot.toml, or the trees that
+    the options name. Without a project it checks Diglot's own state store.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``diglot completion``: the script that makes a shell complete commands and options."""
+"""``diglot completion``: the script with which a shell completes commands and options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script of a shell, to be sourced in its start-up file.
+    """Print the completion script for a shell, to be sourced from its start-up file.
 
     \b
     Example:
@@ -19,5 +19,5 @@ def completion(shell: str) -> None:
     from diglot.cli.root import cli
 
     script = get_completion_class(shell)
-    assert script is not None  # noqa: S101 - the choice above has none but click's own
+    assert script is not None  # noqa: S101 - the choice above has only click's own
     click.echo(script(cli, {}, "diglot", "_DIGLOT_COMPLETE").source())

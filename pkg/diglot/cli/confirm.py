@@ -1,4 +1,4 @@
-"""Asks a person before something is lost; a script says ``--yes``."""
+"""Asks before data is lost; a script passes ``--yes``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def yes_option(command: Command) -> Command:
 
 
 def confirm(losses: Sequence[str], *, doing: str, question: str, undone: str) -> None:
-    """Names what will be lost and asks. ClickException if the answer is no, or if nobody can be asked.
+    """Lists what will be lost and asks. Raises ClickException if the answer is no, or if there is nobody to ask.
 
-    ``doing`` begins the error ("rolling back would lose data"), ``undone`` is the answer to a no.
+    ``doing`` begins the error ("rolling back would lose data"); ``undone`` is the error if the answer is no.
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise click.ClickException(f"{doing} would lose data ({'; '.join(losses)}): confirm it with --yes")
+        raise click.ClickException(f"{doing} would lose data ({'; '.join(losses)}): confirm with --yes")
     for loss in losses:
         note(f"this will be lost: {loss}")
     if not click.confirm(question, err=True):

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 leave_out_option: Decorator = click.option(
-    "--leave-out", multiple=True, metavar="TABLE", help="A table of the source that is not copied; more than once."
+    "--leave-out", multiple=True, metavar="TABLE", help="A source table that is not copied; can be repeated."
 )
 
 
 @click.command()
 @click.argument("source")
 @click.argument("target")
-@click.option("--replace", is_flag=True, help="Delete the rows that the target has, in the same transaction.")
+@click.option("--replace", is_flag=True, help="Delete the target's rows first, in the same transaction.")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Copy nothing; list every row that the target would not take. Exit 1 if there are any.",
+    help="Copy nothing; list every row that the target would refuse. Exit 1 if there are any.",
 )
 @leave_out_option
 @yes_option
@@ -36,11 +36,11 @@ leave_out_option: Decorator = click.option(
 def copy(
     app: App, source: str, target: str, replace: bool, dry_run: bool, leave_out: tuple[str, ...], yes: bool
 ) -> int:
-    """Copy all rows of one database into another, PostgreSQL or SQLite, and compare what arrived.
+    """Copy all rows of one database into another, PostgreSQL or SQLite, and compare the two.
 
-    SOURCE and TARGET are URLs or paths of SQLite files; both belong to the project in force. A target without tables
-    gets the project's migrations. The source may be in use: it is read as it was when the copy began. The target is
-    filled in one transaction, which is committed only if every table is the same as in the source.
+    SOURCE and TARGET are URLs or paths of SQLite files; both belong to the current project. The project's migrations
+    are applied to a target without tables. The source may be in use: it is read as it was when the copy began. The
+    target is filled in one transaction, which is committed only if every table is the same as in the source.
 
     \b
     Example:

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 @click.option(
     "--migrations",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder with the trees postgres and sqlite. By default that of the project.",
+    help="The folder that contains the trees postgres and sqlite. By default the project's.",
 )
 @click.option(
     "--postgres-url",
     metavar="URL",
     envvar="DIGLOT_CHECK_POSTGRES_URL",
-    help="A PostgreSQL on which a scratch database may be made. By default an embedded one (diglot[check]). "
-    "The variable DIGLOT_CHECK_POSTGRES_URL says the same.",
+    help="A PostgreSQL server where a scratch database can be created. By default an embedded one (diglot[check]). "
+    "The variable DIGLOT_CHECK_POSTGRES_URL does the same.",
 )
 @click.option("--names", is_flag=True, help="Compare the names of constraints and indexes too.")
 @click.option(
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     "allow_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The differences that are accepted. By default drift.toml beside "
-    "diglot.toml, or in the current folder, if it is there.",
+    help="The accepted differences. By default drift.toml beside diglot.toml or in the current folder, if there is "
+    "one.",
 )
 @pass_app
 def drift(
@@ -53,9 +53,9 @@ def drift(
 ) -> int:
     """Compare two schemas by what they mean: both migration trees, or the databases LEFT and RIGHT.
 
-    Without arguments, both trees are applied to scratch databases. With two addresses (postgresql://…?schema=app,
-    sqlite:///app.db or the path of a file) these are read, and nothing is written to them. The exit code is 1 where
-    they differ, 3 where one can't be reached.
+    Without arguments, both trees are applied to scratch databases. Given two addresses (postgresql://…?schema=app,
+    sqlite:///app.db or the path of a file), it reads these databases and writes nothing to them. The exit code is 1 if
+    they differ, 3 if one can't be reached.
 
     \b
     Example:
@@ -71,7 +71,7 @@ def drift(
         raise ConfigurationError(f"drift needs {error.name}: install it with pip install 'diglot[check]'") from error
 
     if left is not None and right is None:
-        raise click.UsageError("give two databases, LEFT and RIGHT, or none for the migration trees")
+        raise click.UsageError("name two databases, LEFT and RIGHT, or none for the migration trees")
     if left is not None and any(map(_was_given, ("migrations", "postgres_url"))):
         raise click.UsageError("--migrations and --postgres-url are for the migration trees: leave LEFT and RIGHT out")
     project = app.project_with(migrations=migrations)
@@ -88,12 +88,12 @@ def drift(
 
 
 def _was_given(parameter: str) -> bool:
-    """On the command line, not by a variable."""
+    """Whether it was given on the command line, not by a variable."""
     return click.get_current_context().get_parameter_source(parameter) == click.core.ParameterSource.COMMANDLINE
 
 
 def _trees(project: Project, postgres_url: str | None) -> tuple[Schema, Schema]:
-    """Both trees, applied to databases that are gone afterwards."""
+    """The schemas of both trees, applied to temporary databases."""
     import msgspec
 
     from diglot.check.scratch import scratch_postgres, scratch_sqlite
@@ -104,7 +104,7 @@ def _trees(project: Project, postgres_url: str | None) -> tuple[Schema, Schema]:
     try:
         with scratch_sqlite(trees) as sqlite, scratch_postgres(trees, postgres_url) as postgres:
             found = {store.dialect: (read_schema(store), store.server_version) for store in (postgres, sqlite)}
-    except MigrationError as error:  # its exit code would say that there are differences
+    except MigrationError as error:  # its exit code would mean that there are differences
         raise ConfigurationError(f"the trees can't be compared: {error}") from error
     one, other = (
         msgspec.structs.replace(schema, location=f"{folders[dialect]} ({version})")

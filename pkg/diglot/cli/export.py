@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table; more than once.")
-@click.option("--workflow", metavar="ID", help="Only this execution of a workflow, with what belongs to it.")
+@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table; can be repeated.")
+@click.option("--workflow", metavar="ID", help="Only this workflow execution, with what belongs to it.")
 @pass_app
 def export(app: App, file: Path, tables: tuple[str, ...], workflow: str | None) -> None:
-    """Write the rows of the database into a new file, one JSON document a line, as they are at one moment.
+    """Write the rows of the database, from one snapshot, to a new file with one JSON document per line.
 
-    FILE is compressed where its name ends in .gz or .zst; '-' is standard output. docs/export-format.md describes the
+    FILE is compressed if its name ends in .gz or .zst; '-' is standard output. docs/export-format.md describes the
     lines.
 
     \b
@@ -60,16 +60,16 @@ def _root(app: App, name: str, key: str | None) -> Root | None:
     "--skip-bad",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Set rows that the database refuses aside in this new file, each with its line and the reason.",
+    help="Write the rows that the database refuses to this new file, each with its line and the reason.",
 )
 @pass_app
 def import_(app: App, file: Path, skip_bad: Path | None) -> int:
-    """Store the rows of an export: those that are there already are updated, so it can be done again.
+    """Store the rows of an export. Existing rows are updated, so an import can be repeated.
 
-    It is one transaction: after an error, or when it is interrupted, nothing is stored. The database may be of the
-    other engine, and gets the project's migrations first. The exit code is 1 where rows were set aside.
+    An import is one transaction: after an error or an interruption, nothing is stored. The engine may be the other
+    one; the project's migrations are applied first. The exit code is 1 if rows were set aside.
 
-    A row that refers to one that is not there is found when all rows are stored; --skip-bad then reads FILE again.
+    A row that refers to a missing row is found when all rows are stored; --skip-bad then reads FILE again.
 
     \b
     Example:

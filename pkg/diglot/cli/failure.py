@@ -17,13 +17,13 @@ from diglot.errors import (
 )
 from diglot.redaction import Redactor
 
-# The state store's, in every project and from the start: a key may be typed into any command, and an error that comes
-# because no file can be opened must not look for a module first.
+# The state store's redactor, in every project, because a key may be typed into any command; imported at the start,
+# because an error that says that no more files can be opened must not need an import.
 _REDACTOR: Redactor = import_module("diglot.statestore.secrets").REDACTOR
 
 
 def exit_code(error: Exception) -> int:
-    """1 refused · 2 usage or configuration · 3 the database is not there, or does not answer in time."""
+    """1 refused · 2 usage or configuration · 3 the database can't be reached, or does not answer in time."""
     if isinstance(error, click.UsageError | ConfigurationError | InvalidValue):
         return 2
     if isinstance(error, DatabaseUnavailable | DatabaseTimeout | OutcomeUnknown):
@@ -50,7 +50,7 @@ def one_line(error: Exception | str) -> str:
 
 
 def redacted_traceback(error: Exception) -> str:
-    """The whole traceback, causes too, without secrets."""
+    """The whole traceback, including causes, without secrets."""
     return _REDACTOR.redact("".join(traceback.format_exception(error)))
 
 

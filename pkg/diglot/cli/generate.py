@@ -21,15 +21,16 @@ from diglot.text_file import shown
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the modules go: a package. By default 'generated' of [project] in diglot.toml.",
+    help="The package to write the modules to. By default 'generated' of [project] in diglot.toml.",
 )
 @click.option("--models", metavar="MODULE[:NAME]", help="The structs that '-- returns:' names.")
 @pass_app
 def generate(app: App, check: bool, queries: Path | None, out: Path | None, models: str | None) -> None:
-    """Write the types of the queries, so that a type checker and an editor know every call.
+    """Write the types of the queries, so that type checkers and editors know every call.
 
-    It is for the project of diglot.toml, or for the folders that the options name; without both for Diglot's own
-    state store. 'shop.rows' has the structs themselves, 'shop.rows:MODELS' is a dict from name to struct.
+    The queries are those of the project in diglot.toml, or in the folders that the options name, or else those of
+    Diglot's own state store. --models: 'shop.rows' is a module with the structs, 'shop.rows:MODELS' a dict from name
+    to struct.
 
     \b
     Example:
@@ -43,7 +44,7 @@ def generate(app: App, check: bool, queries: Path | None, out: Path | None, mode
         raise ConfigurationError("there are no queries to generate types for: name their folder with --queries")
     if project.generated is None:
         raise ConfigurationError(
-            "the folder of the generated types is not known: name it with --out, or as 'generated' of [project] in "
+            "there is no folder for the generated types: name it with --out, or as 'generated' of [project] in "
             "diglot.toml"
         )
     out = project.generated

@@ -1,4 +1,4 @@
-"""``diglot stats``, ``diglot doctor`` and ``diglot optimize``: how a database is, and what can be done for it."""
+"""``diglot stats``, ``diglot doctor`` and ``diglot optimize``: inspect and maintain a database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @pass_app
 def stats(app: App) -> None:
-    """Show rows and bytes of every table and index, and what the engine says of the database. Every row is counted.
+    """Show the rows and bytes of every table and index, and the engine's own figures. Every row is counted.
 
     \b
     Example:
@@ -80,7 +80,7 @@ def _number(value: int | None) -> str:
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Read all of the database; on PostgreSQL with amcheck.")
+@click.option("--deep", is_flag=True, help="Read the whole database; on PostgreSQL with amcheck.")
 @click.option(
     "--postgres-url",
     metavar="URL",
@@ -89,9 +89,9 @@ def _number(value: int | None) -> str:
 @metrics_option
 @pass_app
 def doctor(app: App, deep: bool, postgres_url: str | None, metrics_file: Path | None) -> int:
-    """Look the database over without changing anything; say what is wrong and how to put it right.
+    """Check the database without changing anything; say what is wrong and how to fix it.
 
-    The exit code is 1 where something is wrong. What could not be looked at is 'unknown', with the reason.
+    The exit code is 1 if something is wrong. A check that could not be made is 'unknown', with the reason.
 
     \b
     Example:
@@ -117,13 +117,13 @@ def doctor(app: App, deep: bool, postgres_url: str | None, metrics_file: Path | 
 
 
 @click.command()
-@click.option("--vacuum", is_flag=True, help="Give room back too, by VACUUM.")
+@click.option("--vacuum", is_flag=True, help="Also return unused space, with VACUUM.")
 @pass_app
 def optimize(app: App, vacuum: bool) -> None:
-    """Renew the statistics that the planner chooses by; SQLite also empties its log.
+    """Refresh the planner's statistics; on SQLite also empty the write-ahead log.
 
-    VACUUM of a SQLite file lets nobody write while it runs, and makes a copy of what it holds: in a temporary file,
-    or in memory where the SQLite library is built so. Ctrl-C leaves the file as it was.
+    While VACUUM of a SQLite file runs, nobody can write. It makes a copy of the contents: in a temporary file, or in
+    memory if the SQLite library is built that way. Ctrl-C leaves the file as it was.
 
     \b
     Example:

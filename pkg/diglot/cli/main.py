@@ -12,7 +12,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: handled like Ctrl-C, so that everything is left consistent, with an exit code of its own."""
+    """SIGTERM or SIGHUP: handled like Ctrl-C, to leave everything consistent, but with its own exit code."""
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command of these arguments (None: those of the process); its exit code."""
+    """Runs the command with these arguments (None: those of the process) and returns its exit code."""
     try:
         for number in ENDING:
             # nohup starts a program with SIGHUP ignored: it is meant to survive the terminal.
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    # A terminal that closes sends SIGHUP, and so does its shell: the second must not interrupt what the first began.
+    # When a terminal closes, both it and its shell send SIGHUP: the second must not interrupt what the first began.
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise Terminated(number)

@@ -1,4 +1,4 @@
-"""``--metrics-file``: a command that a timer starts tells Prometheus how it ended.
+"""``--metrics-file``: a command that a timer starts reports to Prometheus how it ended.
 
 @metrics_option
 def command(…, metrics_file: Path | None) -> None:
@@ -26,7 +26,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Outcome:
-    """How a run ends. ``ok``: set it to False where the command found something without an error."""
+    """How a run ends. Set ``ok`` to False if the command found something wrong but raised no error."""
 
     def __init__(self) -> None:
         self.ok = True
@@ -34,13 +34,13 @@ class Outcome:
 
 
 def metrics_option(command: Command) -> Command:
-    """``--metrics-file FILE.prom``. A file that can't be written there is an error before the work begins."""
+    """``--metrics-file FILE.prom``. A path that can't be written is an error before the work begins."""
     option: Callable[[Command], Command] = click.option(
         "--metrics-file",
         type=click.Path(path_type=Path),
         metavar="FILE.prom",
         callback=_checked,
-        help="Write how it ended to this file, for the textfile collector of Prometheus's node exporter.",
+        help="Write the outcome to this file, for the textfile collector of Prometheus's node exporter.",
     )
     return option(command)
 
@@ -49,9 +49,9 @@ def _checked(_context: click.Context, _parameter: click.Parameter, path: Path | 
     if path is None:
         return None
     if path.suffix != ".prom" or path.name == ".prom":
-        raise click.BadParameter(f"{path} does not end in .prom: the collector reads no other file")
+        raise click.BadParameter(f"{path} does not end in .prom: the collector reads only such files")
     if not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}")
+        raise click.BadParameter(f"there is no folder {path.parent}: create it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise click.BadParameter(f"this user may not write to the folder {path.parent}")
     return path
@@ -59,9 +59,9 @@ def _checked(_context: click.Context, _parameter: click.Parameter, path: Path | 
 
 @contextmanager
 def publishing(path: Path | None, operation: Operation) -> Iterator[Outcome]:
-    """The block is the run; an error or a signal that leaves it is a run that failed.
+    """The block is the run; if an error or a signal ends it, the run has failed.
 
-    Metrics that can't be written are a warning: the work is done all the same, and the alerts notice what is old.
+    If the metrics can't be written, it only warns: the work is done, and the alerts notice stale metrics.
     """
     from diglot.database import utc_now
 

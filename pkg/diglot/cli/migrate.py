@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from diglot.migrate.tree import Migration, MigrationTree
 
 dry_run_option: Callable[..., Callable[..., None]] = click.option(
-    "--dry-run", is_flag=True, help="Only say what would be done; the database stays as it is."
+    "--dry-run", is_flag=True, help="Only show what would be done; change nothing."
 )
 show_sql_option: Callable[..., Callable[..., None]] = click.option(
-    "--show-sql", is_flag=True, help="Print the SQL too, so that somebody can review it."
+    "--show-sql", is_flag=True, help="Also print the SQL, for review."
 )
 
 
@@ -32,9 +32,9 @@ show_sql_option: Callable[..., Callable[..., None]] = click.option(
 @show_sql_option
 @pass_app
 def up(app: App, n: int | None, dry_run: bool, show_sql: bool) -> None:
-    """Apply the migrations that are pending, or the next N of them. Each is applied as a whole or not at all.
+    """Apply the pending migrations, or the next N of them. Each is applied completely or not at all.
 
-    Any number of processes may do it at once: every migration is applied once.
+    Any number of processes may run it at once: every migration is applied once.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def up(app: App, n: int | None, dry_run: bool, show_sql: bool) -> None:
 @yes_option
 @pass_app
 def down(app: App, n: int, dry_run: bool, show_sql: bool, yes: bool) -> None:
-    """Roll back the newest migration, or the newest N. It asks first where that drops data.
+    """Roll back the newest migration, or the newest N. It asks first if that drops data.
 
     \b
     Example:
@@ -80,7 +80,7 @@ def down(app: App, n: int, dry_run: bool, show_sql: bool, yes: bool) -> None:
                 confirm(
                     losses,
                     doing="rolling back",
-                    question="Roll back all the same?",
+                    question="Roll back anyway?",
                     undone="nothing was rolled back",
                 )
             planned = migrator.down(n)
@@ -90,9 +90,9 @@ def down(app: App, n: int, dry_run: bool, show_sql: bool, yes: bool) -> None:
 @click.command()
 @pass_app
 def status(app: App) -> int:
-    """Show which migrations are applied and which are pending. Nothing is changed, nothing is created.
+    """Show which migrations are applied and which are pending. It changes nothing and creates nothing.
 
-    The exit code is 1 where one was edited after it was applied, or is not known to this version.
+    The exit code is 1 if a migration was edited after it was applied, or is not known to this version.
 
     \b
     Example:
@@ -120,11 +120,11 @@ def status(app: App) -> int:
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder with the trees postgres and sqlite. By default that of the project, else ./migrations.",
+    help="The folder that contains the trees postgres and sqlite. By default the project's, or else ./migrations.",
 )
 @pass_app
 def new(app: App, name: str, folder: Path | None) -> None:
-    """Write the four files of a new migration, for both databases forward and back, with what to think of in them.
+    """Write the four files of a new migration, up and rollback for both databases, with notes on what to consider.
 
     \b
     Example:
@@ -183,7 +183,7 @@ def _tree(app: App) -> MigrationTree:
 
 
 def _missing_file(app: App) -> Path | None:
-    """The SQLite file that does not exist yet: looking at its migrations must not create it."""
+    """The SQLite file, if it does not exist yet: looking at its migrations must not create it."""
     from diglot.stores.settings import SQLiteSettings
 
     database = app.configuration.database

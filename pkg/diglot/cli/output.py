@@ -1,8 +1,8 @@
-"""The answer of a command on standard output: for people as a table, for scripts as JSON.
+"""Prints a command's answer on standard output: a table for people, JSON for scripts.
 
-JSON is stable: keys are the names of the models, times are ``2026-01-31T09:05:07.000123Z``, a page is
-``{"items": […], "next": cursor or null}``. For people: a table on a terminal, one block a row where it is too narrow
-for the table, and plain aligned columns, never cut, where the output goes to a file or a pipe.
+JSON is stable: keys are the models' field names, times are ``2026-01-31T09:05:07.000123Z``, a page is
+``{"items": […], "next": cursor or null}``. For people: a table on a terminal, one block per row if the terminal is too
+narrow for the table, and plain aligned columns, never truncated, in a file or a pipe.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 200
 LEAST_WRAPPED = 24
 LONG, LEAST_FOLDED = 40, 16
-"""Values that are longer than the first, such as long ids, may fold, to no less than the second and to no less than
-the other values of their column need: one long id is no reason to show all rows as blocks, or to fold the others."""
+"""Values longer than ``LONG``, such as long ids, may fold. Their column stays at least ``LEAST_FOLDED`` wide, and wide
+enough for its other values: one long id is no reason to show all rows as blocks or to fold the others."""
 GAP = 3
 """Between two columns of a table on a terminal."""
 
@@ -36,7 +36,7 @@ class Output:
     def __init__(self, form: str, styles: Mapping[str, str] | None = None) -> None:
         self.is_json = form == "json"
         self._styles = styles or {}
-        """How a table on a terminal shows a cell with this text."""
+        """From a cell's text to its style in a table on a terminal."""
 
     def answer(self, data: Any, for_people: Callable[[], None]) -> None:
         """The data as JSON, or whatever ``for_people`` prints."""
@@ -56,26 +56,26 @@ class Output:
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], data: Any, *, wrapped: Sequence[str] = ()
     ) -> None:
-        """Many things of one kind. ``wrapped``: the columns that may go over several lines of a terminal."""
+        """Many things of one kind. ``wrapped``: the columns that may wrap on a terminal."""
         texts = [[cell(value) for value in row] for row in rows]
         self.answer(data, lambda: _table(columns, texts, wrapped, self._styles))
 
     def json(self, data: Any) -> None:
-        """Data, models too, as JSON."""
+        """Prints data, including models, as JSON."""
         plain = msgspec.to_builtins(data, builtin_types=(datetime,))
         unicode = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
         click.echo(json.dumps(plain, indent=2, ensure_ascii=not unicode, default=_timestamp, allow_nan=False))
 
 
 def console() -> Console:
-    """A rich console on standard output that takes text as it is: no markup, no emoji codes, no highlighting."""
+    """A rich console on standard output that prints text as it is: no markup, no emoji codes, no highlighting."""
     from rich.console import Console
 
     return Console(markup=False, emoji=False, highlight=False, width=None if _is_terminal() else PIPE_WIDTH)
 
 
 def cell(value: Any) -> str:
-    """A value as text on one line; nothing for None."""
+    """A value as text on one line; empty for None."""
     if value is None or value is msgspec.UNSET:
         return ""
     if isinstance(value, bool):
@@ -96,7 +96,7 @@ def _is_terminal() -> bool:
 
 
 def _timestamp(value: datetime) -> str:
-    """Of one width, also in the first centuries: strftime leaves their zeros out."""
+    """Always the same width: strftime omits the leading zeros of a year below 1000."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
@@ -139,7 +139,7 @@ def _table(columns: Sequence[str], rows: list[list[str]], wrapped: Sequence[str]
 
 
 def _shared(room: int, least: Sequence[int], wanted: Sequence[int]) -> list[int]:
-    """The widths of all columns: the least, and the room is shared by those that want more."""
+    """The widths of all columns: at least the minimum; columns that want more share the remaining room."""
     widths = list(least)
     wanting = sorted(range(len(widths)), key=lambda place: wanted[place] - widths[place])
     for served, place in enumerate(wanting):
@@ -150,14 +150,14 @@ def _shared(room: int, least: Sequence[int], wanted: Sequence[int]) -> list[int]
 
 
 def _least(column: Sequence[str]) -> int:
-    """How narrow a column may become: long values may fold, all others stay on one line."""
+    """The minimum width of a column: long values may fold, all others stay on one line."""
     widths = [_width(text) for text in column]
     whole = max((width for width in widths if width <= LONG), default=0)
     return whole if max(widths) <= LONG else max(whole, LEAST_FOLDED)
 
 
 def _width(text: str) -> int:
-    """Columns of the terminal that a text takes."""
+    """How many columns of the terminal a text takes."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len

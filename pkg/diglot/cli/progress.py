@@ -1,4 +1,4 @@
-"""A progress bar with rate and remaining time, on standard error; nothing where nobody looks."""
+"""A progress bar with rate and remaining time on standard error, only if that is a terminal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from diglot.ops.progress import Report, Step
 
 _PAUSE = 0.1
-"""Seconds between two drawings."""
+"""Seconds between two redraws."""
 
 
 @contextmanager
 def progress_bar(app: App) -> Iterator[Report]:
-    """What an operation reports to. It is quiet with ``--format json`` and without a terminal."""
+    """The function that an operation reports to. It is silent with ``--format json`` and without a terminal."""
     from diglot.ops.progress import silent
 
     if app.format == "json" or not sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""``diglot query``: the SQL that is run, in both dialects, as in the query files. Needs no database."""
+"""``diglot query``: the SQL in both dialects, as it is in the query files. Needs no database."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from diglot.sql.header import QuerySource
 
 Dialects = dict[str, "QuerySource"]
-"""A query by its dialects; one that exists in a single dialect says why in its header."""
+"""A query by dialect; a query that exists in only one dialect says why in its header."""
 
 
 @click.command("list")
 @pass_app
 def list_queries(app: App) -> None:
-    """List every query: what it takes, what it gives and what it is for.
+    """List every query: its parameters, what it returns and what it is for.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def list_queries(app: App) -> None:
 @click.argument("name")
 @pass_app
 def show(app: App, name: str) -> None:
-    """Show one query in both dialects, as it stands in the files, with the place of each.
+    """Show one query in both dialects, as it is in the files, with the location of each.
 
     \b
     Example:
@@ -74,7 +74,7 @@ def _queries(app: App) -> dict[str, Dialects]:
 
 
 def _named(app: App, name: str) -> tuple[str, Dialects]:
-    """The query with this name; the name without its file is enough where only one file has it."""
+    """The query with this name; the name without its file is enough if only one file has it."""
     queries = _queries(app)
     names = [full for full in queries if name in (full, full.partition(".")[2])]
     if len(names) == 1:

@@ -1,6 +1,6 @@
-"""The tree of commands. A command's module is imported when the command is asked for, so that each starts fast.
+"""The tree of commands. A command's module is imported only when the command is used, so each starts fast.
 
-The global options may come before the command or after it: people type both.
+The global options may come before or after the command: people type both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EPILOG = "The global options of 'diglot --help' (--database-url, --format …) c
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are ``{name: "module:attribute"}``, in the order in which the help shows them.
+    """A group whose commands are ``{name: "module:attribute"}``, in the order that the help shows.
 
     ``more``: further commands, under a heading of their own.
     """
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does it, with the whole first sentence of each command."""
+        """Like click's own, but with the whole first sentence of each command."""
         for heading, commands in self._sections.items():
             with formatter.section(heading):
                 formatter.write_dl([(name, self._load(name).get_short_help_str(limit=200)) for name in commands])
@@ -72,7 +72,7 @@ def lazy_group(name: str, help_text: str, **commands: str) -> LazyGroup:
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:
-    """The options that every command takes. After the command they win over those before it."""
+    """The options that every command takes. Options after the command override those before it."""
 
     def option(name: str, keep: Callable[[App, Any], None], text: str, *more: str, **how: Any) -> click.Option:
         def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
@@ -103,7 +103,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option(
             "--project",
             attribute("project_file"),
-            "The file of the project, diglot.toml or pyproject.toml. By default that of the current folder, or of the "
+            "The project file, diglot.toml or pyproject.toml. By default the one in the current folder or in the "
             "nearest folder above.",
             "--config",
             metavar="FILE",
@@ -112,7 +112,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option(
             "--format",
             attribute("format"),
-            "How to print: a table for people (the default), or JSON for scripts.",
+            "The output format: a table for people (the default), or JSON for scripts.",
             type=click.Choice(["table", "json"]),
         ),
         option("--debug", attribute("debug"), "Show the traceback of an error.", is_flag=True),
@@ -158,9 +158,9 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
 def cli() -> None:
     """Work on a project whose SQL is written twice, for PostgreSQL and for SQLite.
 
-    The project is that of the nearest diglot.toml, in this folder or above, which names its queries and migrations.
-    Where there is none it is the state store that comes with Diglot: it records the executions of workflows, without
-    any configuration in ./data/app.db.
+    The nearest diglot.toml, in this folder or above, defines the project: it names its queries and migrations. Without
+    one, the project is the state store that comes with Diglot: it records workflow executions, by default in
+    ./data/app.db.
 
     \b
     Example:
@@ -172,7 +172,7 @@ cli.params.extend(global_options(hidden=False))
 
 migrate = lazy_group(
     "migrate",
-    "Bring the database's schema up to date, or back.\n\n\b\nExample:\n  diglot migrate status",
+    "Bring the database's schema up to date, or roll it back.\n\n\b\nExample:\n  diglot migrate status",
     up="diglot.cli.migrate:up",
     down="diglot.cli.migrate:down",
     status="diglot.cli.migrate:status",
@@ -181,7 +181,7 @@ migrate = lazy_group(
 )
 query = lazy_group(
     "query",
-    "Look at the queries of the project, in both dialects.\n\n\b\nExample:\n  diglot query show tasks.list_tasks",
+    "Show the project's queries, in both dialects.\n\n\b\nExample:\n  diglot query show tasks.list_tasks",
     list="diglot.cli.query:list_queries",
     show="diglot.cli.query:show",
 )

@@ -1,7 +1,7 @@
 """Runs one command, and turns every error into one line on standard error and an exit code.
 
 0 done · 1 refused, or found something · 2 usage or configuration · 3 database unavailable · 130 interrupted
-(143 and 129 terminated, 141 the reader of the output went away).
+(143 and 129 terminated, 141 the reader of the output is gone).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BROKEN_PIPE = 141
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code of ``diglot ARGUMENTS``. Ctrl-C, SIGTERM and SIGHUP pass through as KeyboardInterrupt."""
+    """Runs ``diglot ARGUMENTS`` and returns the exit code. Signals (also Ctrl-C) pass through as KeyboardInterrupt."""
     instruction = os.environ.get("_DIGLOT_COMPLETE")
     if instruction:
         from click.shell_completion import shell_complete
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         except NoArgsIsHelpError as help_wanted:
             click.echo(help_wanted.format_message(), err=True)
             return 2
-        except click.Abort as abort:  # click's form of Ctrl-C, of a signal and of the end of the input in a prompt
+        except click.Abort as abort:  # what click makes of Ctrl-C, a signal, and the end of the input in a prompt
             raise _interrupt(abort) or KeyboardInterrupt from None
         except Exception as error:
             interrupt = _interrupt(error)
@@ -61,7 +61,7 @@ def _interrupt(error: BaseException) -> KeyboardInterrupt | None:
 
 
 def _invoke(app: App, arguments: Sequence[str]) -> int:
-    """A command's own exit code is the int that it returns, or that it gives to ``ctx.exit``."""
+    """A command's own exit code is the int that it returns, or that it passes to ``ctx.exit``."""
     try:
         with cli.make_context("diglot", list(arguments), obj=app) as context:
             result = cli.invoke(context)
@@ -71,14 +71,14 @@ def _invoke(app: App, arguments: Sequence[str]) -> int:
 
 
 def _flushed(code: int) -> int:
-    """Errors of the last write (a closed pipe, a full disk) belong to the command, not to the end of the process."""
+    """Flushes now: an error of the last write (a closed pipe, a full disk) must be the command's own."""
     if sys.stdout is not None:
         sys.stdout.flush()
     return code
 
 
 def _drop_output() -> None:
-    """What is still buffered goes nowhere, so that the interpreter does not complain at its end."""
+    """Discards what is still buffered: otherwise the interpreter complains at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -86,7 +86,7 @@ def _drop_output() -> None:
 
 @contextmanager
 def _one_line_warnings(app: App) -> Iterator[None]:
-    """Warnings, those of libraries too, look like errors: one line on standard error, without a place in the code."""
+    """Prints warnings, also from libraries, as errors are: one line on standard error, without a source location."""
 
     def show(message: Warning | str, category: type[Warning], *_place: object, **_more: object) -> None:
         if app.debug or not issubclass(category, DeprecationWarning | ResourceWarning):
@@ -103,7 +103,7 @@ def _one_line_warnings(app: App) -> Iterator[None]:
 
 
 class _Stderr(logging.Handler):
-    """Warnings that are logged look like those that are warned; advice for services is only for ``--debug``."""
+    """Prints logged warnings like Python's warnings; advice for services only with ``--debug``."""
 
     def __init__(self, app: App) -> None:
         super().__init__(logging.WARNING)

@@ -19,7 +19,7 @@ from tests.cli.running import COMMAND, TIMEOUT, Result, diglot, in_terminal, pro
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
 on_every_lasting_database = pytest.mark.parametrize("database_url", SQLITE_PARAMS[:1] + POSTGRES_PARAMS, indirect=True)
-KEEP = "Keep the key: it is shown this once and stored nowhere.\n"
+KEEP = "Keep the key: it is shown only this once and stored nowhere.\n"
 Run = Callable[..., Result]
 
 
@@ -75,7 +75,7 @@ def test_init_makes_the_first_admin_once_and_its_key_works(database_url: str) ->
     assert (checked.json["email"], checked.json["role"]) == ("ada@example.org", "admin")
 
     second = diglot(*arguments)
-    assert second == (1, "", "diglot: an admin exists already: ask that admin for a key\n")
+    assert second == (1, "", "diglot: an admin already exists: ask that admin for a key\n")
 
 
 def test_init_makes_nothing_of_an_address_that_is_none(run: Run) -> None:
@@ -105,7 +105,7 @@ def test_a_user_lives_from_create_to_delete(run: Run, answer: Callable[..., Any]
     changed = answer("user", "update", "ada@example.org", "--email", "a@b", "--role", "admin")
     assert (changed["id"], changed["email"], changed["role"]) == (made["id"], "a@b", "admin")
     answer("user", "create", "other@b", "--role", "admin")
-    assert run("user", "delete", "a@b", "--yes").out == "deleted a@b and all keys of that user\n"
+    assert run("user", "delete", "a@b", "--yes").out == "deleted a@b and all the user's keys\n"
     assert run("user", "show", "a@b") == (1, "", "diglot: no user 'a@b'\n")
     assert [user["email"] for user in answer("user", "list")["items"]] == ["other@b"]
 
@@ -120,7 +120,7 @@ def test_a_user_is_shown_to_people_with_all_there_is(run: Run) -> None:
 def test_what_the_rules_refuse_ends_with_1_and_changes_nothing(run: Run, answer: Callable[..., Any]) -> None:
     answer("user", "create", "ada@example.org", "--role", "admin")
     for arguments, said in [
-        (["create", "ADA@example.org"], "a user with the e-mail address 'ada@example.org' exists already"),
+        (["create", "ADA@example.org"], "a user with the e-mail address 'ada@example.org' already exists"),
         (["delete", "ada@example.org", "--yes"], "this is the last admin"),
         (["update", "ada@example.org", "--role", "user"], "this is the last admin"),
         (["show", "nobody"], "no user 'nobody'"),
@@ -136,7 +136,7 @@ def test_what_the_rules_refuse_ends_with_1_and_changes_nothing(run: Run, answer:
 def test_an_update_needs_a_change(run: Run) -> None:
     done = run("user", "update", "ada@example.org")
     assert done.code == 2
-    assert "give --email or --role" in done.err
+    assert "use --email or --role" in done.err
 
 
 def test_a_list_is_paged_and_says_how_to_go_on(run: Run, answer: Callable[..., Any]) -> None:
@@ -279,7 +279,7 @@ def test_bytes_that_are_no_text_are_no_key_either(errors: str, variable: bytes, 
 def test_without_a_key_it_is_a_usage_error(stdin: str) -> None:
     done = diglot("auth", "check", stdin=stdin)
     assert done.code == 2
-    assert "set DIGLOT_API_KEY, or give the key on standard input" in done.err
+    assert "set DIGLOT_API_KEY, or pass the key on standard input" in done.err
 
 
 @pytest.mark.sqlite
@@ -335,8 +335,8 @@ def test_deleting_a_user_is_confirmed(run: Run, answer: Callable[..., Any]) -> N
     answer("user", "create", "ada@example.org")
     refused = run("user", "delete", "ada@example.org")
     assert (refused.code, refused.out) == (1, "")
-    lost = "user ada@example.org (user) and all keys of that user"
-    assert refused.err == f"diglot: deleting would lose data ({lost}): confirm it with --yes\n"
+    lost = "user ada@example.org (user) and all the user's keys"
+    assert refused.err == f"diglot: deleting would lose data ({lost}): confirm with --yes\n"
     assert answer("user", "show", "ada@example.org")["email"] == "ada@example.org"
 
 
@@ -347,7 +347,7 @@ def test_a_person_is_asked_before_a_user_is_deleted(typed: str, code: int, tmp_p
     command = ["user", "delete", "ada@example.org", "--db-path", "app.db"]
     ended, shown = terminal(*command, answers=("[y/N]: ", typed), cwd=tmp_path)
     assert ended == code
-    assert "Delete all the same? [y/N]: " in shown
+    assert "Delete anyway? [y/N]: " in shown
     assert ("diglot: nothing was deleted" in shown) == (code == 1)
     found = process("user", "show", "ada@example.org", "--db-path", "app.db", cwd=tmp_path)
     assert found.code == (0 if code else 1)

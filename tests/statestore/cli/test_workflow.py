@@ -114,7 +114,7 @@ def test_show_stops_at_a_number_of_tasks_and_says_so(run: Run, monkeypatch: pyte
 def test_delete_takes_the_tasks_too(run: Run, migrated_url: str) -> None:
     refused = run("delete", "wide")
     assert refused.code == 1
-    assert refused.err.splitlines()[-1].endswith("and all its tasks): confirm it with --yes")
+    assert refused.err.splitlines()[-1].endswith("and all its tasks): confirm with --yes")
     assert run("show", "wide").code == 0
     assert run("delete", "wide", "--yes") == (0, "deleted wide and its tasks\n", "")
     assert run("show", "wide") == (1, "", "diglot: no workflow execution 'wide'\n")

@@ -213,7 +213,7 @@ def test_without_any_setting_it_is_the_file_in_the_data_folder(tmp_path: Path) -
     assert re.search(r"^reads +[\d,]+ +\d+\.\d\d +\d+\.\d\d  p99 < 50 ms +(pass|MISS)$", done.out, re.M)
     assert re.search(r"^writes +[\d,]+ +\d+\.\d\d +\d+\.\d\d  p99 < 100 ms +(pass|MISS)$", done.out, re.M)
     assert done.out.count("dgl_") == 1, "the key is shown once"
-    assert done.err == "Signed in with the key. Keep it: it is shown this once.\n"
+    assert done.err == "Signed in with the key. Keep it: it is shown only this once.\n"
 
     again = diglot("quickstart").out.splitlines()
     assert again[1:3] == ["schema    up to date", f"admin     {EMAIL}, there already"]

@@ -1,4 +1,4 @@
-"""What a command of the state store needs besides: its configuration and its database, open."""
+"""What a command of the state store needs in addition: its configuration and its open database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StoreApp(App):
 
     @cached_property
     def config(self) -> Config:
-        """The configuration in force, read when it is first asked for."""
+        """The current configuration; read on first access."""
         from diglot.statestore.config import load
 
         return load(config_file=self.project_file, flags=self.flags)
@@ -45,10 +45,10 @@ class StoreApp(App):
         return Output(self.format, STYLES)
 
     def open(self, *, migrate: bool | None = None, memory: bool = False) -> Database:
-        """The configured database, open; use it with ``with``. ``migrate``: None does as configured.
+        """Open the configured database; use it with ``with``. ``migrate``: None does as configured.
 
-        ``memory``: this command makes sense on a database that is gone when the command ends. Else such a database is
-        a ConfigurationError.
+        ``memory``: this command makes sense on a database that is gone when the command ends. Otherwise such a database
+        raises ConfigurationError.
         """
         from diglot.statestore.database import open_config
 
@@ -58,12 +58,12 @@ class StoreApp(App):
 
 
 def pass_app(command: Callable[..., R]) -> Callable[..., R]:
-    """Gives the command a StoreApp. ConfigurationError in the folder of another project: that has its own database."""
+    """Passes a StoreApp to the command. Raises ConfigurationError in another project, which has its own database."""
 
     def with_app(*args: Any, **kwargs: Any) -> R:
         context = click.get_current_context()
         found = context.find_object(App)
-        assert found is not None  # noqa: S101 - the entry point made it
+        assert found is not None  # noqa: S101 - the entry point created it
         other = Project.find_or_none(found.project_file)
         if other is not None:
             file = shown(other.file) if other.file is not None else "this folder"

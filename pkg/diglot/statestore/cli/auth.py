@@ -1,4 +1,4 @@
-"""``diglot auth``: whose key is it? The key is never an argument, where other users of the machine can see it."""
+"""``diglot auth``: whose key is it? The key is never an argument: other users of the machine could see it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LONGEST = 256
 @click.command()
 @pass_app
 def check(app: StoreApp) -> None:
-    """Tell whose API key it is, or end with exit code 1 if it is not valid.
+    """Show whose API key it is, or end with exit code 1 if it is not valid.
 
-    The key is taken from the variable DIGLOT_API_KEY, else from standard input.
+    The key is read from the variable DIGLOT_API_KEY, or else from standard input.
 
     \b
     Example:
@@ -41,5 +41,5 @@ def _key() -> str:
             except UnicodeDecodeError:
                 raise InvalidApiKey from None
     if not secret:
-        raise click.UsageError("no API key: set DIGLOT_API_KEY, or give the key on standard input")
+        raise click.UsageError("no API key: set DIGLOT_API_KEY, or pass the key on standard input")
     return secret

@@ -10,7 +10,7 @@ from diglot.statestore.cli.app import StoreApp, pass_app
 @click.command()
 @pass_app
 def show(app: StoreApp) -> None:
-    """Show every setting in force and where it came from. Passwords are hidden; the database is not touched.
+    """Show every setting in force and where it came from. Passwords are hidden; the database is not opened.
 
     \b
     Example:

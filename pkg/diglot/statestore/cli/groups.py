@@ -1,4 +1,4 @@
-"""The groups of the state store's commands."""
+"""The state store's groups of commands."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from diglot.cli.root import lazy_group
 
 config = lazy_group(
     "config",
-    "See which settings are in force.\n\n\b\nExample:\n  diglot config show",
+    "Show which settings are in force.\n\n\b\nExample:\n  diglot config show",
     show="diglot.statestore.cli.config:show",
 )
 user = lazy_group(
     "user",
-    "Manage the users who may come in.\n\n\b\nExample:\n  diglot user create ada@example.org",
+    "Manage the users who have access.\n\n\b\nExample:\n  diglot user create ada@example.org",
     create="diglot.statestore.cli.user:create",
     list="diglot.statestore.cli.user:list_users",
     show="diglot.statestore.cli.user:show",
@@ -33,7 +33,7 @@ auth = lazy_group(
 )
 workflow = lazy_group(
     "workflow",
-    "Record workflow executions and look at them.\n\n\b\nExample:\n  diglot workflow list --status FAILED",
+    "Record and inspect workflow executions.\n\n\b\nExample:\n  diglot workflow list --status FAILED",
     replay="diglot.statestore.cli.replay:replay",
     list="diglot.statestore.cli.workflow:list_workflows",
     show="diglot.statestore.cli.workflow:show",

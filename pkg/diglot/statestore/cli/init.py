@@ -1,4 +1,4 @@
-"""``diglot init``: from nothing to a database that can be used."""
+"""``diglot init``: from nothing to a usable database."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from diglot.statestore.cli.app import StoreApp, note, pass_app
 
 
 @click.command()
-@click.option("--admin", metavar="EMAIL", help="Make this the first admin, and print the admin's API key once.")
-@click.option("--key-name", metavar="NAME", help="What to call that key.")
+@click.option("--admin", metavar="EMAIL", help="Create this first admin, and print the admin's API key once.")
+@click.option("--key-name", metavar="NAME", help="The name of that key.")
 @pass_app
 def init(app: StoreApp, admin: str | None, key_name: str | None) -> None:
-    """Create the database, bring its schema up to date and, if you like, make the first admin.
+    """Create the database, bring its schema up to date and, with --admin, create the first admin.
 
-    It may be run again: what is there already stays as it is. A second first admin is refused. On PostgreSQL the
-    database itself must exist; its tables are made.
+    It can be run again: what already exists stays as it is. A second first admin is refused. On PostgreSQL the database
+    itself must exist; its tables are created.
 
     \b
     Example:
@@ -35,4 +35,4 @@ def init(app: StoreApp, admin: str | None, key_name: str | None) -> None:
             data |= {"admin": user, "key": issued.secret}
     app.out.record(pairs, data)
     if admin is not None:
-        note("Keep the key: it is shown this once and stored nowhere.")
+        note("Keep the key: it is shown only this once and stored nowhere.")

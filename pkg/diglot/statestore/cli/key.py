@@ -1,4 +1,4 @@
-"""``diglot key``: API keys. The secret is shown once, when the key is made; later only its first characters."""
+"""``diglot key``: API keys. The secret is shown once, when the key is issued; later only its first characters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """A moment in UTC: a time span from now (``90d``), a date, or a time with its zone."""
+    """A time in UTC, from a span of time from now (``90d``), a date, or a time with its zone."""
     if value is None:
         return None
     span = _SPAN.match(value)
@@ -37,22 +37,22 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
     if moment.tzinfo is None:
         raise click.BadParameter(f"{value!r} has no time zone: write {value}Z for UTC", ctx, param)
     if moment <= now:
-        raise click.BadParameter(f"{value!r} is in the past", ctx, param)
+        raise click.BadParameter(f"{value!r} is in the past: use a time in the future", ctx, param)
     return moment.astimezone(UTC)
 
 
 @click.command()
 @user_argument
-@click.option("--name", help="What to call the key, to tell it apart from others.")
+@click.option("--name", help="A name for the key, to tell it apart from others.")
 @click.option(
     "--expires",
     callback=_moment,
     metavar="TIME",
-    help="When it ends: 90d, 12h, 2030-01-31 or 2030-01-31T09:05:00Z. Without it, never.",
+    help="When the key expires: 90d, 12h, 2030-01-31 or 2030-01-31T09:05:00Z. By default never.",
 )
 @pass_app
 def issue(app: StoreApp, user: str, name: str | None, expires: datetime | None) -> None:
-    """Issue a key to a user, named by e-mail address or id, and print it: this once.
+    """Issue a key to a user, named by e-mail address or id, and print it, only this once.
 
     \b
     Example:
@@ -84,7 +84,7 @@ def list_keys(app: StoreApp, user: str, limit: int, after: str | None) -> None:
 @key_argument
 @pass_app
 def revoke(app: StoreApp, key_id: str) -> None:
-    """Revoke a key, named by its id: from now on nobody comes in with it.
+    """Revoke a key, named by its id: from now on it gives no access.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def revoke(app: StoreApp, key_id: str) -> None:
 @key_argument
 @pass_app
 def rotate(app: StoreApp, key_id: str) -> None:
-    """Replace a key, named by its id, by a new one, and print that: this once. The old key ends at once.
+    """Replace a key, named by its id, with a new one, and print that, only this once. The old key ends at once.
 
     \b
     Example:
@@ -111,8 +111,8 @@ def rotate(app: StoreApp, key_id: str) -> None:
 
 
 def print_issued(out: Output, issued: IssuedKey) -> None:
-    """A new key with its secret."""
+    """Prints a new key with its secret."""
     key = issued.api_key
     pairs = [("key", issued.secret), ("id", key.id), ("user", key.user_id), ("name", key.name)]
     out.record([*pairs, ("expires", key.expires_at or "never")], {"key": issued.secret, "api_key": key})
-    note("Keep the key: it is shown this once and stored nowhere.")
+    note("Keep the key: it is shown only this once and stored nowhere.")

@@ -1,4 +1,4 @@
-"""The latencies of a replay as a table, next to the targets if they are wanted."""
+"""The latencies of a replay as a table, optionally with the targets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def meets(kind: str, summary: Summary) -> bool:
 
 
 def print_latencies(out: Output, latencies: Latencies, *, operations: bool = False, targets: bool = False) -> None:
-    """A line for the reads and one for the writes.
+    """Prints a line for the reads and a line for the writes.
 
     ``operations`` adds a line for each kind of call; ``targets`` shows the targets in place of the slowest call.
     """

@@ -1,7 +1,7 @@
-"""What to try after the quickstart: commands that work as they are printed, on the database that was used.
+"""What to try after the quickstart: commands that work as printed, on the database that was used.
 
-So they name the program as it can be called from here, and carry the options and variables that chose the database.
-A secret is never among them.
+They name the program as it can be called from here, and include the options and variables that chose the database, but
+never a secret.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diglot.statestore.secrets import REDACTOR
 
 
 def next_steps(app: StoreApp, workflow_exec_id: str) -> list[tuple[str, str]]:
-    """(command, what it is for), in the order in which to try them."""
+    """Pairs of a command and its purpose, in the order to try them."""
     program = _program() + _options(app)
     steps = [
         (f"{program} workflow show {workflow_exec_id}", "more of this run"),
@@ -27,10 +27,10 @@ def next_steps(app: StoreApp, workflow_exec_id: str) -> list[tuple[str, str]]:
         (f"{program} auth check", "whose key is it? (it asks for the key)"),
     ]
     if find_spec("litestar") is not None:
-        steps.append((f"{program} start", "as a service, described at http://127.0.0.1:8080/schema (Ctrl-C ends it)"))
+        steps.append((f"{program} start", "as a service, described at http://127.0.0.1:8080/schema (Ctrl-C stops it)"))
     variables = _variables(app)
     if variables:
-        steps.insert(0, (f"export {variables}", "so that the commands below use this database"))
+        steps.insert(0, (f"export {variables}", "lets the commands below use this database"))
     if app.config.driver == "sqlite":
         again = "make run" if Path("Makefile").is_file() else f"{_program()} quickstart"
         steps.append((f"DATABASE_URL=postgresql://USER@HOST/DATABASE {again}", "the same on your PostgreSQL"))
@@ -38,7 +38,7 @@ def next_steps(app: StoreApp, workflow_exec_id: str) -> list[tuple[str, str]]:
 
 
 def _program() -> str:
-    """``diglot`` where the shell finds this one (or it was called in another way), else its path from here."""
+    """``diglot`` if the shell finds this program (or it was called in another way), else its path from here."""
     this = Path(sys.argv[0])
     found = shutil.which("diglot")
     if this.name != "diglot" or (found is not None and Path(found).resolve() == this.resolve()):
@@ -48,14 +48,14 @@ def _program() -> str:
 
 
 def _options(app: StoreApp) -> str:
-    """The global options of this run, without one that has a password in it."""
+    """The global options of this run, except those with a password in them."""
     options = {**app.flags, "--project": app.project_file}
     given = [f" {name} {quote(str(value))}" for name, value in options.items() if value is not None]
     return "".join(option for option in given if REDACTOR.redact(option) == option)
 
 
 def _variables(app: StoreApp) -> str:
-    """``NAME=value`` of the variables that chose the database; ``NAME=…`` where the value has a secret."""
+    """``NAME=value`` of the variables that chose the database; ``NAME=…`` if the value has a secret."""
     names = {
         source.removesuffix(" (environment)")
         for source in app.config.sources.values()

@@ -15,16 +15,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def page_options(command: Command) -> Command:
-    """The options of a list: at most how many, and where to go on."""
+    """The options of a list: the page size, and where to continue."""
     limit = click.option(
-        "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+        "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The most to show."
     )
-    after = click.option("--after", metavar="CURSOR", help="Go on after this page: the cursor that it ended with.")
+    after = click.option("--after", metavar="CURSOR", help="Continue after a page: the cursor at its end.")
     return limit(after(command))
 
 
 def print_page(out: Output, columns: Sequence[str], rows: Sequence[Sequence[Any]], page: Page[Any], none: str) -> None:
-    """A page as a table, or as ``{"items": […], "next": …}``; ``none`` is what to say when it is empty."""
+    """Prints a page as a table, or as ``{"items": […], "next": …}``; ``none`` is the remark for an empty page."""
     out.table(columns, rows, page)
     if out.is_json:
         return

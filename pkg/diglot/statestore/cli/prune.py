@@ -1,4 +1,4 @@
-"""``diglot prune``: old executions go."""
+"""``diglot prune``: deletes old executions."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class Age(click.ParamType[timedelta]):
             self.fail(f"{value!r} is not an age: use a number with s, m, h, d or w, such as 30d", param, ctx)
         age = timedelta(**{_UNITS[found[2]]: int(found[1])})
         if age > LONGEST:
-            self.fail(f"{value!r} is longer than {LONGEST.days}d", param, ctx)
+            self.fail(f"{value!r} is too long: use at most {LONGEST.days}d", param, ctx)
         return age
 
 
 @click.command()
-@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Those that did not change for so long.")
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Executions unchanged for this long.")
 @click.option(
     "--status",
     "statuses",
     multiple=True,
     type=click.Choice(["SUCCESS", "FAILED", "TIMED_OUT", "CANCELED"], case_sensitive=False),
-    help="Only those with this status; more than once. By default all that have ended.",
+    help="Only executions with this status; can be repeated. By default all that have ended.",
 )
 @click.option(
     "--keep-last", type=click.IntRange(min=0), metavar="N", help="Keep the newest N executions of each workflow."
 )
-@click.option("--dry-run", is_flag=True, help="Only count what would go.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
 @yes_option
 @metrics_option
 @pass_app
@@ -63,9 +63,9 @@ def prune(
     yes: bool,
     metrics_file: Path | None,
 ) -> None:
-    """Delete executions that ended long ago, with their tasks, in steps so small that others hardly wait.
+    """Delete executions that ended long ago, with their tasks, in small steps that hardly delay others.
 
-    It can be interrupted: what is gone stays gone, and the next time it goes on. A SQLite file shrinks afterwards.
+    It can be interrupted: what is deleted stays deleted, and the next run continues. A SQLite file shrinks afterwards.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``diglot quickstart``: everything once, for real, on the configured database, and what it looked like.
+"""``diglot quickstart``: runs everything once, for real, on the configured database, and shows the result.
 
 Each step uses the same calls as any application: open, migrate, the first admin and its key, authentication, an
 execution recorded task by task, and all of it read back.
@@ -37,14 +37,14 @@ PAGE = 1000
     metavar="EMAIL",
     default=EMAIL,
     show_default=True,
-    help="The first admin, where there is none yet; else the user that the key is for.",
+    help="The first admin, if there is none yet; else the user for the key.",
 )
 @pass_app
 def quickstart(app: StoreApp, email: str) -> None:
-    """Record a real workflow execution in the configured database, and see it there. It may be run again.
+    """Record a real workflow execution in the configured database, and show it. It can be run again.
 
     Brings the schema up to date, creates the first admin and a key, signs in with it, and plays the recording that
-    comes with Diglot, its own test run. Where an admin exists already, a plain user is made instead. The key of the
+    comes with Diglot, its own test run. If an admin already exists, it creates a plain user instead. The key of the
     first run stays valid; a later run signs in with a key that is valid for a day.
 
     \b
@@ -83,10 +83,10 @@ def quickstart(app: StoreApp, email: str) -> None:
 
 
 def sign_in(db: Database, email: str, now: datetime | None = None, page: int = PAGE) -> tuple[User, IssuedKey, bool]:
-    """A user with a fresh key that was authenticated; True where the user is the first admin, made just now.
+    """A user with a fresh key that was authenticated; True if the user is the first admin, created just now.
 
-    A key that an earlier run has shown stays valid. The first key does not expire; those of later runs are valid for
-    a day, and are removed by a run after that.
+    A key that an earlier run has shown stays valid. The first key does not expire; the keys of later runs are valid for
+    a day, and a run after that removes them.
     """
     _, issued, created = _account(db, email, now or datetime.now(UTC), page)
     return db.api_keys.authenticate(issued.secret), issued, created
@@ -116,7 +116,7 @@ def _user(db: Database, email: str) -> User:
         pass
     try:
         return db.users.create(email)
-    except EmailExists:  # another run made it just now
+    except EmailExists:  # another run created it just now
         return db.users.get_by_email(email)
 
 
@@ -133,7 +133,7 @@ def _keys(db: Database, user: User, page: int) -> Iterator[ApiKey]:
 def read_back(
     db: Database, workflow_exec_id: str, plan: Plan, page: int = PAGE
 ) -> tuple[WorkflowState, list[TaskState]]:
-    """The execution and its tasks as they are stored; DiglotError if that is not what was recorded."""
+    """The execution and its tasks as they are stored. Raises DiglotError if they are not what was recorded."""
     run = db.workflows.get(workflow_exec_id, with_tasks=False)
     tasks: list[TaskState] = []
     after = None
@@ -149,8 +149,8 @@ def read_back(
     unfinished = (run.status != "SUCCESS") + sum(task.status != "SUCCESS" for task in tasks)
     if unfinished or sorted(task.task_id for task in tasks) != expected:
         raise DiglotError(
-            f"execution {workflow_exec_id} was read back {run.status} with {len(tasks)} tasks, {unfinished} of all not "
-            f"finished: {len(expected)} finished tasks were recorded"
+            f"execution {workflow_exec_id} was read back as {run.status} with {len(tasks)} tasks, {unfinished} of them "
+            f"unfinished: {len(expected)} finished tasks were recorded"
         )
     return run, tasks
 
@@ -163,12 +163,12 @@ def _print_start(out: Output, db: Database, applied: list[str], user: User, issu
     pairs: list[tuple[str, Any]] = [
         ("database", f"{db.store.location}  ({db.store.server_version})"),
         ("schema", migrated),
-        (user.role, f"{user.email}, {'created' if created else 'there already'}"),
+        (user.role, f"{user.email}, {'created' if created else 'already exists'}"),
         ("key", issued.secret),
     ]
     out.record(pairs, None)
     if issued.api_key.expires_at is None:
-        note("Signed in with the key. Keep it: it is shown this once.")
+        note("Signed in with the key. Keep it: it is shown only this once.")
     else:
         note("Signed in with this key, which is valid for a day. The key of the first run is still valid.")
 

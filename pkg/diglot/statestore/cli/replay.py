@@ -36,7 +36,7 @@ def _finite(_ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     default=1,
     show_default=True,
     metavar="N",
-    help="How many executions to play at once, each in a thread of its own.",
+    help="How many executions to play at once, each in its own thread.",
 )
 @click.option(
     "--repeat",
@@ -44,7 +44,7 @@ def _finite(_ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     default=1,
     show_default=True,
     metavar="N",
-    help="How many executions each of them plays, one after the other: CONCURRENCY x REPEAT in all.",
+    help="How many executions each thread plays, one after the other: CONCURRENCY x REPEAT in total.",
 )
 @click.option(
     "--speed",
@@ -52,16 +52,17 @@ def _finite(_ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     callback=_finite,
     default=0,
     metavar="X",
-    help="Play in real time divided by X: 1 as it was, 60 a minute in a second. 0, the default: as fast as possible.",
+    help="Play in real time divided by X: 1 is real time, 60 a minute per second. 0, the default: as fast as possible.",
 )
 @pass_app
 def replay(app: StoreApp, trace: str | None, concurrency: int, repeat: int, speed: float) -> None:
     """Play a recorded execution, a WfFormat 1.5 trace, into the database, as the engine that ran it would.
 
     Tasks of one kind get a common parent task; each goes from PENDING to RUNNING to SUCCESS in an order that its
-    parents allow. The trace is checked before anything is written. '-' reads it from standard input; without a file
-    it is the one that comes with Diglot, its own test run. With --speed a task takes its recorded runtime, and starts
-    when its parents have finished (or at its recorded time). Ctrl-C ends it in order: what is unfinished is CANCELED.
+    parents allow. The trace is checked before anything is written. '-' reads it from standard input; without a file,
+    it plays the trace that comes with Diglot, its own test run. With --speed a task takes its recorded runtime, and
+    starts when its parents have finished (or at its recorded time). Ctrl-C ends it cleanly: what is unfinished is
+    CANCELED.
 
     \b
     Example:
@@ -71,7 +72,7 @@ def replay(app: StoreApp, trace: str | None, concurrency: int, repeat: int, spee
     from diglot.statestore.trace.wfformat import bundled_trace, read_trace
 
     planned = plan(bundled_trace() if trace is None else read_trace(trace))
-    with app.open(memory=True) as db:  # it measures, also what memory can do
+    with app.open(memory=True) as db:  # it measures, and an in-memory database is worth measuring
         result = play(db, planned, concurrency=concurrency, repeat=repeat, speed=speed or None)
     options = {"concurrency": concurrency, "repeat": repeat, "speed": speed}
     try:
@@ -81,7 +82,7 @@ def replay(app: StoreApp, trace: str | None, concurrency: int, repeat: int, spee
 
 
 def play(db: Database, plan: Plan, *, concurrency: int = 1, repeat: int = 1, speed: float | None = None) -> Result:
-    """Replay with a progress bar on standard error, where that is a terminal."""
+    """Replay with a progress bar on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -100,7 +101,7 @@ def play(db: Database, plan: Plan, *, concurrency: int = 1, repeat: int = 1, spe
     bar = progress.add_task("recording", total=len(plan.steps) * concurrency * repeat)
 
     def watch(steps: int) -> None:
-        with suppress(OSError):  # the terminal is gone: that is no reason to end a recording
+        with suppress(OSError):  # a terminal that is gone is no reason to end a recording
             progress.update(bar, completed=steps, refresh=True)
 
     try:
@@ -133,8 +134,8 @@ def as_data(plan: Plan, result: Result) -> dict[str, Any]:
 
 
 def end(result: Result) -> None:
-    """Say how the executions were left that did not run to their end, and raise what ended them, even where nothing can
-    be shown any more because the terminal is gone."""
+    """Print how unfinished executions were left, and raise what ended them, even if nothing can be printed because the
+    terminal is gone."""
     try:
         _tell([run for run in result.runs if run.status != "SUCCESS"])
     finally:

@@ -10,16 +10,16 @@ from diglot.statestore.cli.app import StoreApp, pass_app
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8080, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option("--port", default=8080, show_default=True, help="The port to listen on; 0: any free port.")
 @click.option(
     "--log-format",
     type=click.Choice(["console", "json"]),
     default="console",
     show_default=True,
-    help="How to log, to standard error: lines for people, or JSON.",
+    help="The format of the log on standard error: lines for people, or JSON.",
 )
 @click.option(
-    "--no-auth", is_flag=True, help="Let everybody in who can reach it, as an admin; only on a loopback address."
+    "--no-auth", is_flag=True, help="Treat everybody who can reach it as an admin; only on a loopback address."
 )
 @click.option(
     "--request-timeout",
@@ -27,7 +27,7 @@ from diglot.statestore.cli.app import StoreApp, pass_app
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Answer a request with 503 after this long; its body counts too.",
+    help="Answer a request with 503 after this long, including the time for its body.",
 )
 @click.option(
     "--write-timeout",
@@ -35,7 +35,7 @@ from diglot.statestore.cli.app import StoreApp, pass_app
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Disconnect a client that takes nothing of its answer for this long.",
+    help="Disconnect a client that has read nothing of its response for this long.",
 )
 @click.option(
     "--max-connections",
@@ -43,7 +43,7 @@ from diglot.statestore.cli.app import StoreApp, pass_app
     default=1000,
     show_default=True,
     metavar="NUMBER",
-    help="How many connections there may be at once.",
+    help="The maximum number of connections.",
 )
 @click.option(
     "--max-connections-per-address",
@@ -51,14 +51,14 @@ from diglot.statestore.cli.app import StoreApp, pass_app
     default=100,
     show_default=True,
     metavar="NUMBER",
-    help="How many of one client address; with --trusted-proxy there is no such limit.",
+    help="The maximum per client address; with --trusted-proxy there is no such limit.",
 )
 @click.option(
     "--trusted-proxy",
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Believe what this proxy says about a client's address; can be given several times.",
+    help="Trust what this proxy says about a client's address; can be repeated.",
 )
 @click.option(
     "--failures-per-minute",
@@ -66,13 +66,13 @@ from diglot.statestore.cli.app import StoreApp, pass_app
     default=20,
     show_default=True,
     metavar="NUMBER",
-    help="How often a client address may fail to sign in before it has to wait.",
+    help="How many failed sign-ins a client address has before it must wait.",
 )
 @click.option(
     "--concurrent-workflows",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="How many workflows you expect to run at once; the log tells where the database is not made for that.",
+    help="How many workflows you expect to run at once; the log warns if the database is not suited for that.",
 )
 @pass_app
 def start(
@@ -91,15 +91,15 @@ def start(
 ) -> None:
     """Run the state store as a service over HTTP, until SIGTERM, SIGHUP or Ctrl-C.
 
-    Brings the schema up to date first, unless auto_migrate is off. Whoever comes in needs an API key: 'diglot init
-    --admin EMAIL' makes the first one. The interface is described at /schema, its health at /health.
+    Brings the schema up to date first, unless auto_migrate is off. Every client needs an API key: 'diglot init
+    --admin EMAIL' creates the first one. The API is described at /schema, the service's health at /health.
 
     \b
     Example:
       diglot start --port 8080
     """
     if not no_auth:
-        app.refuse_memory()  # nobody could ever have a key for it
+        app.refuse_memory()  # nobody could have a key for it
     try:
         from diglot.statestore.server.run import serve
         from diglot.statestore.server.settings import ServerSettings

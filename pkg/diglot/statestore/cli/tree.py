@@ -1,8 +1,8 @@
 """A workflow execution and its tasks as a rich tree, for the terminal: id, status, duration, one line each.
 
-Where a task has many children, only some are shown: those that did not succeed first, then the earliest; one last
-line says how many more there are, by status. Names too long for the width end in an ellipsis, so that status and
-duration stay in sight. A task whose parent is not among those given hangs from the workflow itself.
+If a task has many children, only some are shown: first those that did not succeed, then the earliest; a last line says
+how many more there are, by status. Names too long for the width end in an ellipsis, which keeps status and duration
+visible. A task whose parent is not among the given tasks is a child of the workflow itself.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def workflow_tree(
 ) -> Tree:
     """The tree of one execution, ready for ``Console.print``.
 
-    ``nodes`` are its tasks in the order in which siblings are shown (``tasks.tree``, ``tasks.list`` give them so).
-    ``width`` is how many children of one parent are shown before the rest becomes one line, at least 1; ``top`` is
-    that of the workflow itself, None: the same. ``max_depth`` is how many levels of tasks are shown. ``duration``
-    gives the seconds to show, None for none.
+    ``nodes`` are its tasks; siblings are shown in this order (that of ``tasks.tree`` and ``tasks.list``). ``width`` is
+    how many children of one parent are shown before the rest becomes one line, at least 1; ``top`` is the same for the
+    workflow itself, None: like ``width``. ``max_depth`` is how many levels of tasks are shown. ``duration`` returns the
+    seconds to show, None for none.
     """
     from rich.tree import Tree
 
@@ -79,7 +79,7 @@ def workflow_tree(
 
 
 def _collapse(tasks: list[TaskState], width: int) -> tuple[list[TaskState], list[TaskState]]:
-    """Those to show, in their order, and the rest. One line for a single task is never better than the task."""
+    """The tasks to show, in their order, and the rest. A rest of one task is shown as the task itself."""
     width = max(width, 1)
     if len(tasks) <= width + 1:
         return tasks, []
@@ -93,7 +93,7 @@ def _line(name: str, status: Status, seconds: float | None, note: str, *, bold: 
     from rich.table import Table
     from rich.text import Text
 
-    # Text, not markup: an id may contain square brackets. The name alone gives way when the line is too long.
+    # Text, not markup: an id may contain square brackets. Only the name is shortened if the line is too long.
     cells = [Text(name, style="bold" if bold else "", no_wrap=True, overflow="ellipsis")]
     cells.append(Text(status, style=STYLES[status]))
     if seconds is not None:
@@ -118,7 +118,7 @@ def _rest(tasks: list[TaskState], duration: Duration) -> RenderableType:
 
 
 def _counts(tasks: list[TaskState], *, total: bool = True) -> str:
-    """``45 tasks`` when all succeeded, else ``45 tasks: 3 RUNNING, 42 SUCCESS``; without total, the counts alone."""
+    """``45 tasks`` if all succeeded, else ``45 tasks: 3 RUNNING, 42 SUCCESS``; without total, only the counts."""
     counts = Counter(task.status for task in tasks)
     each = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES if counts[status])  # type: ignore[index]
     if not total:

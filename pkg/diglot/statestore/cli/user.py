@@ -1,4 +1,4 @@
-"""``diglot user``: the people and programs that may come in. A user is named by id or by e-mail address."""
+"""``diglot user``: the people and programs that have access. A user is named by id or by e-mail address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ user_argument: Callable[..., Callable[..., None]] = click.argument("user", metav
 
 
 def find_user(db: Database, text: str) -> User:
-    """The user with this e-mail address (it has an ``@``) or id. UserNotFound."""
+    """The user with this e-mail address (which has an ``@``) or id. Raises UserNotFound."""
     return db.users.get_by_email(text) if "@" in text else db.users.get(text)
 
 
@@ -29,7 +29,7 @@ def find_user(db: Database, text: str) -> User:
 @click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the user may do.")
 @pass_app
 def create(app: StoreApp, email: str, role: Role) -> None:
-    """Create a user. A key is issued on its own, by 'diglot key issue'.
+    """Create a user. Issue a key separately, with 'diglot key issue'.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def update(app: StoreApp, user: str, email: str | None, role: Role | None) -> No
       diglot user update ada@example.org --role admin
     """
     if email is None and role is None:
-        raise click.UsageError("nothing to change: give --email or --role")
+        raise click.UsageError("nothing to change: use --email or --role")
     with app.open() as db:
         print_user(app.out, db.users.update(find_user(db, user).id, email=email, role=role))
 
@@ -92,7 +92,7 @@ def update(app: StoreApp, user: str, email: str | None, role: Role | None) -> No
 @yes_option
 @pass_app
 def delete(app: StoreApp, user: str, yes: bool) -> None:
-    """Delete a user and all keys of that user. It asks first. The last admin can't be deleted.
+    """Delete a user and all the user's keys. It asks first. The last admin can't be deleted.
 
     \b
     Example:
@@ -102,17 +102,17 @@ def delete(app: StoreApp, user: str, yes: bool) -> None:
         found = find_user(db, user)
         if not yes:
             confirm(
-                [f"user {found.email} ({found.role}) and all keys of that user"],
+                [f"user {found.email} ({found.role}) and all the user's keys"],
                 doing="deleting",
-                question="Delete all the same?",
+                question="Delete anyway?",
                 undone="nothing was deleted",
             )
         db.users.delete(found.id)
-    app.out.line(f"deleted {found.email} and all keys of that user", {"deleted": found.id})
+    app.out.line(f"deleted {found.email} and all the user's keys", {"deleted": found.id})
 
 
 def print_user(out: Output, user: User) -> None:
-    """One user in full."""
+    """Prints one user in full."""
     out.record(
         [
             ("id", user.id),

@@ -1,4 +1,4 @@
-"""``diglot workflow list|show|cancel|stale|delete``: the executions that are recorded."""
+"""``diglot workflow list|show|cancel|stale|delete``: the recorded executions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ execution_argument: Callable[..., Callable[..., None]] = click.argument("workflo
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those with this status.")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only executions with this status.")
 @click.option("--workflow-id", metavar="NAME", help="Only executions of this workflow.")
 @page_options
 @pass_app
@@ -50,11 +50,11 @@ def list_workflows(
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="How many children of one task to show; a last line counts the others.",
+    help="How many children of each task to show; a last line counts the others.",
 )
 @pass_app
 def show(app: StoreApp, workflow_exec_id: str, width: int) -> None:
-    """Show one execution with its tasks as a tree; where a level is wide, it is cut short and counted.
+    """Show one execution with its tasks as a tree; a wide level is shortened, and the rest is counted.
 
     \b
     Example:
@@ -83,7 +83,7 @@ def delete(app: StoreApp, workflow_exec_id: str, yes: bool) -> None:
             confirm(
                 [f"execution {workflow_exec_id} of {found.workflow_id} ({found.status}) and all its tasks"],
                 doing="deleting",
-                question="Delete all the same?",
+                question="Delete anyway?",
                 undone="nothing was deleted",
             )
         db.workflows.delete(workflow_exec_id)
@@ -94,7 +94,7 @@ def delete(app: StoreApp, workflow_exec_id: str, yes: bool) -> None:
 @execution_argument
 @pass_app
 def cancel(app: StoreApp, workflow_exec_id: str) -> int:
-    """End one execution as CANCELED, with those of its tasks that have not ended. Its engine is not informed.
+    """End an execution as CANCELED, and its unfinished tasks with it. The engine that runs it is not informed.
 
     \b
     Example:
@@ -103,20 +103,20 @@ def cancel(app: StoreApp, workflow_exec_id: str) -> int:
     with app.open() as db:
         ending = db.workflows.try_end(workflow_exec_id, "CANCELED")
     if not ending.ended:
-        note(f"{workflow_exec_id} has ended already ({ending.was}): nothing was changed")
+        note(f"{workflow_exec_id} has already ended ({ending.was}): nothing was changed")
         return 1
     app.out.line(f"canceled {workflow_exec_id} (it was {ending.was})", ending.state)
     return 0
 
 
 @click.command()
-@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Nothing of them changed for so long: 1h.")
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Executions unchanged for this long: 1h.")
 @click.option(
     "--status",
     type=click.Choice(["RUNNING", "PENDING", "WAITING", "PAUSED"], case_sensitive=False),
     default="RUNNING",
     show_default=True,
-    help="Only those with this status.",
+    help="Only executions with this status.",
 )
 @click.option(
     "--end",
@@ -126,9 +126,9 @@ def cancel(app: StoreApp, workflow_exec_id: str) -> int:
 )
 @pass_app
 def stale(app: StoreApp, older_than: timedelta, status: Status, ending: Status | None) -> None:
-    """List executions that are not finished and that nobody has written for long, nor any of their tasks; or end them.
+    """List, or end, unfinished executions that have not been written for a long time, and neither have their tasks.
 
-    One that is written again before its turn comes is left alone.
+    An execution that is written again before its turn comes is left alone.
 
     \b
     Example:
