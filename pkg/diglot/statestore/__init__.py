@@ -1,7 +1,7 @@
 """The state store of a workflow engine: users, API keys, workflow and task states, vectors and an HTTP service.
 
-It is the first project on Diglot's kit, and its queries and migrations are in this package. On SQLite it needs no
-configuration; on PostgreSQL it grows.
+It is the first project on Diglot's kit, and its queries and migrations are in this package. It runs on SQLite without
+any configuration, and on PostgreSQL when it must grow.
 
 from diglot import statestore
 
@@ -34,7 +34,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a name needs when it is first asked for: a command starts faster."""
+    """Imports a name's module on first access: a command starts faster."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOME[name]

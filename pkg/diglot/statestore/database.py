@@ -1,4 +1,4 @@
-"""The front door: a database that is open, its repositories, and transactions over them.
+"""The entry point: an open database, its repositories, and transactions over them.
 
 with statestore.open("sqlite:///data/app.db") as db:
     with db.transaction() as tx:
@@ -50,7 +50,7 @@ class _Repositories:
     def transaction(self) -> Iterator[Transaction]:
         """A transaction with the same repositories; inside a transaction, a savepoint.
 
-        Commits at the end of the block, rolls back on any exception; a COMMIT that fails raises.
+        Commits at the end of the block, and rolls back on any exception; a failed COMMIT raises.
         """
         context = self._context
         with context.session.transaction() as session:
@@ -62,7 +62,7 @@ class Transaction(_Repositories):
 
 
 class Database(_Repositories, database.Base):
-    """An open database. Safe for threads; close it, or use it with ``with``."""
+    """An open database. Thread-safe; close it, or use it with ``with``."""
 
     def __init__(
         self,
@@ -74,17 +74,17 @@ class Database(_Repositories, database.Base):
         random: Callable[[int], bytes] = secrets.token_bytes,
         migration_timeout: float = 60.0,
     ) -> None:
-        # The queries as 'diglot generate' has written them down; 'generate --check' keeps the two the same.
+        # The types are those that 'diglot generate' has written; 'generate --check' makes sure that they match.
         context = Context(store, cast("Queries", queries), clock, new_id, random, queries.max_document)
         _Repositories.__init__(self, context)
         database.Base.__init__(self, store, migrations=_migrations, migration_timeout=migration_timeout, clock=clock)
         self.queries = queries
 
     def run(self, function: Callable[[Transaction], T], *, attempts: int = 5, timeout: float | None = None) -> T:
-        """``function(tx)`` in a transaction, run again when the database asks for it (a deadlock, a serialization
+        """Runs ``function(tx)`` in a transaction, and again if the database asks for it (a deadlock, a serialization
         failure, a busy file), at most ``attempts`` times and within ``timeout`` seconds, with growing pauses.
 
-        Raises the last SerializationFailure. The function must allow for being run more than once.
+        Raises the last SerializationFailure. The function may run more than once.
         """
 
         def attempt() -> T:
@@ -108,8 +108,8 @@ def open(
 ) -> Database:
     """Open the database of ``url`` (``sqlite:///data/app.db``, ``postgresql://…``, a path), or of the configuration.
 
-    ``settings`` are configuration keys that beat all others. Pending migrations are applied, or with
-    ``auto_migrate`` off are a NotMigrated error; ``migrate=False`` does not look. ConfigurationError,
+    ``settings`` are configuration keys that override all other sources. Applies pending migrations, or raises
+    NotMigrated if ``auto_migrate`` is off; ``migrate=False`` does not check. Raises ConfigurationError,
     DatabaseUnavailable.
     """
     from diglot.statestore import config
@@ -126,7 +126,7 @@ def open_config(
     clock: Clock | None = None,
     around: Callable[[Store], Store] | None = None,
 ) -> Database:
-    """Open the database of a loaded configuration; see ``open``. ``around`` puts something around its store."""
+    """Open the database of a loaded configuration; see ``open``. ``around`` wraps its store."""
     from diglot.stores import open_store
 
     store = open_store(config.database)
@@ -144,5 +144,5 @@ def open_config(
 
 @lru_cache(maxsize=4)
 def packaged_queries(dialect: Dialect, max_document: int = MAX_DOCUMENT) -> QuerySet:
-    """The queries of the state store for a dialect; read once a process."""
+    """The queries of the state store for a dialect; read once per process."""
     return TREES.load(dialect, max_document)

@@ -1,4 +1,4 @@
-"""How long a workflow or a task took, and how people read it."""
+"""How long a workflow or a task took, as seconds and as text for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from diglot.statestore.models import TERMINAL, TaskState, TaskSummary, WorkflowS
 
 
 def duration_of(state: WorkflowState | TaskState) -> float | None:
-    """Seconds that it took: what its engine recorded (``output.runtimeInSeconds``), else from creation to its end.
+    """The seconds that it took: as its engine recorded (``output.runtimeInSeconds``), else from creation to its end.
 
     None while it is not finished, and for a state that was never stored.
     """
@@ -23,13 +23,13 @@ def duration_of(state: WorkflowState | TaskState) -> float | None:
 
 
 def recorded_seconds(state: WorkflowState | TaskState) -> float | None:
-    """What its engine recorded, None where it recorded nothing that is a number."""
+    """The seconds that its engine recorded; None if it recorded no number."""
     found = (state.output or {}).get("runtimeInSeconds")
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def elapsed_seconds(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary, now: datetime) -> float:
-    """From its creation to its end, or until now; 0 for a state that was never stored."""
+    """The seconds from its creation to its end, or until now; 0 for a state that was never stored."""
     if not state.created_at or not state.updated_at:
         return 0.0
     end = state.updated_at if state.status in TERMINAL else max(now, state.updated_at)

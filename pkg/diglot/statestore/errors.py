@@ -44,7 +44,7 @@ class TaskNotFound(NotFound):
 
 
 class EmailExists(DiglotError):
-    """a user with this e-mail address exists already"""
+    """a user with this e-mail address already exists"""
 
 
 class LastAdmin(DiglotError):
@@ -52,7 +52,7 @@ class LastAdmin(DiglotError):
 
 
 class AlreadyBootstrapped(DiglotError):
-    """an admin exists already: ask that admin for a key"""
+    """an admin already exists: ask that admin for a key"""
 
 
 class InvalidApiKey(DiglotError):
@@ -76,4 +76,4 @@ class TaskInOtherWorkflow(DiglotError):
 
 
 class WorkflowNotReady(DiglotError):
-    """the workflow still has tasks that are not finished"""
+    """the workflow still has unfinished tasks"""

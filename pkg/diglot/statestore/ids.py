@@ -1,4 +1,4 @@
-"""New ids: UUIDv7 text, so that ids made later sort later, and indexes grow at their end."""
+"""New ids: UUIDv7 text. Later ids sort later, so indexes grow at their end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vector databases of ``diglot.toml``, open: what an application looks texts up in by their meaning.
+"""The open vector databases of ``diglot.toml``, in which an application looks up texts by their meaning.
 
 from diglot.statestore.config import load
 from diglot.statestore.knowledge import open_knowledge
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def open_knowledge(config: Config) -> Knowledge:
-    """Check the rules of the start and open each vector database; none where ``knowledge.enabled`` is false.
+    """Check the start-up rules and open each vector database; none if ``knowledge.enabled`` is false.
 
-    ConfigurationError, DatabaseUnavailable and the other errors of opening name the key of the vector database; those
-    that were open by then are closed.
+    ConfigurationError, DatabaseUnavailable and the other errors of opening name the key of the vector database. The
+    databases that were already open are then closed.
     """
     check_knowledge(config)
     stores: dict[str, VectorStore] = {}
@@ -42,7 +42,7 @@ def open_knowledge(config: Config) -> Knowledge:
 
 
 class Knowledge:
-    """The open vector databases by their ids. Safe for threads; close it, or use it with ``with``."""
+    """The open vector databases by id. Thread-safe; close it, or use it with ``with``."""
 
     def __init__(self, stores: dict[str, VectorStore], opened: ExitStack, *, enabled: bool) -> None:
         self._stores = stores
@@ -50,13 +50,13 @@ class Knowledge:
         self._enabled = enabled
 
     def __getitem__(self, id: str) -> VectorStore:
-        """ConfigurationError if none has this id."""
+        """Raises ConfigurationError if none has this id."""
         if id in self._stores:
             return self._stores[id]
         if not self._enabled:
             raise ConfigurationError("knowledge is off: set knowledge.enabled = true")
         there = ", ".join(map(repr, self._stores)) or "none"
-        raise ConfigurationError(f"knowledge.vector_dbs has no {id!r}: there is {there}")
+        raise ConfigurationError(f"knowledge.vector_dbs has no {id!r}: use one of {there}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stores)

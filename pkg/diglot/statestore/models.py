@@ -1,7 +1,7 @@
 """What the state store holds: immutable, typed, slotted structs whose fields are in the order of the columns.
 
-A model is built with what the caller knows. ``version``, ``created_at`` and ``updated_at`` are unset until a
-repository has stored it; repositories return the state as it is stored. ``.replace(...)`` makes a changed copy.
+A caller builds a model from what it knows. ``version``, ``created_at`` and ``updated_at`` are unset until a repository
+has stored it; repositories return the state as it is stored. ``.replace(...)`` returns a changed copy.
 Timestamps are aware datetimes in UTC with microseconds; ids are text of 1 to 255 characters.
 """
 
@@ -36,12 +36,12 @@ class Model(Struct, frozen=True):
     """The base of every model."""
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with these fields changed; an unknown field is a TypeError."""
+        """A copy with these fields changed. Raises TypeError for an unknown field."""
         return msgspec.structs.replace(self, **changes)
 
 
 class UsageEntry(Model, frozen=True, omit_defaults=True):
-    """Tokens that one model of one provider used. Counts are never negative; total = prompt + completion when 0."""
+    """The tokens that one model of one provider used. Counts are never negative; total 0 means prompt + completion."""
 
     provider: str
     model: str
@@ -70,7 +70,7 @@ class StateError(Model, frozen=True, omit_defaults=True):
 
 
 class WorkflowState(Model, frozen=True):
-    """One execution of a workflow; ``tasks`` maps task_id to its latest state when it was asked for, else None."""
+    """One execution of a workflow; ``tasks`` maps task_id to its latest state if requested, else None."""
 
     workflow_exec_id: str
     workflow_id: str
@@ -86,7 +86,7 @@ class WorkflowState(Model, frozen=True):
 
 
 class TaskState(Model, frozen=True):
-    """One state of a task; a task that is tried again has another state with the same task_id."""
+    """One state of a task; a task that is retried has another state with the same task_id."""
 
     workflow_exec_id: str
     task_exec_id: str
@@ -109,7 +109,7 @@ class TaskState(Model, frozen=True):
 
 
 class WorkflowSummary(Model, frozen=True):
-    """An execution without what it holds, which may be large: for lists."""
+    """An execution without its documents, which may be large: for lists."""
 
     workflow_exec_id: str
     workflow_id: str
@@ -119,7 +119,7 @@ class WorkflowSummary(Model, frozen=True):
 
 
 class TaskSummary(Model, frozen=True):
-    """A task state without what it holds, which may be large: for lists and trees."""
+    """A task state without its documents, which may be large: for lists and trees."""
 
     task_exec_id: str
     task_id: str
@@ -133,7 +133,7 @@ class TaskSummary(Model, frozen=True):
 
 
 class User(Model, frozen=True):
-    """A person or program that may come in; the e-mail is stored trimmed and case-folded."""
+    """A person or program that has access; the e-mail address is stored trimmed and case-folded."""
 
     id: str
     email: str
@@ -143,7 +143,7 @@ class User(Model, frozen=True):
 
 
 class ApiKey(Model, frozen=True):
-    """What is known of a key: never the key itself nor its hash. ``prefix`` is its first 12 characters."""
+    """What is known about a key: never the key itself or its hash. ``prefix`` is its first 12 characters."""
 
     id: str
     user_id: str
@@ -155,7 +155,7 @@ class ApiKey(Model, frozen=True):
 
 
 class IssuedKey(Model, frozen=True):
-    """A new key: ``secret`` is the whole key, shown this once and stored nowhere; no repr has it."""
+    """A new key: ``secret`` is the whole key, which is shown only once and stored nowhere, also not in a repr."""
 
     secret: str
     api_key: ApiKey
@@ -177,27 +177,27 @@ class TreeNode(Model, frozen=True):
 
 
 class Tree(Model, frozen=True):
-    """A task and its descendants, parents before children, siblings by creation; ``truncated``: deeper ones exist."""
+    """A task and its descendants, parents before children, siblings by creation; ``truncated``: some are deeper."""
 
     nodes: list[TreeNode]
     truncated: bool
 
 
 class Page(Struct, Generic[T], frozen=True):
-    """One page of a list; ``next`` is the cursor of the page after it, None on the last."""
+    """One page of a list; ``next`` is the cursor for the next page, None on the last."""
 
     items: list[T]
     next: str | None
 
 
 class Progress(Model, frozen=True):
-    """How far the children of a task are; ``counts`` has every status, for the latest state of each task_id."""
+    """The progress of a task's children; ``counts`` has every status, for the latest state of each task_id."""
 
     counts: dict[str, int]
 
     @property
     def total(self) -> int:
-        """Children, the latest state of each task_id."""
+        """All children, by the latest state of each task_id."""
         return sum(self.counts.values())
 
     @property
@@ -212,16 +212,16 @@ class Progress(Model, frozen=True):
 
     @property
     def completion_rate(self) -> float:
-        """SUCCESS / total, 0.0 to 1.0; 0.0 when there are none."""
+        """SUCCESS / total, 0.0 to 1.0; 0.0 if there are none."""
         return self.counts["SUCCESS"] / self.total if self.total else 0.0
 
     @property
     def failure_rate(self) -> float:
-        """(FAILED + TIMED_OUT) / total, 0.0 to 1.0; 0.0 when there are none."""
+        """(FAILED + TIMED_OUT) / total, 0.0 to 1.0; 0.0 if there are none."""
         return (self.counts["FAILED"] + self.counts["TIMED_OUT"]) / self.total if self.total else 0.0
 
     def overall(self, strategy: Strategy = "wait_all") -> Status:
-        """The status of the parent by this strategy; ValueError for an unknown one."""
+        """The parent's status by this strategy. Raises ValueError for an unknown strategy."""
         if strategy not in STRATEGIES:
             raise ValueError(f"unknown strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
         succeeded, done = self.counts["SUCCESS"], self.terminal == self.total

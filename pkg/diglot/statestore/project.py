@@ -1,4 +1,4 @@
-"""The state store as a project: its trees are in this package, its database is that of its own configuration."""
+"""The state store as a project: its trees are in this package, its database comes from its own configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = "diglot.statestore.repositories.rows"
 
 
 class StateStore(Project, frozen=True, kw_only=True):
-    """The project of the wheel."""
+    """The project in the wheel."""
 
     def configuration(self, flags: Mapping[str, Any] | None = None) -> Config:
         """Flags, the environment, ``.env``, ``diglot.toml`` and the defaults; see ``diglot.statestore.config``."""
@@ -27,7 +27,7 @@ class StateStore(Project, frozen=True, kw_only=True):
 
 
 def _folder(package: str) -> Path:
-    """The folder of one of the packages of the state store, as it is installed."""
+    """The installed folder of one of the state store's packages."""
     return Path(str(resources.files(f"diglot.statestore.{package}").joinpath("__init__.py"))).parent
 
 
@@ -39,11 +39,11 @@ TREES = StateStore(
     moments={"execution": ("workflow_states", "created_at")},
     roots={"workflow": ("workflow_states", "workflow_exec_id")},
 )
-"""Without the settings of any file."""
+"""The project without the settings of any file."""
 
 
 def state_store(file: Path | None = None) -> StateStore:
-    """The project, with the settings of this file, or of the ``diglot.toml`` that belongs to the current folder."""
+    """The project, with the settings of this file or of the ``diglot.toml`` for the current folder."""
     read = read_project_file(file)
     if read is None:
         return TREES

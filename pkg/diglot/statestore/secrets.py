@@ -1,4 +1,4 @@
-"""What must never be shown of the state store: API keys and its database's password, and what the kit hides."""
+"""What the state store must never show: API keys, its database's password, and what the kit hides."""
 
 from __future__ import annotations
 

@@ -82,14 +82,14 @@ def test_without_the_section_knowledge_is_off_and_not_shown() -> None:
         ),
         (FILE.replace("filesystem", f"redis://:{CANARY}@h"), ".provider (diglot.toml): use 'pgvector'"),
         (FILE + "metric = 'dot'", "knowledge.vector_dbs[0].metric (diglot.toml): use 'cosine', 'l2', 'ip'"),
-        (FILE.replace('"docs"', '"My Docs"'), "knowledge.vector_dbs[0].id: use at most 48 small letters"),
+        (FILE.replace('"docs"', '"My Docs"'), "knowledge.vector_dbs[0].id: use at most 48 lower-case letters"),
         (FILE * 2, "knowledge.vector_dbs[1].id: 'docs' appears twice"),
-        (FILE + f"url = 'http://:{CANARY}@h'", "knowledge.vector_dbs[0].url: the provider filesystem keeps a file"),
+        (FILE + f"url = 'http://:{CANARY}@h'", "knowledge.vector_dbs[0].url: the provider filesystem uses a file"),
         (FILE + "path = ''", "knowledge.vector_dbs[0].path: use the path of a file"),
         (FILE + f"path = 'http://:{CANARY}@h'", "knowledge.vector_dbs[0].path: use the path of a file"),
         (
             FILE + "options = { fsync = false }",
-            "[0].options: object contains unknown field `fsync`: filesystem knows lock",
+            "[0].options: object contains unknown field `fsync`: filesystem has the options lock",
         ),
         (
             FILE + "options = { lock_timeout = 0 }",
@@ -99,7 +99,7 @@ def test_without_the_section_knowledge_is_off_and_not_shown() -> None:
         (FILE.replace("filesystem", "redis"), "knowledge.vector_dbs[0].url: redis needs an address: use redis://HOST"),
         (
             FILE.replace("filesystem", "redis") + f"url = 'http://:{CANARY}@h'",
-            "knowledge.vector_dbs[0].url: this is no address of redis: use redis://HOST:6379/0 or unix://",
+            "knowledge.vector_dbs[0].url: this is not an address for redis: use redis://HOST:6379/0 or unix://",
         ),
         (
             FILE.replace("filesystem", "redis") + "url = 'redis://h'\nmetric = 'l2'",
@@ -107,7 +107,7 @@ def test_without_the_section_knowledge_is_off_and_not_shown() -> None:
         ),
         (
             FILE.replace("filesystem", "redis") + "path = 'x'",
-            "knowledge.vector_dbs[0].path: redis is a server: use know",
+            "knowledge.vector_dbs[0].path: redis is a server: set know",
         ),
         (FILE.replace("filesystem", "qdrant"), "knowledge.vector_dbs[0]: qdrant needs either url = "),
         (FILE.replace("filesystem", "qdrant") + "url = 'http://h'\npath = 'x'", "qdrant needs either url = "),
@@ -117,7 +117,7 @@ def test_without_the_section_knowledge_is_off_and_not_shown() -> None:
         ),
         (
             FILE.replace("filesystem", "redis") + f"url = 'redis://:{CANARY}@h?decode_responses=true'",
-            "knowledge.vector_dbs[0].url: of the parameters of an address of redis only db, password, ssl_ca_certs",
+            "knowledge.vector_dbs[0].url: the address of redis can only have the parameters db, password, ssl_ca_certs",
         ),
         (
             FILE.replace("filesystem", "qdrant") + f"url = 'http://{CANARY}@h:port'",

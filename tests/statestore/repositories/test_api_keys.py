@@ -135,7 +135,7 @@ def test_authentication_works_when_the_time_of_use_can_not_be_noted(db, user, cl
         with failing.transaction() as tx:
             assert tx.api_keys.authenticate(issued.secret) == user
             assert tx.users.get(user.id) == user
-    assert "could not be noted" in caplog.text
+    assert "could not be recorded" in caplog.text
     assert issued.secret not in caplog.text
 
 

@@ -55,7 +55,7 @@ NO_CURSORS = [
 def test_what_no_page_gave_is_refused(text):
     with pytest.raises(InvalidValue) as error:
         position(text)
-    assert (error.value.path, error.value.problem) == ("after", "this is not a cursor that a page gave as 'next'")
+    assert (error.value.path, error.value.problem) == ("after", "this is not a cursor: use the 'next' of a page")
 
 
 @pytest.mark.parametrize("limit", [1, 50, 999, 1000])

@@ -94,8 +94,8 @@ def _pretend_to_be_ahead(url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--no-auth", "--host", "0.0.0.0"], "--no-auth would let everybody in who reaches 0.0.0.0"),
-        (["--no-auth", "--host", "example.org"], "--no-auth would let everybody in"),
+        (["--no-auth", "--host", "0.0.0.0"], "--no-auth would make everybody who reaches 0.0.0.0 an admin"),
+        (["--no-auth", "--host", "example.org"], "--no-auth would make everybody who reaches"),
         (["--port", "70000"], "--port 70000 can't be used"),
         (["--request-timeout", "0"], "--request-timeout 0 can't be used"),
         (["--trusted-proxy", "proxy.example.org"], "--trusted-proxy 'proxy.example.org' can't be used"),
@@ -119,7 +119,7 @@ def test_a_name_that_leads_elsewhere_is_no_loopback_address(tmp_path: Path, monk
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: elsewhere)
     done = command("start", "--no-auth", "--host", "localhost", "--port", "0")
     assert done.code == 2
-    assert "everybody in who reaches localhost (192.0.2.1)" in done.err
+    assert "everybody who reaches localhost (192.0.2.1) an admin" in done.err
     assert list(tmp_path.iterdir()) == []
 
 

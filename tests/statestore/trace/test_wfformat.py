@@ -284,7 +284,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match=r"no trace '.*/nothing\.json': there is no such file"):
+    with pytest.raises(TraceError, match=r"there is no file '.*/nothing\.json'"):
         read_trace(tmp_path / "nothing.json")
 
 

@@ -275,7 +275,7 @@ def test_redis_that_is_full_or_a_replica_says_so(redis_url: str) -> None:
         assert CANARY not in str(refused.value)
         client.replicaof("127.0.0.1", 9)
         try:
-            with pytest.raises(DatabaseReadOnly, match="is a replica: give the address of its primary"):
+            with pytest.raises(DatabaseReadOnly, match="is a replica: set the address of its primary"):
                 docs.upsert([Record("b", [0, 1, 0])])
         finally:
             client.replicaof("no", "one")
@@ -312,7 +312,7 @@ def test_a_wrong_password_of_redis_is_no_missing_server(redis_url: str) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_folder_in_use_is_unavailable(tmp_path: Path) -> None:
     settings = VectorSettings(id="docs", provider="qdrant", dimension=3, path=str(tmp_path / "q"))
-    with open_vectors(settings), pytest.raises(DatabaseUnavailable, match="is in use already: only a Qdrant server"):
+    with open_vectors(settings), pytest.raises(DatabaseUnavailable, match="is already in use: only a Qdrant server"):
         open_vectors(settings)
     gc.collect()  # the client that was refused has left its storage open, of which Python 3.13 warns: here, not later
 

@@ -1,7 +1,7 @@
-"""Which database, with which settings: flags beat the environment, it ``.env``, that ``diglot.toml``, it the defaults.
+"""Which database, with which settings. Precedence: flags, environment, ``.env``, ``diglot.toml``, defaults.
 
-``load()`` reads each source by itself, checks it (keys.py, sources.py), and lays them over one another (choose.py).
-The uppermost source that names a database decides which one it is; what sources below say about another one does
+``load()`` reads and checks each source separately (keys.py, sources.py), and merges them (choose.py). The source with
+the highest precedence that names a database decides which one it is; what lower sources say about another database does
 not count. Every value remembers where it came from, and a password is never shown.
 """
 
@@ -22,7 +22,7 @@ Value = str | int | float | bool | None
 
 
 class Config(Configuration, frozen=True, kw_only=True):
-    """What is in force."""
+    """The settings in force."""
 
     knowledge: KnowledgeSettings = KnowledgeSettings()
 
@@ -60,11 +60,11 @@ def load(
     dotenv: Path | None = Path(".env"),
     flags: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The configuration in force; ConfigurationError names the key, its source, what was found and what is allowed.
+    """The configuration in force. A ConfigurationError names the key, its source, what was found and what is allowed.
 
-    ``config_file``: None takes the ``diglot.toml`` of the current folder or the nearest above, if there is one.
-    ``env``: None takes the process's environment. ``dotenv``: None reads no such file. ``flags``: settings by name
-    (``host``) or by option (``--db-path``); one that is None counts as not given.
+    ``config_file``: None uses the ``diglot.toml`` in the current folder or the nearest one above, if there is one.
+    ``env``: None uses the process's environment. ``dotenv``: None reads no such file. ``flags``: settings by name
+    (``host``) or by option (``--db-path``); None counts as not given.
     """
     import os
 

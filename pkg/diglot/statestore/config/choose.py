@@ -1,9 +1,9 @@
-"""Lays the sources over one another and decides which database it is.
+"""Merges the sources and decides which database it is.
 
-From the uppermost source down: the first that names a database (an explicit driver, else an address, else any
-PostgreSQL setting, else a path) decides the driver. Sources below it may still complete it, but what they say about
-the other driver does not count. An address (url, conn_string, path) is whole: nothing below changes a part of it,
-except that a password that is alone in its source (DB_PASSWORD) completes an address without one.
+In order of precedence, the first source that names a database (an explicit driver, else an address, else any
+PostgreSQL setting, else a path) decides the driver. Lower sources may still add settings, but what they say about the
+other driver does not count. An address (url, conn_string, path) is complete: no lower source changes a part of it,
+except that a password that is alone in its source (DB_PASSWORD) is added to an address without one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WHERE = ("host", "port", "user", "dbname", "ssl_mode", "conn_string", "url")
 
 
 class Decision(NamedTuple):
-    """The driver, the source that decided, and how many layers from the top have a say in it."""
+    """The driver, the source that decided, and how many layers from the top took part."""
 
     driver: Driver
     source: str
@@ -35,7 +35,7 @@ class Decision(NamedTuple):
 
 
 def lay_over(layers: Sequence[Layer]) -> Config:
-    """The configuration of these sources, uppermost first."""
+    """The configuration from these sources, highest precedence first."""
     decision = _decide(layers)
     values: Layer = {}
     whole = False
@@ -78,7 +78,7 @@ def _decide(layers: Sequence[Layer]) -> Decision:
 
 
 def _claim(layer: Layer) -> tuple[Driver, str] | None:
-    """The driver that this source chooses, and by which setting; two that differ are an error."""
+    """The driver that this source chooses, and by which setting. Raises ConfigurationError if its settings disagree."""
     claims: list[tuple[Driver, str]] = []
     if "driver" in layer:
         claims.append((layer["driver"].value, layer["driver"].source))
@@ -98,7 +98,7 @@ def _claim(layer: Layer) -> tuple[Driver, str] | None:
 
 
 def _refuse_other_driver(layer: Layer, decision: Decision) -> None:
-    """A setting that tunes the other driver, where it was not just overruled by a source above."""
+    """Refuses a setting for the other driver in a source that takes part in the decision."""
     for name, found in layer.items():
         driver = KEYS[name].role.driver
         if driver not in (None, decision.driver):
@@ -109,7 +109,7 @@ def _refuse_other_driver(layer: Layer, decision: Decision) -> None:
 
 
 def _place(layer: Layer, driver: Driver, values: Layer) -> bool:
-    """Take from this source where the database is; True when that was a whole address."""
+    """Take the location of the database from this source; True if it was a complete address."""
     claim = _claim(layer)
     if claim is None or claim[0] != driver:
         return False
@@ -137,7 +137,7 @@ def _address(found: Found, parse: Callable[[str], Settings]) -> Settings:
 
 
 def _parts(database: Settings) -> Layer:
-    """What an address says: the settings that are not at their default."""
+    """The settings in an address: those that are not at their default."""
     fields = msgspec.structs.fields(database)
     held = {field.name: getattr(database, field.name) for field in fields}
     return {field.name: held[field.name] for field in fields if held[field.name] not in (field.default, {}, None)}

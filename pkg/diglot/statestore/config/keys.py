@@ -1,4 +1,4 @@
-"""Every setting there is, once: its name, its variable, which driver it is for, and which values it takes.
+"""Every setting, defined once: its name, its variable, which driver it is for, and which values it takes.
 
 A row of ``Settings`` is one setting. Its alias is the environment variable, its description completes the sentence
 "use …" of the error. The sources, the errors and ``config show`` are derived from it.
@@ -20,7 +20,7 @@ NAMES: dict[Driver, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 
 
 class Role(NamedTuple):
-    """``driver``: the one this setting is for, None for both; ``decides``: giving it chooses that driver."""
+    """``driver``: the one this setting is for, None for both; ``decides``: whether setting it chooses that driver."""
 
     driver: Driver | None = None
     decides: bool = False
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
 
 
 def _number(value: Any) -> Any:
-    """Text must be plain digits: pydantic alone takes ``1_0``, ``1e3``, ``true`` and ``nan`` for numbers as well."""
+    """Text must be plain digits: pydantic also accepts ``1_0``, ``1e3``, ``true`` and ``nan`` as numbers."""
     if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.match(value.strip())):
         raise ValueError("not a number")
     return value
@@ -61,7 +61,7 @@ def _path(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    """Of a host or a database: what is neither may be an address with a password, which must not be shown."""
+    """The name of a host or a database: anything else may be an address with a password, which must not be shown."""
     if any(character in "@=" for character in value):
         raise ValueError("not a name")
     return _no_address(value)
@@ -83,7 +83,7 @@ def _setting(variable: str, allowed: str, **constraints: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """The values of one source; None for settings that it does not have. sources.py reads them."""
+    """The values from one source; None for settings that it does not have. sources.py reads them."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
 
 
 class Key(NamedTuple):
-    """A setting by its names; ``section`` is its section in ``diglot.toml`` ('' above the sections)."""
+    """A setting's names; ``section`` is its section in ``diglot.toml`` ('' above the sections)."""
 
     name: str
     variable: str

@@ -1,4 +1,4 @@
-"""The section ``[knowledge]`` of ``diglot.toml``: whether texts are looked up by their meaning, and where they are.
+"""The section ``[knowledge]`` of ``diglot.toml``: whether texts are looked up by meaning, and in which databases.
 
 [knowledge]
 enabled = true
@@ -39,9 +39,9 @@ _ALLOWED = {
 
 
 def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, str]:
-    """What the file (or ``diglot.toml`` of the current folder) says, and its name; "" where it says nothing.
+    """The settings in the file (or in ``diglot.toml`` of the current folder), and its name; "" if it has none.
 
-    ConfigurationError names the key and what is allowed; the file has been found to be readable TOML already.
+    A ConfigurationError names the key and what is allowed. The caller has already checked that the file is TOML.
     """
     read = read_project_file(None if config_file is None else Path(config_file))
     if read is None or "knowledge" not in read.tables:
@@ -57,14 +57,14 @@ def load_knowledge(config_file: Path | str | None) -> tuple[KnowledgeSettings, s
             raise ConfigurationError(f"{error} ({file})") from None
         if settings.id in seen:
             raise ConfigurationError(
-                f"{key}.id: {settings.id!r} appears twice: each vector database has its own ({file})"
+                f"{key}.id: {settings.id!r} appears twice: give each vector database its own ({file})"
             )
         seen.add(settings.id)
     return knowledge, str(file)
 
 
 def check_knowledge(config: Config) -> None:
-    """The rules of the start: SQLite keeps no vectors itself. ConfigurationError names the key and the way out."""
+    """The start-up rules: SQLite itself stores no vectors. A ConfigurationError names the key and what to do."""
     if config.driver != "sqlite":
         return
     for number, settings in enumerate(config.knowledge.vector_dbs):
@@ -75,19 +75,19 @@ def check_knowledge(config: Config) -> None:
             )
     if config.knowledge.enabled and not config.knowledge.vector_dbs:
         raise ConfigurationError(
-            "knowledge.enabled is true, but knowledge.vector_dbs is empty, and SQLite keeps no vectors: add a section "
+            "knowledge.enabled is true, but knowledge.vector_dbs is empty, and SQLite stores no vectors: add a section "
             f"[[knowledge.vector_dbs]] with {_elsewhere()}, or set knowledge.enabled = false"
         )
 
 
 def _elsewhere() -> str:
-    """The providers that need no PostgreSQL, as a part of a sentence."""
+    """The providers that do not need PostgreSQL, as part of a sentence."""
     *first, last = (f"{of.title} ({name!r})" for name, of in PROVIDERS.items() if not of.in_database)
     return f"{', '.join(first)} or {last}"
 
 
 def shown_knowledge(knowledge: KnowledgeSettings) -> Iterator[tuple[str, Value]]:
-    """(key, value) of each setting; what may be secret in an address or an option is hidden."""
+    """(key, value) of each setting; possible secrets in addresses and options are hidden."""
     yield "knowledge.enabled", knowledge.enabled
     for settings in knowledge.vector_dbs:
         prefix = f"knowledge.vector_dbs.{settings.id}"

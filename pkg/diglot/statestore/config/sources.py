@@ -1,7 +1,7 @@
-"""The four sources of settings, each read and checked separately, so that an error names its source.
+"""The four sources of settings, each read and checked separately: an error names its source.
 
-An error shows what was found, except where that may be a secret: a password, an address, or a value of whatever
-setting that looks like an address. Lines that can't be read are named by their number, never by their text.
+An error shows what was found, except if that may be a secret: a password, an address, or the value of any setting that
+looks like an address. Unreadable lines are named by their number, never by their text.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Found(NamedTuple):
 
 
 Layer = dict[str, Found]
-"""What one source says: setting name to value."""
+"""The settings from one source: name to value."""
 
 
 def from_flags(flags: Mapping[str, Any]) -> Layer:
-    """Options of the command line (``--db-path``) or arguments of ``statestore.open`` (``path``)."""
+    """Command-line options (``--db-path``) or arguments of ``statestore.open`` (``path``)."""
     given = {name: value for name, value in flags.items() if value is not None}
     unknown = [name for name in given if name not in KEYS and name not in OPTIONS]
     if unknown:
@@ -57,12 +57,12 @@ def from_flags(flags: Mapping[str, Any]) -> Layer:
 
 
 def from_environment(env: Mapping[str, str]) -> Layer:
-    """Variables of the process. An empty one counts as not set; an unknown ``DB_…`` is an error."""
+    """The process's variables. An empty variable counts as not set; an unknown ``DB_…`` is an error."""
     return _variables(env, "environment")
 
 
 def from_dotenv(path: Path | None) -> Layer:
-    """A ``.env`` file, if it is there: ``NAME=value`` lines, ``#`` comments, quotes; ``$NAME`` is not expanded."""
+    """A ``.env`` file, if it exists: ``NAME=value`` lines, ``#`` comments, quotes; ``$NAME`` is not expanded."""
     if path is None:
         return {}
     try:
@@ -83,7 +83,7 @@ def from_dotenv(path: Path | None) -> Layer:
 
 
 def from_toml(path: Path | str | None) -> Layer:
-    """``diglot.toml``: the one that belongs to the current folder (None), or this file, which must exist.
+    """``diglot.toml``: the one for the current folder (None), or this file, which must exist.
 
     The file of another project says nothing about the state store. Paths are relative to the file.
     """
@@ -94,16 +94,16 @@ def from_toml(path: Path | str | None) -> Layer:
     values: dict[str, Any] = {}
     for name, value in read.tables.items():
         if name == "check" and isinstance(value, dict):
-            continue  # of ``diglot check``, which reads it itself
+            continue  # ``diglot check`` reads it itself
         if name == "knowledge" and isinstance(value, dict):
-            continue  # knowledge.py reads it: it is no single value
+            continue  # knowledge.py reads it: it is not a single value
         if name == "database" and isinstance(value, dict):
             for key in value:
                 _known_in_toml(key, "database", file)
             values.update(value)
         elif name == "database":
             raise ConfigurationError(
-                f'database ({file}): this is a section, [database]; an address belongs into it, as url = "…"'
+                f'database ({file}): this is a section, [database]: put an address in it, as url = "…"'
             )
         else:
             _known_in_toml(name, "", file)
@@ -113,7 +113,7 @@ def from_toml(path: Path | str | None) -> Layer:
 
 
 def _from_here(name: str, value: Any, folder: Path) -> Any:
-    """A relative path of a SQLite file, seen from the current folder instead of from the folder of ``diglot.toml``."""
+    """A relative path of a SQLite file, changed from relative to ``diglot.toml`` to relative to the current folder."""
     if folder == Path.cwd() or value == MEMORY:
         return value
     if name == "path":
@@ -129,7 +129,7 @@ def _known_in_toml(name: str, section: str, file: Path) -> None:
         return
     dotted = f"{section}.{name}" if section else name
     if not _BARE_KEY.match(name):
-        raise ConfigurationError(f"{file}: a key that is not a plain word{f' in [{section}]' if section else ''}")
+        raise ConfigurationError(f"{file}: a key{f' in [{section}]' if section else ''} is not a plain word")
     if name in KEYS:
         where = f"in [{KEYS[name].section}]" if KEYS[name].section else "above the sections"
         raise ConfigurationError(f"{dotted} ({file}): this key belongs {where}")
@@ -151,7 +151,7 @@ def _variables(env: Mapping[str, str], place: str) -> Layer:
 
 
 def _checked(values: dict[str, Any], sources: dict[str, str]) -> Layer:
-    """The values in their types; the first that is not allowed is a ConfigurationError."""
+    """The values in their types. Raises ConfigurationError for the first value that is not allowed."""
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -177,12 +177,12 @@ def _short(found: Any) -> str:
 
 
 def _did_you_mean(name: str, allowed: Mapping[str, str]) -> str:
-    """``allowed``: what is compared to what is shown; the prefix that all have in common would make all alike."""
+    """``allowed`` maps what is compared to what is shown: a common prefix would make all names similar."""
     near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
     return f": did you mean {allowed[near[0]]}?" if near else f": use one of {', '.join(allowed.values())}"
 
 
 def _first_line(original: Any) -> int:
-    """Where the text of a binding begins: the parser counts the blank lines before it as its own."""
+    """The line where the text of a binding begins: the parser includes the blank lines before it."""
     text: str = original.string
     return int(original.line) + text[: len(text) - len(text.lstrip())].count("\n")

@@ -26,7 +26,7 @@ log = logging.getLogger("diglot.api_keys")
 
 
 class KnownKey(NamedTuple):
-    """A good key: whose it is, and whether its time of use is due to be noted (once in ``TOUCH_INTERVAL``)."""
+    """A valid key: its user, and whether its time of use is due to be recorded (once per ``TOUCH_INTERVAL``)."""
 
     id: str
     user: User
@@ -42,9 +42,9 @@ class ApiKeyRepository:
         self._context = context
 
     def issue(self, user_id: str, name: str | None = None, expires_at: datetime | None = None) -> IssuedKey:
-        """A new key for a user; its secret is in the answer and nowhere else. UserNotFound.
+        """Issue a new key to a user; its secret is in the result and nowhere else.
 
-        InvalidValue for an ``expires_at`` that is not in the future.
+        Raises UserNotFound, or InvalidValue for an ``expires_at`` that is not in the future.
         """
         owner, name = check_id(user_id, "user_id"), check_name(name)
         now = self._context.clock()
@@ -65,8 +65,8 @@ class ApiKeyRepository:
     def authenticate(self, secret: str) -> User:
         """The user that a key belongs to.
 
-        InvalidApiKey, always the same, for a key that is malformed, unknown, revoked or expired. The time of use is
-        noted at most once a minute; if that fails, the user comes in all the same.
+        Raises InvalidApiKey, always the same, for a key that is malformed, unknown, revoked or expired. The time of use
+        is recorded at most once a minute; if that fails, authentication still succeeds.
         """
         known = self.identify(secret)
         if known.use_due:
@@ -74,13 +74,13 @@ class ApiKeyRepository:
         return known.user
 
     def identify(self, secret: str) -> KnownKey:
-        """The same with one query and nothing written: for who notes the use elsewhere, with ``note_use``."""
+        """Like ``authenticate``, with one query and no write: for callers that record the use with ``note_use``."""
         if not key_format.is_well_formed(secret):
             raise InvalidApiKey
         digest = key_format.hash_key(secret)
         found = self._keys.find_api_key(self._session, hash=digest)
         now = self._context.clock()
-        # The same comparisons for a key that exists and for one that does not.
+        # The same comparisons for an existing key and for an unknown key.
         matches = hmac.compare_digest(found.hash if found else _NO_HASH, digest)
         expires_at = found.expires_at if found else None
         expired = expires_at is not None and expires_at <= now
@@ -90,7 +90,7 @@ class ApiKeyRepository:
         return KnownKey(found.key_id, found.user, use_due)
 
     def note_use(self, id: str) -> None:
-        """Note that a key is used now, unless that was done less than a minute ago; a failure is only logged."""
+        """Record that a key is used now, unless it was recorded less than a minute ago; a failure is only logged."""
         now = self._context.clock()
         try:
             if not self._session.in_transaction:
@@ -99,10 +99,10 @@ class ApiKeyRepository:
             with self._session.transaction() as savepoint:
                 self._keys.touch_api_key(savepoint, id=id, now=now, before=now - TOUCH_INTERVAL)
         except DatabaseError as error:
-            log.warning("the time of use of key %s could not be noted: %s", id, error)
+            log.warning("the time of use of key %s could not be recorded: %s", id, error)
 
     def get(self, id: str) -> ApiKey:
-        """What is known of a key, else ApiKeyNotFound."""
+        """What is known about a key. Raises ApiKeyNotFound."""
         return _found(self._keys.get_api_key(self._session, id=check_id(id, "id")), id)
 
     def list(self, user_id: str, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page[ApiKey]:
@@ -115,14 +115,14 @@ class ApiKeyRepository:
         return page(keys, limit, lambda key: (key.created_at, key.id))
 
     def revoke(self, id: str) -> None:
-        """Delete a key: it stops working at once. ApiKeyNotFound."""
+        """Delete a key: it stops working at once. Raises ApiKeyNotFound."""
         if not self._keys.delete_api_key(self._session, id=check_id(id, "id")):
             raise ApiKeyNotFound(id)
 
     def rotate(self, id: str) -> IssuedKey:
-        """A new secret for a key; the old one stops working at once. Name and expiry stay.
+        """Give a key a new secret; the old one stops working at once. Its name and expiry stay.
 
-        ApiKeyNotFound; ApiKeyExpired, because the new secret would not be valid either.
+        Raises ApiKeyNotFound, or ApiKeyExpired, because the new secret would not be valid either.
         """
         check_id(id, "id")
         now = self._context.clock()
@@ -138,7 +138,7 @@ class ApiKeyRepository:
         return self._with_new_secret(replace, id)
 
     def _with_new_secret(self, store: Callable[[Session, bytes, str], ApiKey | None], key: str) -> IssuedKey:
-        """Stores a new secret; the prefix is unique, so if it is taken (1 in 500 at a million keys) another is made."""
+        """Stores a new secret. The prefix is unique: if it is taken (1 in 500 at a million keys), it tries another."""
         for attempt in range(1, _PREFIX_ATTEMPTS + 1):
             secret = key_format.make_key(self._context.random(key_format.RANDOM_BYTES))
             hash, prefix = key_format.hash_key(secret), key_format.prefix(secret)

@@ -1,6 +1,6 @@
 """What every repository needs: a session to run on, the loaded queries, and a clock.
 
-Repositories are thin: they check values, call queries and name errors. They hold no SQL and don't know the dialect.
+Repositories are thin: they check values, call queries and name errors. They have no SQL and don't know the dialect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What repositories share. ``queries`` has a file of queries as each attribute (``queries.tasks.get_task``)."""
+    """What repositories share. ``queries`` has one attribute per file of queries (``queries.tasks.get_task``)."""
 
     session: Session
     queries: Queries
@@ -31,7 +31,7 @@ class Context(msgspec.Struct, frozen=True):
     new_id: Callable[[], str]
     random: Callable[[int], bytes]
     max_document: int
-    """Bytes that a document may have."""
+    """The most bytes that a document may have."""
 
     def on(self, session: Session) -> Context:
         """The same on another session."""
@@ -39,13 +39,13 @@ class Context(msgspec.Struct, frozen=True):
 
 
 def always(row: T | None, query: str) -> T:
-    """The row of a write that always gives one. QueryResultError if it did not."""
+    """The row from a write that always returns one. Raises QueryResultError if it did not."""
     if row is None:
-        raise QueryResultError(f"query {query} gave no row")
+        raise QueryResultError(f"query {query} returned no row")
     return row
 
 
 def page_parameters(limit: Any, most: int = MAX_LIMIT) -> tuple[int, int]:
-    """The limit, checked, and the limit to ask for: one more, which tells whether another page follows."""
+    """The checked limit, and the limit for the query: one more, which shows whether another page follows."""
     limit = check_limit(limit, most)
     return limit, limit + 1

@@ -1,4 +1,4 @@
-"""How a workflow execution ends: its status and output from the latest states of its tasks. No database here."""
+"""How a workflow execution ends: its status and output, from the latest states of its tasks. Uses no database."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def final_status(exec_id: str, roots: Sequence[TaskStatus], *, any_tasks: bool) -> Status:
-    """SUCCESS or FAILED, by the latest states of the root tasks. WorkflowNotReady while one of them is not terminal.
+    """SUCCESS or FAILED, by the latest states of the root tasks. Raises WorkflowNotReady while one is not terminal.
 
-    WorkflowNotReady too when there are tasks but no root: old data may have parents in a ring. Neither SUCCESS nor
-    FAILED is known to be true then, and both are final; once the ring is fixed the execution can be completed.
+    Also raises WorkflowNotReady if there are tasks but no root: in old data, parents may form a ring. Then neither
+    SUCCESS nor FAILED is known to be true, and both are final; once the ring is fixed, the execution can be completed.
     """
     if any_tasks and not roots:
         raise WorkflowNotReady(
@@ -47,9 +47,9 @@ def final_status(exec_id: str, roots: Sequence[TaskStatus], *, any_tasks: bool) 
 
 
 def default_output(tasks: Mapping[str, TaskState], most: int) -> EncodedJson:
-    """``{task_id: {"output": …, "parent_state_id"?: …, "execution_type"?: …}}``; the type where it is not basic.
+    """``{task_id: {"output": …, "parent_state_id"?: …, "execution_type"?: …}}``; the type if it is not basic.
 
-    TooLarge when that is more than ``most`` bytes: the outputs of tasks may be too large only together.
+    Raises TooLarge if that is more than ``most`` bytes: the outputs of tasks may only be too large together.
     """
     output: dict[str, Any] = {}
     for task_id, task in tasks.items():
@@ -69,7 +69,7 @@ def _encoded(output: dict[str, Any], most: int, hint: str = "") -> EncodedJson:
 
 
 def transformed(state: WorkflowState, status: Status, transform: Transform, most: int) -> Outcome:
-    """The outcome with the caller's output; FAILED, with the default one, when the transform raises.
+    """The outcome with the caller's output; FAILED, with the default output, if the transform raises.
 
     An output of more than ``most`` bytes counts as a transform that raises TooLarge.
     """
@@ -85,7 +85,7 @@ def transformed(state: WorkflowState, status: Status, transform: Transform, most
 
 
 def _described(error: Exception) -> str:
-    """Somebody else's exception, without what a database can't keep."""
+    """The text of the caller's exception, without characters that a database can't store."""
     try:
         message = str(error)
     except Exception:

@@ -1,8 +1,8 @@
-"""Deleting tasks that are nested deeply.
+"""Deletes deeply nested tasks.
 
-A foreign key deletes level by level, each inside the deletion of the level above: SQLite ends at 1,000 levels and
-PostgreSQL where its stack does, and each level costs as much as there are levels above it. So every 64th level is
-taken off its parents first and deleted by itself.
+A foreign key deletes level by level, each inside the deletion of the level above: SQLite stops at 1,000 levels and
+PostgreSQL at the end of its stack, and the cost of each level grows with the number of levels above it. Therefore every
+64th level is first detached from its parents and deleted separately.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def delete_in_parts(tx: Session, tasks: TasksQueries, keys: DeleteTasksParameters) -> int:
-    """Delete a task with all its descendants; 0 when there is no such task."""
+    """Delete a task with all its descendants; 0 if there is no such task."""
     exec_id = keys["workflow_exec_id"]
-    tasks.lock_parents(tx, workflow_exec_id=exec_id)  # nobody moves a task of ours to where it is not to be deleted
+    tasks.lock_parents(tx, workflow_exec_id=exec_id)  # nobody moves one of these tasks to where it must not be deleted
     deep = tasks.deep_tasks(tx, no_parent=None, **keys)
     parts: list[DeleteTasksParameters] = [{"workflow_exec_id": exec_id, "task_exec_id": id} for id in deep]
     tasks.cut_tasks(tx, parts)
@@ -27,7 +27,7 @@ def delete_in_parts(tx: Session, tasks: TasksQueries, keys: DeleteTasksParameter
 
 
 def cut_all(tx: Session, tasks: TasksQueries, exec_id: str) -> None:
-    """Before an execution is deleted: take every 64th level of its tasks off its parents."""
+    """Before an execution is deleted: detach every 64th level of its tasks from its parents."""
     tasks.lock_parents(tx, workflow_exec_id=exec_id)
     deep = tasks.deep_tasks(tx, workflow_exec_id=exec_id, task_exec_id=None, no_parent=True)
     tasks.cut_tasks(tx, [{"workflow_exec_id": exec_id, "task_exec_id": id} for id in deep])

@@ -1,7 +1,7 @@
 """What an API key looks like: ``dgl_`` + 43 characters base64url (32 random bytes) + 6 characters of checksum.
 
-The checksum lets a mistyped or made-up key be refused without asking the database. Stored are the SHA-256 of the
-whole key, and its first 12 characters for display. 256 random bits need no slow hash.
+With the checksum, a mistyped or made-up key is refused without a query. The database stores the SHA-256 of the whole
+key, and its first 12 characters for display. 256 random bits need no slow hash.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PREFIX_LENGTH = 12
 
 
 def make_key(random: bytes) -> str:
-    """The key of 32 random bytes."""
+    """The key from 32 random bytes."""
     body = MARK + base64.urlsafe_b64encode(random).decode().rstrip("=")
     return body + _checksum(body)
 
 
 def is_well_formed(key: Any) -> bool:
-    """Whether it has a key's form and its checksum fits; says nothing about whether it exists."""
+    """Whether it has the form of a key and the right checksum; not whether it exists."""
     if type(key) is not str or len(key) != LENGTH or not key.startswith(MARK) or not key.isascii():
         return False
     return hmac.compare_digest(_checksum(key[:-6]), key[-6:])

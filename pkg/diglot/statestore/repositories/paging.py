@@ -1,4 +1,4 @@
-"""Pages by keyset: a cursor says after which row the next page begins, so that page 1,000 costs what page 1 costs."""
+"""Keyset pagination: a cursor names the row before the next page, so page 1,000 costs as much as page 1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _cursor = msgspec.json.Decoder(tuple[str, str])
 
 
 def check_limit(limit: Any, most: int = MAX_LIMIT) -> int:
-    """How many items a page may have: 1 to 1,000, unless they are small."""
+    """How many items a page may have: 1 to ``most``."""
     if type(limit) is not int or not 1 <= limit <= most:
         raise InvalidValue("limit", f"{limit!r} is not a number from 1 to {most}")
     return limit
@@ -37,7 +37,7 @@ def position(after: str | None) -> tuple[datetime | None, str | None]:
         text, key = _cursor.decode(base64.b64decode(after.encode("ascii"), altchars=b"-_", validate=True))
         return strict_timestamp(text), key
     except (ValueError, AttributeError, UnicodeError, binascii.Error, msgspec.MsgspecError):
-        raise InvalidValue("after", "this is not a cursor that a page gave as 'next'") from None
+        raise InvalidValue("after", "this is not a cursor: use the 'next' of a page") from None
 
 
 def cursor(created_at: datetime, key: str) -> str:
@@ -46,7 +46,7 @@ def cursor(created_at: datetime, key: str) -> str:
 
 
 def fitting(sizes: list[RowSize], limit: int, max_bytes: int) -> tuple[int, bool]:
-    """How many rows of a page have at most so many bytes together, at least one; whether more follow.
+    """How many rows of a page have at most ``max_bytes`` together, at least one; and whether more follow.
 
     ``sizes`` are those of at most ``limit + 1`` rows, in the order of the page.
     """
@@ -59,12 +59,12 @@ def fitting(sizes: list[RowSize], limit: int, max_bytes: int) -> tuple[int, bool
 
 
 def part(items: list[T], more: bool, place: Callable[[T], tuple[Any, str]]) -> Page[T]:
-    """A page that may have ended early. ``more``: others follow its last item."""
+    """A page that may end early. ``more``: others follow its last item."""
     return Page(items, cursor(*place(items[-1])) if more and items else None)
 
 
 def page(items: list[T], limit: int, place: Callable[[T], tuple[Any, str]]) -> Page[T]:
-    """A page of items that were asked for with ``limit + 1``; ``place`` gives an item's creation time and id."""
+    """A page of items from a query for ``limit + 1``; ``place`` returns an item's creation time and id."""
     if len(items) <= limit:
         return Page(items, None)
     items = items[:limit]

@@ -1,9 +1,9 @@
-"""Who is whose parent: no task is its own ancestor, and of a batch each parent is written before its children.
+"""The parents of tasks: no task is its own ancestor, and in a batch each parent is written before its children.
 
-A new task has no descendants, so only a task that is stored already and gets another parent can close a ring. Such a
-move is therefore made under a lock on its execution, after a look at the ancestors of the new parent: of two
-transactions that each close half of a ring, the second sees what the first has done. Any other write is one statement
-that takes no such lock and changes nothing where the parent would change.
+A new task has no descendants, so only a stored task that gets another parent can close a ring. Such a move is therefore
+made under a lock on its execution, after checking the ancestors of the new parent: if two transactions each close half
+of a ring, the second sees what the first has done. Any other write is one statement that takes no such lock, and
+changes nothing if the parent would change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Parents = Mapping[Key, str | None]
 def parents_first(parents: Parents) -> list[Key]:
     """The keys, each parent before its children, else in the order given.
 
-    InvalidValue when tasks are each other's ancestors.
+    Raises InvalidValue if tasks are each other's ancestors.
     """
     ordered: dict[Key, None] = {}
     for key in parents:
@@ -43,15 +43,15 @@ def parents_first(parents: Parents) -> list[Key]:
 
 
 def refuse_rings(tx: Session, tasks: TasksQueries, parents: Parents) -> None:
-    """Before tasks are moved: InvalidValue when one would be its own ancestor.
+    """Before tasks are moved: raises InvalidValue if one would be its own ancestor.
 
-    From here until the transaction ends nobody else can move a task of these executions.
+    From here until the transaction ends, nobody else can move a task in these executions.
     """
     wanted: dict[str, set[str]] = {}
     for (exec_id, _), parent_id in parents.items():
         wanted.setdefault(exec_id, set()).update(() if parent_id is None else (parent_id,))
     known: dict[Key, str | None] = dict(parents)
-    for exec_id in sorted(wanted):  # in one order, so that two transactions don't wait for each other
+    for exec_id in sorted(wanted):  # always in the same order: two transactions must not wait for each other
         tasks.lock_parents(tx, workflow_exec_id=exec_id)
         for task in tasks.ancestors(tx, workflow_exec_id=exec_id, ids=sorted(wanted[exec_id])):
             known.setdefault((exec_id, task.task_exec_id), task.parent_state_id)

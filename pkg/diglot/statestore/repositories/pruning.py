@@ -1,14 +1,14 @@
-"""Deletes old executions in small steps, so that nobody who writes has to wait for long.
+"""Deletes old executions in small steps: other writers never wait long.
 
-An execution is deleted with its tasks by one statement, many executions at a time. One that is too large for a step, or
-whose tasks are nested too deeply for a foreign key, is taken apart: it is marked first (its error has the code PRUNED),
-then its newest tasks are deleted, some at a time, and the execution at the end. So an execution that has lost tasks
-never looks complete, whether it is read in between or after an interruption, and the next pruning continues with it.
-Each statement checks again whether the execution has ended and is old enough.
+One statement deletes many executions with their tasks. An execution that is too large for a step, or whose tasks are
+nested too deeply for a foreign key, is taken apart: it is marked first (its error has the code PRUNED), then its newest
+tasks are deleted, some at a time, and finally the execution. An execution that has lost tasks therefore never looks
+complete, whether it is read in between or after an interruption, and the next run continues with it. Each statement
+checks again whether the execution has ended and is old enough.
 
-A task is deleted before its parent, or the foreign key would delete all of the parent's children in one step. Newest
-first is that order, except for tasks that are older than their parents: these lose their parents before anything is
-deleted. It also opens every ring of parents.
+A task is deleted before its parent; otherwise the foreign key would delete all of the parent's children in one step.
+Newest first is that order, except for tasks that are older than their parents: these are detached from their parents
+before anything is deleted, which also opens every ring of parents.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from diglot.stores.session import Session
 
 GOAL = 0.025
-"""Seconds that a step should take: others wait for it, on SQLite."""
+"""Seconds that a step should take: on SQLite, others wait for it."""
 ENDED: tuple[Status, ...] = ("SUCCESS", "FAILED", "TIMED_OUT", "CANCELED")
 FIRST, LEAST, MOST = 200, 20, 5_000
-"""Weight of the first step, and of the smallest and the largest."""
+"""The weight of the first step, the smallest and the largest."""
 PAGE_BYTES = 4096
-"""Deleting so many bytes of documents takes as long as deleting a row. A row weighs 1, and its documents are added."""
+"""Deleting this many bytes of documents takes as long as deleting a row. A row weighs 1 plus its documents."""
 DEEP = 64
 """An execution with fewer tasks is never nested too deeply."""
 PRUNED = StateError(code="PRUNED", message="'diglot prune' is deleting this execution: tasks of it are missing")
@@ -41,8 +41,8 @@ _CANDIDATES = 50
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """How many executions were deleted, or would be, and tasks with them. ``tasks`` is counted up to 5,000 for each
-    execution that would be deleted."""
+    """How many executions and tasks were deleted, or would be. ``tasks`` is counted up to 5,000 for each execution that
+    would be deleted."""
 
     workflows: int
     tasks: int
@@ -59,7 +59,7 @@ def prune(
     progress: Callable[[int], None] = lambda _done: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Pruned:
-    """Delete the executions with these statuses that did not change since ``before``, except the newest ``keep_last``
+    """Delete the executions with these statuses that have not changed since ``before``, except the newest ``keep_last``
     of each workflow. ``progress`` gets the number of executions deleted so far, after each step."""
     step = _Step(session, queries, before, progress, clock)
     workflows = tasks = 0
@@ -81,7 +81,7 @@ def _candidates(
     keep_last: int | None,
     step: _Step | None,
 ) -> Iterator[tuple[list[Prunable], int]]:
-    """Pages of executions, each with the number of tasks up to which they were weighed: none without a ``step``."""
+    """Pages of executions, each with the number of tasks up to which they were weighed: 0 without a ``step``."""
     after: Prunable | None = None
     while True:
         weighed = 0 if step is None else step.room
@@ -104,7 +104,7 @@ def _candidates(
 
 
 class _Step:
-    """Deletes as much at a time as fits into the goal. ``workflows`` and ``tasks`` are deleted."""
+    """Deletes as much at a time as the goal allows. ``workflows`` and ``tasks`` count what was deleted."""
 
     def __init__(
         self,
@@ -123,7 +123,8 @@ class _Step:
         self.workflows = self.tasks = 0
 
     def delete(self, found: Sequence[Prunable], weighed: int) -> None:
-        """Small ones together, large ones apart. Of one with more tasks than ``weighed`` the bytes are not known."""
+        """Deletes small executions together and takes large ones apart. The bytes of one with more tasks than
+        ``weighed`` are unknown."""
         batch: list[Prunable] = []
         weight = 0
         for one in found:
@@ -167,20 +168,20 @@ class _Step:
         if not self._cut(id, deep):
             return
         if deep:
-            self.room = LEAST  # each level costs as much as there are levels above it
+            self.room = LEAST  # the cost of each level grows with the number of levels above it
         while newest := tasks.newest_tasks(self._session, workflow_exec_id=id, limit=self.room):
             ids, weight = _fitting(newest, self.room)
             with self._timed(weight):
                 count = tasks.prune_tasks(self._session, workflow_exec_id=id, ids=ids, before=self._before)
             if not count:
                 return
-            self._count(0, len(ids))  # not count: a task that the foreign key deletes with its parent is not in it
+            self._count(0, len(ids))  # not count: it excludes tasks that the foreign key deletes with their parent
         with self._timed(_weight(one)):
             gone = workflows.prune_workflows(self._session, ids=[id], before=self._before)
         self._count(len(gone), 0)
 
     def _cut(self, id: str, ids: Sequence[str]) -> bool:
-        """Take tasks off their parents, in steps; False when the execution is no longer to be deleted."""
+        """Detach tasks from their parents, in steps; False if the execution must no longer be deleted."""
         tasks = self._queries.tasks
         while ids:
             some, ids = ids[: self.room], ids[self.room :]
@@ -206,7 +207,7 @@ class _Step:
 
 
 class _Timed:
-    """Fits the room of the next step to the time that this one takes."""
+    """Adapts the size of the next step to the time that this one takes."""
 
     def __init__(self, step: _Step, weight: int, clock: Callable[[], float]) -> None:
         self._step = step
@@ -227,7 +228,7 @@ def _weight(one: Prunable) -> int:
 
 
 def _fitting(newest: Sequence[RowSize], room: int) -> tuple[list[str], int]:
-    """The first of these that fit, at least one, and their weight."""
+    """The first of these that fit, at least one task, and their weight."""
     ids: list[str] = []
     weight = 0
     for task in newest:

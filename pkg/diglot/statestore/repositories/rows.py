@@ -1,7 +1,7 @@
-"""The rows that queries return. Every struct in here is found by its name, which ``-- returns:`` gives.
+"""The rows that queries return. Every struct in here is found by its name, as in ``-- returns:``.
 
-Not all structs of ``diglot.statestore.models`` are rows: those of documents, such as StateError, are values of
-a column.
+Not all structs of ``diglot.statestore.models`` are rows: structs of documents, such as StateError, are the values of a
+column.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TaskOutput(msgspec.Struct, frozen=True):
 
 
 class Prunable(msgspec.Struct, frozen=True):
-    """An execution that can be deleted, with the number of its tasks, and the bytes of all their documents."""
+    """An execution that can be deleted, with the number of its tasks and the bytes of all their documents."""
 
     workflow_exec_id: str
     created_at: datetime
@@ -64,7 +64,7 @@ class StatusCount(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A key with what authentication needs of it, and its user."""
+    """What authentication needs of a key, and its user."""
 
     key_id: str
     hash: bytes

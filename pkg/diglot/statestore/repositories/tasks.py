@@ -1,7 +1,7 @@
-"""Task states: a tree below each workflow execution, written one by one or in batches, followed by their parents.
+"""Task states: a tree below each workflow execution, written one by one or in batches, and read by their parents.
 
-A call by task id also takes ``workflow_exec_id``; without it the execution is looked up first. So each statement
-touches one execution, which is what a PostgreSQL that is distributed by execution needs.
+A call by task id also takes ``workflow_exec_id``; without it the execution is looked up first. Each statement thus
+touches one execution, as a PostgreSQL database that is distributed by execution requires.
 """
 
 from __future__ import annotations
@@ -64,15 +64,15 @@ class TaskRepository:
     # --- write ---
 
     def upsert(self, state: TaskState) -> TaskState:
-        """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one.
+        """Insert, or update all but created_at; the last writer wins. Returns the stored state, its version one higher.
 
-        UnknownReference when its execution or its parent does not exist; TaskInOtherWorkflow; InvalidValue when with
-        this parent the task would be its own ancestor.
+        Raises UnknownReference if its execution or its parent does not exist, TaskInOtherWorkflow, or InvalidValue if
+        the task would become its own ancestor with this parent.
         """
         state, parameters = task_parameters(state, self._clock())
         try:
             stored = self._tasks.upsert_task(self._session, same_parent=True, **parameters)
-            if stored is None:  # it is there, and has another parent
+            if stored is None:  # the stored task has another parent
                 with self._session.transaction() as tx:
                     refuse_rings(tx, self._tasks, _parents(parameters))
                     stored = self._tasks.upsert_task(tx, same_parent=None, **parameters)
@@ -81,10 +81,10 @@ class TaskRepository:
         return _stored(state, always(stored, "tasks.upsert_task"))
 
     def upsert_many(self, states: Iterable[TaskState]) -> int:
-        """As ``upsert`` for many states, all or none; how many were written.
+        """Like ``upsert`` for many states, all or none; returns how many were written.
 
-        One round trip, unless a stored task gets another parent. Of two states with the same id the last one counts;
-        parents may come after their children.
+        One round trip, unless a stored task gets another parent. If two states have the same id, the last one counts.
+        Parents may come after their children.
         """
         now = self._clock()
         batch: dict[Key, InsertTaskParameters] = {}
@@ -106,11 +106,11 @@ class TaskRepository:
                     self._tasks.upsert_tasks(tx, [{**each, "same_parent": None} for each in ordered])
         except ForeignKeyViolation as error:
             raise UnknownReference(
-                "a task of this batch names an execution or a parent task that does not exist; nothing was written"
+                "a task in this batch names an execution or a parent task that does not exist; nothing was written"
             ) from error
         except UniqueViolation as error:
             raise TaskInOtherWorkflow(
-                "a task of this batch has an id that exists in another workflow execution; nothing was written"
+                "a task in this batch has an id that exists in another workflow execution; nothing was written"
             ) from error
         return len(batch)
 
@@ -119,14 +119,14 @@ class TaskRepository:
         if not self._session.in_transaction:
             self._tasks.upsert_tasks(self._session, rows)
             return
-        with self._session.transaction() as savepoint:  # what fails here is tried in another way
+        with self._session.transaction() as savepoint:  # if this fails, the caller tries another way
             self._tasks.upsert_tasks(savepoint, rows)
 
     def save(self, state: TaskState) -> TaskState:
-        """Optimistic: insert when the version is unset or 0, else update only if the stored version is the given one.
+        """Optimistic: insert if the version is unset or 0, else update only if the stored version is the given one.
 
-        ConcurrentUpdate when somebody was faster; TaskNotFound when there is nothing to update; UnknownReference;
-        TaskInOtherWorkflow; InvalidValue when with this parent the task would be its own ancestor.
+        Raises ConcurrentUpdate if somebody else was faster, TaskNotFound if there is nothing to update,
+        UnknownReference, TaskInOtherWorkflow, or InvalidValue if the task would become its own ancestor.
         """
         state, parameters = task_parameters(state, self._clock())
         try:
@@ -145,7 +145,7 @@ class TaskRepository:
         return _stored(state, stored)
 
     def _move(self, parameters: InsertTaskParameters, version: int) -> Stored | None:
-        """Save a task that has another parent; None where that is not why it was not saved. TaskNotFound."""
+        """Save a task that gets another parent; None if that is not why it was not saved. Raises TaskNotFound."""
         if self.get(parameters["task_exec_id"], parameters["workflow_exec_id"]).version != version:
             return None
         with self._session.transaction() as tx:
@@ -153,7 +153,7 @@ class TaskRepository:
             return self._tasks.update_task(tx, version=version, same_parent=None, **parameters)
 
     def merge_usage(self, task_exec_id: str, usage: Usage, workflow_exec_id: str | None = None) -> TaskState:
-        """Add token usage, atomically: of two callers at once both count. TaskNotFound."""
+        """Add token usage, atomically: concurrent calls all count. Raises TaskNotFound."""
         merge_usage(None, usage)
         keys = self._keys(task_exec_id, workflow_exec_id)
         with self._session.transaction() as tx:
@@ -162,7 +162,7 @@ class TaskRepository:
             return _found(self._tasks.set_task_usage(tx, usage=merged, now=self._clock(), **keys), task_exec_id)
 
     def delete(self, task_exec_id: str, workflow_exec_id: str | None = None) -> None:
-        """Delete a task state with all its descendants. TaskNotFound."""
+        """Delete a task state with all its descendants. Raises TaskNotFound."""
         keys = self._keys(task_exec_id, workflow_exec_id)
         if self._tasks.deep_tasks(self._session, no_parent=None, **keys):
             with self._session.transaction() as tx:
@@ -175,7 +175,7 @@ class TaskRepository:
     # --- read one ---
 
     def get(self, task_exec_id: str, workflow_exec_id: str | None = None) -> TaskState:
-        """One task state, else TaskNotFound."""
+        """One task state. Raises TaskNotFound."""
         found = self._tasks.get_task(
             self._session,
             task_exec_id=check_id(task_exec_id, "task_exec_id"),
@@ -184,38 +184,38 @@ class TaskRepository:
         return _found(found, task_exec_id)
 
     def get_for_update(self, task_exec_id: str, workflow_exec_id: str | None = None) -> TaskState:
-        """One task state that nobody else can change until the transaction ends. TaskNotFound.
+        """One task state that nobody else can change until the transaction ends. Raises TaskNotFound.
 
-        TransactionError outside of a transaction. A row lock on PostgreSQL, the write transaction on SQLite.
+        Raises TransactionError outside a transaction. A row lock on PostgreSQL, the write transaction on SQLite.
         """
         if not self._session.in_transaction:
             raise TransactionError("get_for_update needs a transaction: use it inside 'with db.transaction() as tx'")
         return _found(self._tasks.lock_task(self._session, **self._keys(task_exec_id, workflow_exec_id)), task_exec_id)
 
     def child(self, parent_state_id: str, task_id: str, workflow_exec_id: str | None = None) -> TaskState:
-        """The newest state of a task_id under a parent, else TaskNotFound."""
+        """The newest state of a task_id under a parent. Raises TaskNotFound."""
         parent = self._parent(parent_state_id, workflow_exec_id)
         found = self._tasks.child(self._session, task_id=check_id(task_id, "task_id"), **parent) if parent else None
         return _found(found, task_id)
 
     def usage(self, task_exec_id: str, workflow_exec_id: str | None = None) -> Usage:
-        """The token usage of a task, [] when there is none. TaskNotFound."""
+        """The token usage of a task, [] if there is none. Raises TaskNotFound."""
         return self.get(task_exec_id, workflow_exec_id).usage or []
 
     # --- read several ---
 
     def get_many(self, ids: Iterable[str]) -> builtins.list[TaskState]:
-        """Task states in the order of their ids (at most 1,000). TaskNotFound for the first that is missing."""
+        """Task states in the order of their ids (at most 1,000). Raises TaskNotFound for the first missing id."""
         wanted = [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
         if len(wanted) > MAX_LIMIT:
-            raise InvalidValue("ids", f"{len(wanted)} ids are more than {MAX_LIMIT}: ask in parts")
+            raise InvalidValue("ids", f"{len(wanted)} ids are more than {MAX_LIMIT}: split them over several calls")
         if not wanted:
             return []
         found = {task.task_exec_id: task for task in self._tasks.get_tasks(self._session, ids=list(set(wanted)))}
         return [_found(found.get(id), id) for id in wanted]
 
     def bytes_of(self, exec_ids: Iterable[str]) -> int:
-        """How many bytes the documents of all tasks of these executions have, as text."""
+        """How many bytes the documents of all tasks in these executions have, as text."""
         ids = [check_id(id, f"exec_ids[{i}]") for i, id in enumerate(exec_ids)]
         return self._tasks.size_of_executions(self._session, ids=ids)
 
@@ -235,14 +235,14 @@ class TaskRepository:
         after: str | None = None,
         max_bytes: int | None = None,
     ) -> Page[TaskState]:
-        """One page of 1 to 1,000 task states, oldest first, of those that fit every filter given.
+        """One page of 1 to 1,000 task states that match every given filter, oldest first.
 
-        ``no_parent`` asks for root tasks; ``after`` is the ``next`` of the page before. With ``max_bytes`` a page ends
-        before its documents have more bytes than this, but has at least one task.
+        ``no_parent`` selects root tasks; ``after`` is the ``next`` of the previous page. With ``max_bytes``, a page
+        ends before its documents exceed this size, but has at least one task.
         """
         limit, ask = page_parameters(limit)
         if no_parent and parent_state_id is not None:
-            raise InvalidValue("no_parent", "a task can't both have this parent and have none")
+            raise InvalidValue("no_parent", "a task can't have this parent and no parent: use one of the two filters")
         created_at, id = position(after)
         filters: ListTasksParameters = {
             "status": None if status is None else check_status(status),
@@ -260,7 +260,7 @@ class TaskRepository:
             "limit": ask,
         }
         if parent_state_id is not None and workflow_exec_id is None:
-            # A parent is of the same execution, and the index of children begins with the execution.
+            # A parent is in the same execution, and the index of children begins with the execution.
             filters["workflow_exec_id"] = self._execution_of(parent_state_id)
             if filters["workflow_exec_id"] is None:
                 return Page([], None)
@@ -280,7 +280,7 @@ class TaskRepository:
         limit: int = DEFAULT_LIMIT,
         after: str | None = None,
     ) -> Page[TaskSummary]:
-        """One page of the tasks of an execution, or of a parent's children, oldest first, without what they hold.
+        """One page of an execution's tasks, or of a parent's children, oldest first, without their documents.
 
         They are small, so a page may have up to 10,000.
         """
@@ -298,7 +298,7 @@ class TaskRepository:
         return page(found, limit, lambda task: (task.created_at, task.task_exec_id))
 
     def latest(self, workflow_exec_id: str) -> dict[str, TaskState]:
-        """The newest state of each task_id of an execution; {} when there is none."""
+        """The newest state of each task_id in an execution; {} if there is none."""
         exec_id = check_id(workflow_exec_id, "workflow_exec_id")
         return {task.task_id: task for task in self._tasks.latest_tasks(self._session, workflow_exec_id=exec_id)}
 
@@ -312,7 +312,7 @@ class TaskRepository:
         after: str | None = None,
         max_bytes: int | None = None,
     ) -> Page[TaskState]:
-        """One page of the direct children of a task, oldest first; empty when there is no such task."""
+        """One page of the direct children of a task, oldest first; empty if there is no such task."""
         return self.list(
             parent_state_id=check_id(parent_state_id, "parent_state_id"),
             workflow_exec_id=workflow_exec_id,
@@ -322,22 +322,22 @@ class TaskRepository:
         )
 
     def child_outputs(self, parent_state_id: str, workflow_exec_id: str | None = None) -> dict[str, JsonObject | None]:
-        """task_id → output of its newest state, for the direct children of a task; {} when there are none."""
+        """task_id → output of its newest state, for the direct children of a task; {} if there are none."""
         parent = self._parent(parent_state_id, workflow_exec_id)
         found = self._tasks.child_outputs(self._session, **parent) if parent else []
         return {child.task_id: child.output for child in found}
 
     def progress(self, parent_state_id: str, workflow_exec_id: str | None = None) -> Progress:
-        """How far the direct children of a task are, in one GROUP BY; all zero when there are none."""
+        """The progress of a task's direct children, in one GROUP BY; all zero if there are none."""
         parent = self._parent(parent_state_id, workflow_exec_id)
         found = self._tasks.progress(self._session, **parent) if parent else []
         return Progress(dict.fromkeys(STATUSES, 0) | {row.status: row.children for row in found})
 
     def tree(self, root: str, max_depth: int = MAX_DEPTH, workflow_exec_id: str | None = None) -> Tree:
-        """A task and all its descendants in one query, parents before children, siblings by creation. TaskNotFound.
+        """A task and all its descendants in one query, parents before children, siblings by creation.
 
-        Deeper than ``max_depth`` levels (0 to 1,000) it is cut off, and ``truncated`` says so. In a ring of parents,
-        which old data may have, it ends before the task that it began with would come again.
+        The tree is cut off below ``max_depth`` levels (0 to 1,000), and ``truncated`` says so. In a ring of parents,
+        which old data may have, it ends before its first task would be repeated. Raises TaskNotFound.
         """
         if type(max_depth) is not int or not 0 <= max_depth <= 1000:
             raise InvalidValue("max_depth", f"{max_depth!r} is not a number from 0 to 1000")
@@ -350,7 +350,7 @@ class TaskRepository:
     # --- keys ---
 
     def _keys(self, task_exec_id: str, workflow_exec_id: str | None) -> DeleteTasksParameters:
-        """Both keys of a task; the execution is looked up where it is not given. TaskNotFound."""
+        """Both keys of a task; the execution is looked up if it is not given. Raises TaskNotFound."""
         check_id(task_exec_id, "task_exec_id")
         if workflow_exec_id is None:
             workflow_exec_id = self._execution_of(task_exec_id)
@@ -359,7 +359,7 @@ class TaskRepository:
         return {"workflow_exec_id": check_id(workflow_exec_id, "workflow_exec_id"), "task_exec_id": task_exec_id}
 
     def _parent(self, parent_state_id: str, workflow_exec_id: str | None) -> ProgressParameters | None:
-        """Both keys of a parent, None where the parent does not exist."""
+        """Both keys of a parent; None if the parent does not exist."""
         try:
             keys = self._keys(check_id(parent_state_id, "parent_state_id"), workflow_exec_id)
         except TaskNotFound:

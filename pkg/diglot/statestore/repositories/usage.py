@@ -12,10 +12,10 @@ _Key = tuple[str, str, str]
 
 
 def merge_usage(stored: Usage | None, added: Usage | None) -> Usage:
-    """Both lists as one, sorted by provider, model and source. InvalidValue, with the index, for a bad entry.
+    """Both lists merged, sorted by provider, model and source. Raises InvalidValue, with the index, for a bad entry.
 
-    Counts add; an optional count stays absent when it is absent on both sides; total is prompt + completion when it
-    is 0; agent_ids are united; captured_at is the earliest, updated_at the latest.
+    Counts are added; an optional count that is absent on both sides stays absent; a total of 0 becomes prompt +
+    completion; agent_ids are combined; captured_at is the earliest, updated_at the latest.
     """
     merged: dict[_Key, UsageEntry] = {}
     for entry in [*(stored or []), *(check_usage(added) or [])]:

@@ -1,4 +1,4 @@
-"""Users: who may come in, and the rules about admins."""
+"""Users: who has access, and the rules about admins."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class UserRepository:
         self._users = context.queries.users
 
     def create(self, email: str, role: Role = "user") -> User:
-        """A new user. EmailExists when the address is taken, in any spelling of case."""
+        """Create a user. Raises EmailExists if the address is taken, in any case."""
         return _create(self._context, normalise_email(email), check_role(role))
 
     def get(self, id: str) -> User:
-        """The user with this id, else UserNotFound."""
+        """The user with this id. Raises UserNotFound."""
         return _found(self._users.get_user(self._session, id=check_id(id, "id")), id)
 
     def get_by_email(self, email: str) -> User:
-        """The user with this e-mail address, in any case, else UserNotFound."""
+        """The user with this e-mail address, in any case. Raises UserNotFound."""
         normalised = fold_email(email)
         return _found(self._users.get_user_by_email(self._session, email=normalised), normalised)
 
     def list(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page[User]:
-        """One page of 1 to 1,000 users, newest first; ``after`` is the ``next`` of the page before."""
+        """One page of 1 to 1,000 users, newest first; ``after`` is the ``next`` of the previous page."""
         limit, ask = page_parameters(limit)
         created_at, id = position(after)
         users = self._users.list_users(self._session, limit=ask, after_created_at=created_at, after_id=id)
         return page(users, limit, lambda user: (user.created_at, user.id))
 
     def update(self, id: str, email: str | None = None, role: Role | None = None) -> User:
-        """Change what is given. UserNotFound; EmailExists; LastAdmin when the only admin would become a user."""
+        """Change what is given. Raises UserNotFound, EmailExists, or LastAdmin if no admin would be left."""
         check_id(id, "id")
         email = None if email is None else normalise_email(email)
         if role is not None:
@@ -54,7 +54,7 @@ class UserRepository:
             return self._update(context, id, email, role)
 
     def delete(self, id: str) -> None:
-        """Delete a user with the keys. UserNotFound; LastAdmin for the only admin."""
+        """Delete a user and the user's keys. Raises UserNotFound, or LastAdmin for the only admin."""
         check_id(id, "id")
         with self._session.transaction() as tx:
             self._refuse_last_admin(_on(self._context, tx), id)
@@ -62,13 +62,13 @@ class UserRepository:
                 raise UserNotFound(id)
 
     def has_admin(self) -> bool:
-        """Whether there is an admin: without one, ``create_first_admin`` makes it."""
+        """Whether there is an admin; if not, ``create_first_admin`` creates one."""
         return bool(self._users.admin_exists(self._session))
 
     def create_first_admin(self, email: str, key_name: str | None = None) -> tuple[User, IssuedKey]:
-        """The first admin and its key, both or neither.
+        """Create the first admin and its key, both or neither.
 
-        AlreadyBootstrapped when there is an admin: of any number of callers at once exactly one succeeds.
+        Raises AlreadyBootstrapped if there is an admin: of any number of concurrent callers, exactly one succeeds.
         """
         normalised = normalise_email(email)
         with self._session.transaction() as tx:
@@ -83,11 +83,11 @@ class UserRepository:
         try:
             user = self._users.update_user(context.session, id=id, email=email, role=role, now=context.clock())
         except UniqueViolation as error:
-            raise EmailExists(f"a user with the e-mail address {email!r} exists already") from error
+            raise EmailExists(f"a user with the e-mail address {email!r} already exists") from error
         return _found(user, id)
 
     def _refuse_last_admin(self, context: Context, id: str) -> None:
-        """Locks the admins, so that two callers can't each remove the other one."""
+        """Locks the admins: two callers must not each remove the other's admin."""
         if self._users.lock_admins(context.session) == [id]:
             raise LastAdmin
 
@@ -98,7 +98,7 @@ def _create(context: Context, email: str, role: str) -> User:
             context.session, id=context.new_id(), email=email, role=role, now=context.clock()
         )
     except UniqueViolation as error:
-        raise EmailExists(f"a user with the e-mail address {email!r} exists already") from error
+        raise EmailExists(f"a user with the e-mail address {email!r} already exists") from error
     return always(user, "users.create_user")
 
 

@@ -1,6 +1,6 @@
-"""The rules of the domain that values must obey before they go to a database; the database checks most of them again.
+"""The domain rules for values before they are written to a database; the database checks most of them again.
 
-Each function gives back the value (normalised where the rule says so) or raises InvalidValue with the value's path.
+Each function returns the value (normalised if the rule says so) or raises InvalidValue with the value's path.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 MAX_ID_LENGTH = 255
 MAX_ID_BYTES = 880
-"""Three ids and a time are in one index, and PostgreSQL's take 2,704 bytes: more than 220 emoji are too many."""
+"""One index has three ids and a time, and PostgreSQL limits an entry to 2,704 bytes: an id has at most 220 emoji."""
 MAX_EMAIL_LENGTH = 254
-"""RFC 3696, erratum 1690: what fits into the path of SMTP."""
+"""RFC 3696, erratum 1690: the longest path in SMTP."""
 _IGNORABLE = frozenset(
     {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
 ) | frozenset(range(0xE0100, 0xE01F0))
-"""Letters and marks that show nothing: Unicode's Default_Ignorable_Code_Point, and the empty Braille pattern."""
+"""Invisible letters and marks: Unicode's Default_Ignorable_Code_Point, and the empty Braille pattern."""
 WORKFLOW_OUTPUT_DEPTH = MAX_DEPTH + 2
-"""The output of a workflow holds the outputs of its tasks two levels down."""
+"""The output of a workflow has the outputs of its tasks two levels down."""
 
 _STATUSES, _COMPONENTS = frozenset(STATUSES), frozenset(COMPONENTS)
 _EXECUTION_TYPES, _ROLES = frozenset(EXECUTION_TYPES), frozenset(ROLES)
@@ -85,7 +85,7 @@ def check_name(value: Any, path: str = "name") -> str | None:
 
 
 def normalise_email(value: Any, path: str = "email") -> str:
-    """A new address as it is stored. InvalidValue for what is not an address, or has characters that can't be seen."""
+    """A new address as it is stored. Raises InvalidValue if it is not an address or has invisible characters."""
     folded = fold_email(value, path)
     if len(folded) > MAX_EMAIL_LENGTH:
         raise InvalidValue(path, f"an e-mail address has at most {MAX_EMAIL_LENGTH} characters, not {len(folded):,}")
@@ -97,7 +97,7 @@ def normalise_email(value: Any, path: str = "email") -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    """Blank, a control or format character, unassigned, or one that Unicode lets a font leave out."""
+    """Whether it is blank, a control or format character, unassigned, or one that Unicode lets a font omit."""
     category = unicodedata.category(character)
     return category[0] in "CZ" or character.isspace() or ord(character) in _IGNORABLE
 
@@ -189,7 +189,7 @@ def task_parameters(state: Any, now: datetime) -> tuple[TaskState, InsertTaskPar
 
 
 def _with_documents(state: Any, parameters: InsertTaskParameters | InsertWorkflowParameters, output_depth: int) -> Any:
-    """The state with its JSON columns made canonical; their texts go into ``parameters``, checked and encoded once."""
+    """The state with canonical JSON columns; their texts go into ``parameters``, checked and encoded once."""
     usage = check_usage(state.usage)
     input = check_object(state.input, "input")
     output = check_object(state.output, "output", output_depth)
@@ -204,7 +204,7 @@ def _with_documents(state: Any, parameters: InsertTaskParameters | InsertWorkflo
 
 
 def check_documents(parameters: InsertTaskParameters, most: int, path: str) -> None:
-    """TooLarge for a document of more than ``most`` bytes; ``path`` precedes its name in the error."""
+    """Raises TooLarge for a document of more than ``most`` bytes; ``path`` precedes its name in the error."""
     for name in _DOCUMENTS:
         document = parameters[name]
         if isinstance(document, EncodedJson):

@@ -1,4 +1,4 @@
-"""Workflow executions: written whole or optimistically, read with their tasks in one snapshot, completed once."""
+"""Workflow executions: upserted or saved optimistically, read with their tasks in one snapshot, completed once."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class WorkflowRepository:
     # --- write ---
 
     def upsert(self, state: WorkflowState) -> WorkflowState:
-        """Insert, or update all but created_at; the last writer wins. The state as stored, version grown by one."""
+        """Insert, or update all but created_at; the last writer wins. Returns the stored state, version one higher."""
         state, parameters = workflow_parameters(state, self._clock())
         stored = self._workflows.upsert_workflow(self._session, **parameters)
         return _stored(state, always(stored, "workflows.upsert_workflow"))
 
     def save(self, state: WorkflowState) -> WorkflowState:
-        """Optimistic: insert when the version is unset or 0, else update only if the stored version is the given one.
+        """Optimistic: insert if the version is unset or 0, else update only if the stored version is the given one.
 
-        ConcurrentUpdate when somebody was faster; WorkflowNotFound when there is nothing to update.
+        Raises ConcurrentUpdate if somebody else was faster, WorkflowNotFound if there is nothing to update.
         """
         state, parameters = workflow_parameters(state, self._clock())
         if not state.version:
@@ -76,7 +76,7 @@ class WorkflowRepository:
         return _stored(state, stored)
 
     def update_status(self, exec_id: str, status: Status) -> WorkflowState:
-        """Change the status. WorkflowNotFound."""
+        """Change the status. Raises WorkflowNotFound."""
         return _found(
             self._workflows.set_workflow_status(
                 self._session,
@@ -88,7 +88,7 @@ class WorkflowRepository:
         )
 
     def merge_usage(self, exec_id: str, usage: Usage) -> WorkflowState:
-        """Add token usage, atomically: of two callers at once both count. WorkflowNotFound."""
+        """Add token usage, atomically: concurrent calls all count. Raises WorkflowNotFound."""
         check_id(exec_id, "workflow_exec_id")
         merge_usage(None, usage)
         with self._session.transaction() as tx:
@@ -98,7 +98,7 @@ class WorkflowRepository:
             return _found(changed, exec_id)
 
     def delete(self, exec_id: str) -> None:
-        """Delete an execution with its tasks. WorkflowNotFound."""
+        """Delete an execution with its tasks. Raises WorkflowNotFound."""
         check_id(exec_id, "workflow_exec_id")
         if self._tasks.deep_tasks(self._session, workflow_exec_id=exec_id, task_exec_id=None, no_parent=True):
             with self._session.transaction() as tx:
@@ -118,18 +118,18 @@ class WorkflowRepository:
         dry_run: bool = False,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> Pruned:
-        """Delete the executions that have ended and did not change since ``before``, in many small steps.
+        """Delete the executions that have ended and have not changed since ``before``, in many small steps.
 
-        ``statuses``: only those with one of these. ``keep_last``: keep so many of the newest of each workflow.
-        ``progress`` gets the number of those that are gone. It can be interrupted and repeated. InvalidValue for a
-        status that is not terminal.
+        ``statuses``: only executions with one of these. ``keep_last``: keep this many of the newest of each workflow.
+        ``progress`` gets the number of deleted executions. It can be interrupted and repeated. Raises InvalidValue for
+        a status that is not terminal.
         """
         wanted = list(statuses)
         running = [status for status in wanted if check_status(status) not in TERMINAL]
         if running:
             raise InvalidValue("statuses", f"{running[0]} is not the end of an execution: use {', '.join(ENDED)}")
         if keep_last is not None and keep_last < 0:
-            raise InvalidValue("keep_last", "0 or more")
+            raise InvalidValue("keep_last", f"{keep_last} is not a number of 0 or more")
         return prune(
             self._session,
             self._queries,
@@ -143,7 +143,7 @@ class WorkflowRepository:
     # --- read ---
 
     def get(self, exec_id: str, with_tasks: bool = True) -> WorkflowState:
-        """One execution, with the latest state of each of its tasks unless told otherwise, in one snapshot."""
+        """One execution with the latest state of each of its tasks (if ``with_tasks``), in one snapshot."""
         check_id(exec_id, "workflow_exec_id")
         if not with_tasks:
             return _found(self._workflows.get_workflow(self._session, workflow_exec_id=exec_id), exec_id)
@@ -155,14 +155,14 @@ class WorkflowRepository:
         return _found(state, exec_id).replace(tasks=_by_task_id(tasks))
 
     def get_latest(self, workflow_id: str, with_tasks: bool = True) -> WorkflowState:
-        """The execution of a workflow that changed last (then the greatest id). WorkflowNotFound."""
+        """The execution of a workflow that changed last (then the greatest id). Raises WorkflowNotFound."""
         check_id(workflow_id, "workflow_id")
         return self._first(
             lambda session: self._workflows.latest_workflow(session, workflow_id=workflow_id), workflow_id, with_tasks
         )
 
     def find_by_task(self, workflow_id: str, task_id: str, with_tasks: bool = True) -> WorkflowState:
-        """The execution of a workflow that has the newest state of this task. WorkflowNotFound."""
+        """The execution of a workflow that has the newest state of this task. Raises WorkflowNotFound."""
         check_id(workflow_id, "workflow_id")
         check_id(task_id, "task_id")
         return self._first(
@@ -172,7 +172,7 @@ class WorkflowRepository:
         )
 
     def find_by_agent(self, workflow_id: str, agent_id: str, with_tasks: bool = True) -> WorkflowState:
-        """The execution of a workflow that has the newest task of this agent. WorkflowNotFound."""
+        """The execution of a workflow that has the newest task of this agent. Raises WorkflowNotFound."""
         check_id(workflow_id, "workflow_id")
         check_id(agent_id, "agent_id")
         return self._first(
@@ -182,7 +182,7 @@ class WorkflowRepository:
         )
 
     def find_by_tool(self, workflow_id: str, tool_id: str, with_tasks: bool = True) -> WorkflowState:
-        """The execution of a workflow that has the newest task of this tool. WorkflowNotFound."""
+        """The execution of a workflow that has the newest task of this tool. Raises WorkflowNotFound."""
         check_id(workflow_id, "workflow_id")
         check_id(tool_id, "tool_id")
         return self._first(
@@ -203,11 +203,11 @@ class WorkflowRepository:
         after: str | None = None,
         max_bytes: int | None = None,
     ) -> Page[WorkflowState]:
-        """One page of 1 to 1,000 executions, newest first, of those that fit every filter given.
+        """One page of 1 to 1,000 executions that match every given filter, newest first.
 
-        ``created_from`` is in the range, ``created_before`` is not; ``after`` is the ``next`` of the page before. With
-        tasks it is one more query for the whole page, in the same snapshot. With ``max_bytes`` a page ends before its
-        documents, without those of tasks, have more bytes than this, but has at least one execution.
+        ``created_from`` is inclusive, ``created_before`` exclusive; ``after`` is the ``next`` of the previous page.
+        Tasks take one more query for the whole page, in the same snapshot. With ``max_bytes``, a page ends before its
+        documents, without those of tasks, exceed this size, but has at least one execution.
         """
         limit, ask = page_parameters(limit)
         wanted = None if ids is None else [check_id(id, f"ids[{i}]") for i, id in enumerate(ids)]
@@ -254,7 +254,7 @@ class WorkflowRepository:
         limit: int = DEFAULT_LIMIT,
         after: str | None = None,
     ) -> Page[WorkflowSummary]:
-        """As ``list``, without what the executions hold: for whoever looks at many, often."""
+        """Like ``list``, without the executions' documents: for callers that often read many."""
         limit, ask = page_parameters(limit)
         created_at, id = position(after)
         found = self._workflows.summarize_workflows(
@@ -272,8 +272,8 @@ class WorkflowRepository:
     def stale(
         self, before: datetime, status: Status = "RUNNING", limit: int = DEFAULT_LIMIT, after: str | None = None
     ) -> Page[WorkflowSummary]:
-        """One page of the executions with this status that neither they nor their tasks changed since ``before``,
-        oldest first: whoever ran them is likely to be gone."""
+        """One page of the executions with this status that have not changed since ``before``, and neither have their
+        tasks, oldest first: their engine is probably gone."""
         limit, ask = page_parameters(limit)
         created_at, id = position(after)
         found = self._workflows.stale_workflows(
@@ -287,15 +287,15 @@ class WorkflowRepository:
         return page(found, limit, lambda state: (state.created_at, state.workflow_exec_id))
 
     def end(self, exec_id: str, status: Status = "CANCELED", *, stale_since: datetime | None = None) -> WorkflowState:
-        """End an execution, and its tasks that have not ended, with this status, in one transaction.
+        """End an execution and its unfinished tasks with this status, in one transaction.
 
-        One that has ended comes back unchanged; so does one that has changed since ``stale_since``, or a task of which
-        has. InvalidValue for a status that is not terminal; WorkflowNotFound.
+        Returns an execution that has already ended unchanged, and so one that has changed, or whose tasks have, since
+        ``stale_since``. Raises InvalidValue for a status that is not terminal, WorkflowNotFound.
         """
         return self.try_end(exec_id, status, stale_since=stale_since).state
 
     def try_end(self, exec_id: str, status: Status = "CANCELED", *, stale_since: datetime | None = None) -> Ending:
-        """As ``end``, with the status before, and whether this call ended it."""
+        """Like ``end``; also returns the status before, and whether this call ended it."""
         check_id(exec_id, "workflow_exec_id")
         if check_status(status) not in TERMINAL:
             raise InvalidValue("status", f"{status} is not the end of an execution: use {', '.join(ENDED)}")
@@ -315,14 +315,14 @@ class WorkflowRepository:
     # --- complete ---
 
     def complete(self, exec_id: str, transform: Transform | None = None) -> WorkflowState:
-        """End an execution by the latest states of its root tasks; one that has ended already comes back unchanged.
+        """End an execution by the latest states of its root tasks; returns one that has already ended unchanged.
 
-        WorkflowNotReady, with nothing changed, while one of them is not terminal, or when there are tasks but no root
-        among them: their parents form a ring then, and nothing says how the execution ended. FAILED when one is FAILED,
-        TIMED_OUT or CANCELED; else SUCCESS, also without tasks. The output is ``{task_id: {"output": …}}``, or what
-        ``transform`` makes of the state with its tasks. It runs outside the lock, and again when the execution has
-        changed meanwhile; when it raises, the execution is FAILED with the code OUTPUT_TRANSFORMATION_FAILED and the
-        default output. WorkflowNotFound.
+        Raises WorkflowNotReady, with nothing changed, while a root task is not terminal, or if there are tasks but no
+        root: then their parents form a ring, and nothing says how the execution ended. The status is FAILED if a root
+        task is FAILED, TIMED_OUT or CANCELED, else SUCCESS, also without tasks. The output is
+        ``{task_id: {"output": …}}``, or what ``transform`` returns for the state with its tasks. ``transform`` runs
+        outside the lock, and again if the execution has changed meanwhile; if it raises, the execution is FAILED with
+        the code OUTPUT_TRANSFORMATION_FAILED and the default output. Raises WorkflowNotFound.
         """
         check_id(exec_id, "workflow_exec_id")
         for _ in range(_COMPLETE_ATTEMPTS):
@@ -354,7 +354,8 @@ class WorkflowRepository:
                 )
                 return _found(finished, exec_id)
         raise ConcurrentUpdate(
-            f"workflow execution {exec_id!r} changed {_COMPLETE_ATTEMPTS} times while its output was transformed"
+            f"workflow execution {exec_id!r} changed {_COMPLETE_ATTEMPTS} times while its output was transformed: "
+            "try again when it changes less often"
         )
 
     def _with_roots(self, exec_id: str) -> tuple[WorkflowState, builtins.list[TaskStatus]]:

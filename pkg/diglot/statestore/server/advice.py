@@ -1,4 +1,4 @@
-"""Advice in the log for those who run the service, before it hurts: each piece at most once an hour."""
+"""Early advice in the log for operators of the service: each item at most once an hour."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from diglot.stores.settings import PostgresSettings
 
 log = structlog.get_logger("diglot.advice")
 MOST_WORKFLOWS = 10
-"""Running at once; more is more than SQLite, which has one writer, is made for."""
+"""Workflows running at once; more are too many for SQLite, which has one writer."""
 LARGE_FILE = 1024**3
 LARGE_LOG = 64 * 1024**2
 HOUR = 3600.0
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 _POSTGRES = "use PostgreSQL: it lets many write at once"
 
 
 def at_start(config: Config, settings: ServerSettings) -> None:
-    """What the settings alone tell."""
+    """Advice that follows from the settings alone."""
     if not settings.auth:
         log.warning("authentication is off", advice="everybody on this machine is an admin; leave --no-auth out")
     database = config.database
     if isinstance(database, PostgresSettings):
         if not is_near(database) and database.ssl_mode not in (None, "verify-full"):
             log.warning(
-                "the connection to the database can be read or changed on its way",
+                "the connection to the database can be read or changed in transit",
                 ssl_mode=database.ssl_mode,
                 advice="set ssl_mode = verify-full",
             )
@@ -47,13 +47,13 @@ def at_start(config: Config, settings: ServerSettings) -> None:
 
 
 def say_without_admin(database: Database, settings: ServerSettings) -> None:
-    """Nobody can come in before there is an admin."""
+    """Warns if there is no admin yet: until then nobody can sign in."""
     if settings.auth and not database.users.has_admin():
-        log.warning("there is no admin yet", advice="make the first one, with its key: diglot init --admin EMAIL")
+        log.warning("there is no admin yet", advice="create the first one, with its key: diglot init --admin EMAIL")
 
 
 class Watch:
-    """Looks at a SQLite database in operation; PostgreSQL needs no such advice."""
+    """Watches a SQLite database in operation; PostgreSQL needs no such advice."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class Watch:
         self._said: dict[str, float] = {}
 
     def look(self) -> None:
-        """One look; a database that does not answer now is ignored here."""
+        """Check once; a database that does not answer is ignored here."""
         try:
             running = self._database.workflows.list(status="RUNNING", limit=MOST_WORKFLOWS + 1)
             statistics = self._database.store.statistics()
@@ -77,11 +77,11 @@ class Watch:
             self._say(
                 "the write-ahead log is large",
                 bytes=log_bytes,
-                advice="look for a program that reads the database and never ends",
+                advice="look for a program that reads the database without end",
             )
 
     async def keep_looking(self) -> None:
-        """A look now and every minute, until it is cancelled."""
+        """Check now and every minute, until it is cancelled."""
         while True:
             await asyncio.to_thread(self.look)
             await asyncio.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""The application: which addresses there are, and what all of them have in common."""
+"""The application: its routes, and what they have in common."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from diglot.statestore.server.settings import ServerSettings, is_loopback
 
 
 def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -> ASGIApp:
-    """The service on an open database, which stays the caller's to close."""
+    """The service on an open database, which the caller must close."""
     who = SignedIn() if settings.auth else Everybody()
     api = Router(
         "/api/v0",
@@ -40,7 +40,7 @@ def create_app(database: Database, settings: ServerSettings, metrics: Metrics) -
         security=[{"key": []}] if settings.auth else [],
     )
 
-    # A proxy on this machine brings the whole world to a loopback address.
+    # With a proxy on this machine, the whole world can reach a loopback address.
     open_to_all = settings.auth and is_loopback(settings.host) and not settings.trusted_proxies
     figures = Router(
         "/",

@@ -1,7 +1,7 @@
-"""What the service says: one line an event, for people or as JSON, with the request's id, never with a secret.
+"""The service's log: one line per event, for people or as JSON, with the request's id, never with a secret.
 
-Lines of libraries (uvicorn, warnings) come through the standard library, ours, of which every request has one, are
-written directly; all of them have one form and pass one filter.
+Lines from libraries (uvicorn, warnings) come through the standard library; ours, including one for every request, are
+written directly. All have the same format and pass the same filter.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def logging_to_stderr(form: LogFormat) -> Iterator[None]:
-    """Everything that is logged meanwhile goes to standard error in this form; afterwards it is as it was."""
+    """During the block everything that is logged goes to standard error in this format; afterwards as before."""
     show: list[Processor] = [_Filter(), *_render(form)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -55,7 +55,7 @@ def logging_to_stderr(form: LogFormat) -> Iterator[None]:
 
 
 class _Lines(structlog.WriteLogger):
-    """Writes lines to standard error; its name is on each of them."""
+    """Writes lines to standard error; each has the logger's name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(sys.stderr)
@@ -63,7 +63,7 @@ class _Lines(structlog.WriteLogger):
 
 
 class _Filter:
-    """Removes secrets from everything that is logged. Those of the environment are looked up once."""
+    """Removes secrets from everything that is logged. The secrets in the environment are read once."""
 
     def __init__(self) -> None:
         self._secrets = REDACTOR.values()
@@ -80,7 +80,7 @@ class _Filter:
 def _render(form: LogFormat) -> list[Processor]:
     if form == "json":
         return [_as_json]
-    # Its own way to show a traceback would print the variables of each frame: keys and passwords among them.
+    # The default formatter of tracebacks would print the variables of each frame, including keys and passwords.
     plain = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
@@ -88,7 +88,7 @@ def _render(form: LogFormat) -> list[Processor]:
 def _as_json(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
     try:
         return msgspec.json.encode(event).decode()
-    except UnicodeEncodeError:  # of a file's name that is no UTF-8
+    except UnicodeEncodeError:  # from a file name that is not UTF-8
         return json.dumps(event)
 
 

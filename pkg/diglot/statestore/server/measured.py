@@ -1,4 +1,4 @@
-"""A store around a store, and a session around each of its sessions, that measures every statement that passes."""
+"""Wraps a store and each of its sessions, to measure every statement."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class MeasuredSession:
         return self._measured(statement, lambda: self._session.columns(statement, values))
 
     def together(self, calls: Sequence[tuple[Statement, Values]]) -> list[list[Row]]:
-        """One round trip: it counts as the first of its queries."""
+        """One round trip, counted as the first of its queries."""
         if not calls:
             return self._session.together(calls)
         return self._measured(calls[0][0], lambda: self._session.together(calls))
 
     def stream(self, statement: Statement, values: Values = (), *, size: int = 1000) -> Batches:
-        """Each list of rows counts as a query."""
+        """Each batch of rows counts as a query."""
         batches = self._session.stream(statement, values, size=size)
         while batch := self._measured(statement, lambda: next(batches, None)):
             yield batch
@@ -66,7 +66,7 @@ class MeasuredSession:
                     self._metrics.lock_wait(time.perf_counter() - started)
                 yield MeasuredSession(session, self._metrics)
         except DatabaseError as error:
-            if outermost and error.query is None:  # not of a statement: of the beginning or the end
+            if outermost and error.query is None:  # not from a statement, but from the begin or the commit
                 self._metrics.error(error)
             raise
 

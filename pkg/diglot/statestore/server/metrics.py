@@ -1,7 +1,7 @@
-"""What the service tells Prometheus at ``/metrics``.
+"""The service's metrics for Prometheus at ``/metrics``.
 
-Every label has a fixed set of values: the names of queries, kinds of errors, routes as they are declared. Nothing that
-a client sends becomes one.
+Every label has a fixed set of values: names of queries, kinds of errors, routes as declared. Nothing that a client
+sends becomes a label.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _QUERY_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REFUSALS = ("connections", "connections_of_address", "slow_body", "slow_reader", "bodies", "answers")
-"""Why: too many connections in all or of an address, a body or a reader that is too slow, too many bytes of bodies or
-of answers at once."""
+"""Why: too many connections in total or from one address, a body or a reader that is too slow, too many bytes of bodies
+or of answers at once."""
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -41,16 +41,16 @@ class Metrics:
         query = ["driver", "operation", "query"]
         self._seconds = Histogram(
             "database_query_duration_seconds",
-            "How long a query took, with the wait for a connection.",
+            "How long a query took, including the wait for a connection.",
             query,
             buckets=_QUERY_SECONDS,
             registry=self.registry,
         )
         self._queries = Counter(
-            "database_query_total", "Queries by how they ended.", [*query, "status"], registry=self.registry
+            "database_query_total", "Queries by outcome.", [*query, "status"], registry=self.registry
         )
         self._errors = Counter(
-            "database_errors_total", "Errors of the database by their kind.", ["driver", "kind"], registry=self.registry
+            "database_errors_total", "Database errors by kind.", ["driver", "kind"], registry=self.registry
         )
         self._lock_wait = Histogram(
             "database_lock_wait_seconds",
@@ -60,12 +60,12 @@ class Metrics:
             registry=self.registry,
         ).labels(driver)
         self._attempts = Counter(
-            "auth_attempts_total", "Attempts to sign in by how they ended.", ["outcome"], registry=self.registry
+            "auth_attempts_total", "Attempts to sign in by outcome.", ["outcome"], registry=self.registry
         )
         for outcome in ("success", "missing", "failure", "limited"):
             self._attempts.labels(outcome)
         self._requests = Counter(
-            "http_requests_total", "Requests by how they ended.", ["method", "route", "status"], registry=self.registry
+            "http_requests_total", "Requests by outcome.", ["method", "route", "status"], registry=self.registry
         )
         self._request_seconds = Histogram(
             "http_request_duration_seconds",
@@ -76,20 +76,20 @@ class Metrics:
         )
         self._refused = Counter(
             "http_refused_total",
-            "Requests and connections that were refused or ended because they took too much.",
+            "Requests and connections that were refused or ended because they exceeded a limit.",
             ["reason"],
             registry=self.registry,
         )
         for reason in REFUSALS:
             self._refused.labels(reason)
-        self.in_progress = Gauge("http_requests_in_progress", "Requests under way.", registry=self.registry)
+        self.in_progress = Gauge("http_requests_in_progress", "Requests in progress.", registry=self.registry)
 
     def watch(self, store: Store) -> None:
-        """Ask this store for its gauges whenever somebody asks for the metrics."""
+        """Read this store's gauges whenever the metrics are requested."""
         self._of_store.register(_Gauges(store))
 
     def query(self, name: str, operation: str, seconds: float, error: BaseException | None) -> None:
-        """A query has ended."""
+        """Count a query that has ended."""
         labels = (self.driver, operation, name)
         self._child(self._seconds, labels).observe(seconds)
         self._child(self._queries, (*labels, "ok" if error is None else "error")).inc()
@@ -97,44 +97,44 @@ class Metrics:
             self.error(error)
 
     def error(self, error: DatabaseError) -> None:
-        """The database, or the way to it, failed."""
+        """Count a failure of the database or the connection to it."""
         self._errors.labels(self.driver, kind_of(type(error))).inc()
 
     def lock_wait(self, seconds: float) -> None:
         self._lock_wait.observe(seconds)
 
     def refused(self, reason: str) -> None:
-        """A connection or a request took too much, or came when there was no room: see ``REFUSALS``."""
+        """Count a connection or a request that exceeded a limit: see ``REFUSALS``."""
         self._refused.labels(reason).inc()
 
     def attempt(self, outcome: str) -> None:
-        """Somebody tried to sign in: success, missing (no key), failure, or limited (after too many failures)."""
+        """Count an attempt to sign in: success, missing (no key), failure, or limited (after too many failures)."""
         self._attempts.labels(outcome).inc()
 
     def request(self, method: str, route: str, status: int | None, seconds: float) -> None:
-        """A request has ended; status None: without an answer, since the client went away."""
+        """Count a request that has ended; status None: without an answer, because the client disconnected."""
         known = method if method in _METHODS else "other"
         self._child(self._requests, (known, route, "none" if status is None else str(status))).inc()
         self._child(self._request_seconds, (known, route)).observe(seconds)
 
     def _child(self, metric: M, labels: tuple[str, ...]) -> M:
-        """What counts for these labels, found faster than the library does; there are only so many of them."""
+        """The child metric for these labels, cached: the library's own lookup is slower. Their number is limited."""
         child: M | None = self._children.get((metric, labels))
         if child is None:
             child = self._children[metric, labels] = metric.labels(*labels)
         return child
 
     def text(self) -> bytes:
-        """All of them in the text format of Prometheus."""
+        """All metrics in the text format of Prometheus."""
         return self.own_text() + generate_latest(self._of_store)
 
     def collect(self) -> Iterator[Metric]:
-        """All of them as families."""
+        """All metrics as families."""
         yield from self.registry.collect()
         yield from self._of_store.collect()
 
     def own_text(self) -> bytes:
-        """Those that need no answer of the store."""
+        """The metrics that need no answer from the store."""
         return generate_latest(self.registry)
 
 
@@ -144,7 +144,7 @@ def kind_of(error: type[Exception]) -> str:
 
 
 class _Gauges(Collector):
-    """What the store tells of itself, when it is asked."""
+    """The store's own statistics, read on request."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

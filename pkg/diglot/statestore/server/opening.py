@@ -1,4 +1,4 @@
-"""Opens the database for the service: the store, then the migrations, then one line that says which database it is."""
+"""Opens the database for the service: the store, then the migrations, then a log line that names the database."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ log = structlog.get_logger("diglot.server")
 def open_database(config: Config, around: Callable[[Store], Store] | None = None) -> Database:
     """The configured database, with the schema of this version.
 
-    What is pending is applied, or with ``auto_migrate`` off is a NotMigrated error. MigrationUnknown when the
-    database is ahead of this version; both say what to do.
+    Applies pending migrations, or raises NotMigrated if ``auto_migrate`` is off. Raises MigrationUnknown if the
+    database is ahead of this version. Both errors say what to do.
     """
     started = time.perf_counter()
     try:

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details: a stable ``type``, a status, and a text that reveals nothing.
 
-What a database says of an error (it carries values, names and SQL) goes into the log, never into an answer.
+A database's own error message (which has values, names and SQL) goes to the log, never into a response.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TYPE = "urn:diglot:problem:"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 9457. ``type`` never changes its meaning; ``path`` says which value is meant, as in ``input.items[3]``."""
+    """RFC 9457. ``type`` never changes its meaning; ``path`` names the value, as in ``input.items[3]``."""
 
     type: str
     title: str
@@ -32,7 +32,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     path: str = ""
     request_id: str = ""
-    """As in the header X-Request-ID, and on each line of the log."""
+    """As in the header X-Request-ID and on each log line."""
 
 
 def problem(name: str, status: int, title: str, detail: str = "", path: str = "") -> Problem:
@@ -40,7 +40,7 @@ def problem(name: str, status: int, title: str, detail: str = "", path: str = ""
 
 
 TIMED_OUT = problem(
-    "timed-out", 503, "The request took too long", "it may still be carried out: look before you repeat it"
+    "timed-out", 503, "The request took too long", "it may still be carried out: check before you repeat it"
 )
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": 'Bearer realm="diglot"'},
@@ -48,74 +48,74 @@ _HEADERS: dict[int, dict[str, str]] = {
 }
 _KINDS: list[tuple[type[DiglotError], str, int, str]] = [
     (refusals.InvalidApiKey, "not-authenticated", 401, "A valid API key is needed"),
-    (refusals.NotFound, "not-found", 404, "There is no such thing"),
+    (refusals.NotFound, "not-found", 404, "Not found"),
     (refusals.EmailExists, "email-exists", 409, "The e-mail address is taken"),
     (refusals.LastAdmin, "last-admin", 409, "This is the last admin"),
-    (refusals.ConcurrentUpdate, "changed-meanwhile", 412, "It has another version"),
-    (refusals.UnknownReference, "unknown-reference", 409, "It refers to what does not exist"),
+    (refusals.ConcurrentUpdate, "changed-meanwhile", 412, "It has a different version"),
+    (refusals.UnknownReference, "unknown-reference", 409, "It refers to something that does not exist"),
     (refusals.TaskInOtherWorkflow, "task-in-other-workflow", 409, "The task belongs to another workflow execution"),
-    (refusals.WorkflowNotReady, "workflow-not-ready", 409, "The workflow still has tasks that are not finished"),
+    (refusals.WorkflowNotReady, "workflow-not-ready", 409, "The workflow still has unfinished tasks"),
 ]
-"""Errors whose words are ours, and meant for the caller."""
+"""Errors whose text is ours and meant for the caller."""
 _OF_DATABASE: list[tuple[type[DatabaseError], str, str]] = [
     (errors.OutcomeUnknown, "outcome-unknown", "It may or may not have been stored"),
     (errors.DatabaseIOError, "database-io-error", "The database's disk failed"),
     (errors.DatabaseUnavailable, "database-unavailable", "The database can't be reached"),
     (errors.DatabaseTimeout, "database-busy", "The database did not answer in time"),
-    (errors.SerializationFailure, "database-busy", "The database asks to try it again"),
+    (errors.SerializationFailure, "database-busy", "The database asks for another attempt"),
     (errors.DatabaseFull, "database-full", "The database has no space left"),
     (errors.DatabaseDamaged, "database-damaged", "The database is damaged"),
     (errors.DatabaseReadOnly, "database-read-only", "The database can't be written"),
-    (errors.SchemaMismatch, "not-migrated", "The database's schema is not the one that is needed"),
+    (errors.SchemaMismatch, "not-migrated", "The database's schema does not match this version"),
     (errors.StoreClosed, "stopping", "The service is stopping"),
 ]
 """Errors whose text may be the database's: only their kind is reported, all with status 503."""
 _EVERYWHERE = (400, 401, 403, 429, 503)
 _OF_HTTP: dict[int, tuple[str, str]] = {
-    400: ("invalid-request", "The request is not right"),
+    400: ("invalid-request", "The request is invalid"),
     401: ("not-authenticated", "A valid API key is needed"),
     403: ("not-allowed", "This is not allowed"),
-    404: ("not-found", "There is no such thing"),
-    405: ("method-not-allowed", "This method is not known here"),
-    412: ("changed-meanwhile", "It has another version"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "This method is not allowed here"),
+    412: ("changed-meanwhile", "It has a different version"),
     413: ("too-large", "The body is too large"),
-    415: ("not-json", "A body is JSON"),
+    415: ("not-json", "The body must be JSON"),
     429: ("too-many-failures", "Too many failed attempts"),
 }
 
 
 _SAY_LITTLE = (404, 413)
-"""Where the framework's words only repeat the title."""
+"""Statuses for which the framework's text only repeats the title."""
 
 
 def problem_of(error: Exception) -> Problem:
-    """What to answer for an error."""
+    """The response to an error."""
     if isinstance(error, InvalidValue):
-        return problem("invalid-value", 400, "A value is not right", error.problem, error.path)
+        return problem("invalid-value", 400, "A value is invalid", error.problem, error.path)
     for kind, name, status, title in _KINDS:
         if isinstance(error, kind):
             return problem(name, status, title, str(error))
     if isinstance(error, errors.TooLarge):
-        # Without a path the words are the database's.
+        # Without a path, the text is the database's.
         detail = str(error) if error.path else "the database does not take a value of this size"
-        return problem("too-large", 413, "It is too large", detail, error.path)
+        return problem("too-large", 413, "The value is too large", detail, error.path)
     for of_database, name, title in _OF_DATABASE:
         if isinstance(error, of_database):
             return problem(name, 503, title)
     if isinstance(error, ValidationException):
         detail, path = _first_invalid(error)
-        return problem("invalid-value", 400, "A value is not right", detail, path)
+        return problem("invalid-value", 400, "A value is invalid", detail, path)
     if isinstance(error, HTTPException) and error.status_code in _OF_HTTP:
         name, title = _OF_HTTP[error.status_code]
         return problem(name, error.status_code, title, "" if error.status_code in _SAY_LITTLE else error.detail)
-    return problem("internal-error", 500, "Something went wrong here", "the log has more, by the request's id")
+    return problem("internal-error", 500, "Internal error", "the log has the details, under the request's id")
 
 
-def told(error: Exception) -> Problem:
+def reported(error: Exception) -> Problem:
     """The response to an error; it is logged if it is ours."""
     found = problem_of(error)
     if found.status >= 500:
-        # Of a database that is away there is no more to tell, however many requests find it so.
+        # If the database is unavailable, there are no more details, however many requests notice it.
         more = {} if found.status == 503 else {"exc_info": error}
         log.error("request failed", problem=found.type, error=f"{type(error).__name__}: {error}", **more)
     return found
@@ -123,7 +123,7 @@ def told(error: Exception) -> Problem:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the application."""
-    found = told(error)
+    found = reported(error)
     if found.status == 413 and not found.detail:
         most = request.app.request_max_body_size
         found = msgspec.structs.replace(found, detail=f"a body has at most {most:,} bytes")
@@ -140,14 +140,14 @@ def encoded(found: Problem, request_id: str) -> tuple[bytes, dict[str, str]]:
 
 
 def headers_of(found: Problem) -> dict[str, str]:
-    """Further headers for the client: how to sign in, when to try again."""
+    """Additional headers for the client: how to sign in, when to try again."""
     return _HEADERS.get(found.status, {})
 
 
 def responses(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """What the description says of the problems that may be answered: these, and those that every address has."""
+    """The description of a route's possible problems: these, and those that every route has."""
     titles = {status: title for status, (_, title) in _OF_HTTP.items()}
-    titles |= {409: "It can't be done as things are", 503: "The database can't be used now"}
+    titles |= {409: "It conflicts with the current state", 503: "The database can't be used now"}
     return {
         status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, description=titles[status])
         for status in sorted({*_EVERYWHERE, *statuses})

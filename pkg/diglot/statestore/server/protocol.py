@@ -1,13 +1,13 @@
-"""uvicorn's HTTP protocol, with an end to what one client may take: connections, time, and memory.
+"""uvicorn's HTTP protocol, with limits on what one client can take: connections, time, and memory.
 
-Neither uvicorn nor httptools has limits of this kind. A client that trickles a head or a body, that does not read its
-answer, or that opens connections without end would keep all of them for good.
+Neither uvicorn nor httptools has such limits. A client that trickles a head or a body, does not read its response, or
+opens connections without end would hold all of them forever.
 
 * the head of a request: ``head_seconds`` and ``HEAD_BYTES``;
-* its body: ``body_seconds`` in all, and ``LEAST_RATE`` bytes a second once ``rate_seconds`` have passed; once an answer
-  is there that did not wait for the body (401, 413 …), ``linger_seconds``;
-* an answer: ``write_seconds`` without a byte that the client takes;
-* connections: ``most`` in all, ``most_of_address`` of one address. What is beyond is answered with 503.
+* its body: ``body_seconds`` in total, and ``LEAST_RATE`` bytes per second after ``rate_seconds``; after a response that
+  did not wait for the body (401, 413 …), ``linger_seconds``;
+* a response: ``write_seconds`` in which the client reads no byte;
+* connections: ``most`` in total, ``most_of_address`` from one address. Further ones get a 503.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _NO_ROOM = (
 
 
 class Limits:
-    """What connections may take, and how many there are. ``refused(reason)`` is called for each that was ended.
+    """The limits on connections, and their number. Calls ``refused(reason, address)`` for each one that it ends.
 
-    For one thread: the event loop's. Times are in seconds.
+    Only for the event loop's thread. Times are in seconds.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Limits:
         self._by_address: Counter[str] = Counter()
 
     def enter(self, address: str) -> str | None:
-        """Count a connection; why it is one too many, or None."""
+        """Count a connection; returns the reason if it is one too many, else None."""
         client = client_of(address)
         if self.open >= self.most:
             return "connections"
@@ -85,16 +85,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._limits = limits
         self._counted: str | None = None
-        """The address under which it was counted."""
+        """The address for which it was counted."""
         self._head: asyncio.TimerHandle | None = None
-        """Set while the head of a request is awaited or has begun."""
+        """Set while the head of a request is awaited or incomplete."""
         self._bytes = 0
         self._body: asyncio.TimerHandle | None = None
         self._rate: asyncio.TimerHandle | None = None
         """Both are set while a body is awaited."""
         self._received = 0
         self._stalled: asyncio.TimerHandle | None = None
-        """Set while the client takes nothing of an answer."""
+        """Set while the client does not read its response."""
 
     # --- connections -------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._counted = None
         super().connection_lost(exc)
 
-    # --- what comes in -----------------------------------------------------------------------------------------
+    # --- incoming data -----------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -152,7 +152,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._body is not None and not self.transport.is_closing():  # the answer did not wait for the body
+        if self._body is not None and not self.transport.is_closing():  # the response did not wait for the body
             self._body_is_there()
             self._body = self.loop.call_later(self._limits.linger_seconds, self._end)
 
@@ -165,7 +165,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _look_at_rate(self) -> None:
         self._rate = None
-        # While the application does not read, the client is not to blame.
+        # While the application does not read, it is not the client's fault.
         if self._received < LEAST_RATE * self._limits.rate_seconds and not self.flow.read_paused:
             self._end("slow_body")
             return
@@ -176,7 +176,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body = cancelled(self._body)
         self._rate = cancelled(self._rate)
 
-    # --- what goes out -----------------------------------------------------------------------------------------
+    # --- outgoing data -----------------------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -191,14 +191,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stalled = cancelled(self._stalled)
 
     def _end(self, reason: str | None = None) -> None:
-        """Abort the connection; what was not sent yet is discarded."""
+        """Abort the connection; unsent data is discarded."""
         if reason is not None:
             self._limits.refused(reason, self.client[0] if self.client else "")
         self.transport.abort()
 
 
 def cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
-    """None, and the timer does nothing any more."""
+    """Cancel the timer; returns None."""
     if timer is not None:
         timer.cancel()
     return None

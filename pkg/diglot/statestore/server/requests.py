@@ -1,6 +1,6 @@
-"""What every request has: an id that is on each of its log lines and in its answer, a time limit, and a line of log.
+"""What every request has: an id on each of its log lines and in its response, a time limit, and a log line.
 
-This wraps the whole application, so that an address that does not exist is no exception.
+This wraps the whole application: requests for unknown addresses have it too.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 ]
-"""What an answer has unless it says otherwise: states change, and nobody should keep a key."""
+"""The default headers of a response: states change, and nobody should cache a key."""
 
 
 class Requests:
-    """An ASGI application around another."""
+    """An ASGI application that wraps another."""
 
     def __init__(self, app: Litestar, settings: ServerSettings, metrics: Metrics) -> None:
         self._app = app
@@ -58,7 +58,7 @@ class Requests:
         request_id = _request_id(scope)
         method = scope["method"]
         wrong = _wrong_with_head(scope)
-        if method == "HEAD":  # as GET; the server leaves the body out
+        if method == "HEAD":  # like GET; the server omits the body
             scope = cast("HTTPScope", {**scope, "method": "GET"})
         answer = _Answer(
             send, request_id, lambda: self._methods.get(scope.get("path_template", "")), self._bodies, self._answers
@@ -67,7 +67,7 @@ class Requests:
             self._metrics.in_progress.inc()
             try:
                 if wrong:
-                    found = problem("invalid-request", 400, "The request is not right", wrong)
+                    found = problem("invalid-request", 400, "The request is invalid", wrong)
                     await _refuse(answer, 400, *_encoded(scope, found, request_id))
                     return
                 async with asyncio.timeout(self._seconds(scope)):
@@ -99,18 +99,18 @@ class Requests:
                 )
 
     def _seconds(self, scope: Scope) -> float:
-        """How long a request may take; a page less, whoever asks for it, unless it changes something."""
+        """How long a request may take; less for a page, unless the request changes something."""
         if not scope["path"].startswith("/api/") and scope.get("method") == "GET":
             return min(self._timeout, self._page_timeout)
         return self._timeout
 
 
 class _ClientGone(BaseException):
-    """The client went away before its request was complete: not an error, and nobody is there to receive one."""
+    """The client disconnected before its request was complete: not an error, and there is nobody to receive one."""
 
 
 class _TooMuch(BaseException):
-    """There is no room for these bytes: the request is refused, whatever it waits for. Not an error of a handler."""
+    """There is no room for these bytes: the request is refused, whatever it waits for. Not a handler's error."""
 
     def __init__(self, what: str, size: int) -> None:
         super().__init__(what)
@@ -119,14 +119,14 @@ class _TooMuch(BaseException):
 
 
 class Budget:
-    """Bytes that all requests together may hold. One alone may always go on, however large it is."""
+    """The bytes that all requests together may hold. A single request can always continue, however large it is."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.held = 0
 
     def acquire(self, size: int, mine: int) -> bool:
-        """Whether there is room for so many bytes more for a request that holds ``mine``; then they are counted."""
+        """Whether there is room for this many more bytes for a request that holds ``mine``; if so, counts them."""
         if self.held > mine and self.held + size > self._most:
             return False
         self.held += size
@@ -137,7 +137,7 @@ class Budget:
 
 
 class _Answer:
-    """Sends on what is answered, with the headers that every answer has; ``status`` is None until it begins."""
+    """Sends the response, with the headers that every response has; ``status`` is None until it begins."""
 
     def __init__(
         self, send: Send, request_id: str, methods: Callable[[], str | None], bodies: Budget, answers: Budget
@@ -148,7 +148,7 @@ class _Answer:
         self._bodies, self._answers = bodies, answers
         self._body = self._sending = 0
         self._start: HTTPResponseStartEvent | None = None
-        """Kept until there is room for what follows it."""
+        """Held back until there is room for what follows."""
         self.status: int | None = None
 
     def listening(self, receive: Receive) -> Receive:
@@ -166,7 +166,7 @@ class _Answer:
         return listen
 
     def end(self) -> None:
-        """Nothing of it is in memory any more."""
+        """Release its bytes: they are no longer in memory."""
         self._bodies.release(self._body)
         self._answers.release(self._sending)
         self._body = self._sending = 0
@@ -183,7 +183,7 @@ class _Answer:
                     raise _TooMuch("answers", len(body))
                 self._sending += len(body)
             await self._begin()
-            # In parts: the server waits before each until the client has taken what came before.
+            # In parts: before each, the server waits until the client has read the previous one.
             rest = memoryview(body)
             while len(rest) > CHUNK:
                 await self._send({"type": "http.response.body", "body": bytes(rest[:CHUNK]), "more_body": True})
@@ -221,7 +221,7 @@ async def _refuse(answer: _Answer, status: int, body: bytes, headers: dict[str, 
 
 
 def _allow(header: tuple[bytes, bytes], of_route: str | None) -> tuple[bytes, bytes]:
-    """With all methods of the address: the framework's answer to OPTIONS names those of one handler."""
+    """With all methods of the route: the framework's response to OPTIONS names only those of one handler."""
     methods = set((of_route or header[1].decode()).split(", "))
     methods |= {"HEAD"} if "GET" in methods else set()
     return header[0], ", ".join(sorted(methods)).encode()
@@ -234,14 +234,14 @@ def _encoded(scope: HTTPScope, found: Problem, request_id: str) -> tuple[bytes, 
 
 
 def _wrong_with_head(scope: HTTPScope) -> str:
-    """What is wrong with the address or the host, which neither the server nor the framework refuses; '' if nothing."""
+    """What is wrong with the path or the host that neither the server nor the framework refuses; '' if nothing."""
     try:
         unquote_to_bytes(scope["raw_path"]).decode()
     except UnicodeDecodeError:
         return "the path is not UTF-8"
     hosts = sum(name == b"host" for name, _ in scope["headers"])
     if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
-        return f"HTTP/1.1 needs one Host header, and there are {hosts}"
+        return f"HTTP/1.1 needs one Host header, but there are {hosts}"
     return ""
 
 
@@ -250,12 +250,12 @@ def _routes(app: Litestar) -> Iterator[HTTPRoute]:
 
 
 def _route(scope: Scope) -> str:
-    """The address as it is declared, ``/api/v0/users/{id}``; all that don't exist are one."""
+    """The route as declared, ``/api/v0/users/{id}``; "none" for all that don't exist."""
     return (scope.get("path_template") or "/") if scope.get("route_handler") is not None else "none"
 
 
 def _request_id(scope: HTTPScope) -> str:
-    """The caller's own id where it has a sane form, so that the logs of two services can be joined; else a new one."""
+    """The caller's own id if it is well formed, to join the logs of two services; else a new id."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _GIVEN_ID.match(value):
             return value.decode()

@@ -1,4 +1,4 @@
-"""Runs the service from the first check of the settings to the last line of the log."""
+"""Runs the service, from the first check of the settings to the last log line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = structlog.get_logger("diglot.server")
 
 
 def serve(config: Config, settings: ServerSettings) -> None:
-    """Serve until SIGTERM, SIGHUP or Ctrl-C; then requests in flight end, and the database is closed."""
+    """Serve until SIGTERM, SIGHUP or Ctrl-C; then finish the requests in flight and close the database."""
     settings = settings.checked()
     config = within_the_request(config, settings.request_timeout)
     check_knowledge(config)
@@ -65,10 +65,10 @@ def serve(config: Config, settings: ServerSettings) -> None:
                 )
             )
             try:
-                bound.listen(server.config.backlog)  # uvloop would not tell that somebody else listens there by now
+                bound.listen(server.config.backlog)  # uvloop would not report that somebody else listens there by now
             except OSError as error:
                 raise can_not_listen(settings, error) from error
-            # uvicorn stops as it should, and then gives the signal on to whoever started it.
+            # uvicorn stops cleanly, and then passes the signal on to its caller.
             with suppress(KeyboardInterrupt):
                 server.run([bound])
             if not server.started:
@@ -78,21 +78,21 @@ def serve(config: Config, settings: ServerSettings) -> None:
 
 def _limits(settings: ServerSettings, metrics: Metrics) -> Limits:
     most = settings.max_connections
-    told: dict[str, float] = {}
+    logged_at: dict[str, float] = {}
 
     def refused(reason: str, address: str) -> None:
-        """Count each, and write a line of log at most once a second for a reason."""
+        """Count each, and write at most one log line per second and reason."""
         metrics.refused(reason)
         now = time.monotonic()
-        if now - told.get(reason, -1.0) >= 1.0:
-            told[reason] = now
+        if now - logged_at.get(reason, -1.0) >= 1.0:
+            logged_at[reason] = now
             log.warning("connection refused", reason=reason, client=address or None)
 
     return Limits(
-        body_seconds=settings.request_timeout + 1.0,  # the application's own answer comes first
+        body_seconds=settings.request_timeout + 1.0,  # the application's own response comes first
         write_seconds=settings.write_timeout,
         most=most,
-        # A proxy on the way has all connections.
+        # With a proxy, all connections come from its address.
         most_of_address=most if settings.trusted_proxies else min(most, settings.max_connections_per_address),
         refused=refused,
     )
@@ -100,7 +100,7 @@ def _limits(settings: ServerSettings, metrics: Metrics) -> Limits:
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """The threads in which requests are at the database; at the end all of them are back."""
+    """The threads in which requests use the database; at the end of the block all of them have finished."""
     with ThreadPoolExecutor(number, thread_name_prefix="diglot-request") as executor:
         set_asyncio_executor(executor)
         try:
@@ -110,7 +110,7 @@ def _threads(number: int) -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it can be reached, and where. It stops on SIGHUP as on SIGTERM, unless that was ignored (nohup)."""
+    """Logs when and where it can be reached. Stops on SIGHUP as on SIGTERM, unless SIGHUP was ignored (nohup)."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""How the service is set up, checked before anything is opened."""
+"""The service's settings, checked before anything is opened."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ LogFormat = Literal["console", "json"]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Times are in seconds; port 0 takes a free one."""
+    """Times are in seconds; port 0 means any free port."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     log_format: LogFormat = "console"
     auth: bool = True
     request_timeout: float = 30.0
-    """After this long a request is answered with 503, whatever it waits for."""
+    """After this long a request gets a 503, whatever it waits for."""
     max_body: int = 10_000_000
-    """Bytes of a request's body."""
+    """The most bytes in a request's body."""
     max_connections: int = 1_000
-    """Connections at once, in all; further ones are answered with 503."""
+    """The most connections in total; further ones get a 503."""
     max_connections_per_address: int = 100
-    """Connections at once of one client address; of a trusted proxy, in all."""
+    """The most connections from one client address; a trusted proxy only has the total limit."""
     write_timeout: float = 30.0
-    """After this long without a byte that the client takes of an answer, its connection is ended."""
+    """After this long in which the client reads nothing of its response, the connection is ended."""
     page_timeout: float = 5.0
-    """After this long a page for people says why there is none."""
+    """After this long a page for people shows an error page instead."""
     probe_timeout: float = 5.0
-    """After this long without an answer the database counts as not there, in /readyz, /health and /metrics."""
+    """After this long without an answer, /readyz, /health and /metrics treat the database as unavailable."""
     probe_age: float = 1.0
-    """How old a finding of /readyz and /health may be: asking more often costs the database nothing more."""
+    """How old a result of /readyz and /health may be: more frequent requests cost the database nothing."""
     failures_per_minute: int = 20
-    """Failed attempts to sign in, for each client address."""
+    """How many attempts to sign in may fail, for each client address."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses whose X-Forwarded-For is believed."""
+    """Addresses whose X-Forwarded-For is trusted."""
     concurrent_workflows: int | None = None
-    """How many workflows are expected to run at once; only for the advice at the start."""
+    """How many workflows are expected to run at once; only for the advice at start-up."""
 
     def checked(self) -> ServerSettings:
-        """Itself; ConfigurationError for what can't be, or must not be."""
+        """Returns itself. Raises ConfigurationError for values that are impossible or not allowed."""
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"--port {self.port} can't be used: use a whole number from 0 to 65535")
         if not 0.1 <= self.request_timeout <= 3600:
@@ -77,7 +77,7 @@ def is_loopback(host: str) -> bool:
 
 def _open_to(host: str) -> ConfigurationError:
     return ConfigurationError(
-        f"--no-auth would let everybody in who reaches {host}: use it with --host 127.0.0.1, or leave it out"
+        f"--no-auth would make everybody who reaches {host} an admin: use it with --host 127.0.0.1, or leave it out"
     )
 
 
@@ -90,7 +90,7 @@ def _is_address(proxy: str) -> bool:
 
 
 def listener(settings: ServerSettings) -> socket.socket:
-    """A socket that is bound to the address, and not yet listening. ConfigurationError if that is not possible."""
+    """A socket that is bound to the address but not yet listening. Raises ConfigurationError if that is impossible."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
@@ -109,15 +109,15 @@ def listener(settings: ServerSettings) -> socket.socket:
 
 
 def can_not_listen(settings: ServerSettings, error: OSError) -> ConfigurationError:
-    """What to tell for an error of the system."""
+    """The error to raise for an error of the operating system."""
     reason = (error.strerror or "unknown reason").lower()
     return ConfigurationError(
-        f"can't listen on {settings.host}:{settings.port}: {reason}; choose another --host or --port"
+        f"can't listen on {settings.host}:{settings.port}: {reason}: choose another --host or --port"
     )
 
 
 def within_the_request(config: Config, timeout: float) -> Config:
-    """The configuration with a database that gives up no later than a request does: nobody waits for its answer."""
+    """The configuration with database timeouts no longer than a request's: after that nobody waits for the answer."""
     database = config.database
     if isinstance(database, SQLiteSettings):
         bounded: object = msgspec.structs.replace(
@@ -138,9 +138,9 @@ def within_the_request(config: Config, timeout: float) -> Config:
 
 
 def threads(config: Config) -> int:
-    """How many requests may be at the database at once: as many as get a connection, and on SQLite a few writers.
+    """How many requests can use the database at once: as many as get a connection, and on SQLite a few writers.
 
-    On PostgreSQL one connection stays for what is no request: health, metrics, the time that a key was used.
+    On PostgreSQL one connection is reserved for health checks, metrics and recording the use of keys.
     """
     database = config.database
     return database.readers + 4 if isinstance(database, SQLiteSettings) else max(1, database.pool_max - 1)

@@ -1,5 +1,5 @@
-"""Recorded workflow executions (WfFormat 1.5 traces) and how they are played into a database.
+"""Recorded workflow executions (WfFormat 1.5 traces), and how to replay them into a database.
 
-wfformat.py reads and refuses, plan.py finds the groups and the order, replay.py plays as an engine would,
-latency.py says how long the calls took.
+wfformat.py reads and checks a trace, plan.py works out groups and order, replay.py writes as an engine would,
+latency.py measures the calls.
 """

@@ -1,7 +1,7 @@
 """A WfFormat 1.5 document as it is in the file: its structure, before its meaning is checked.
 
-The text is read strictly (no NaN, no duplicate keys, no text that a database would refuse); keys that are not named
-here are let through, for real traces carry many. Field names and units are the format's.
+The text is read strictly (no NaN, no duplicate keys, no text that a database would refuse); unknown keys are ignored,
+because real traces have many. Field names and units are the format's.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Count = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
 
 
 def decode(text: bytes, max_bytes: int = MAX_BYTES) -> Document:
-    """The document that this text is, in the format's shape. TraceError, without the file's name, for any other."""
+    """The document in this text. Raises TraceError, without the file's name, if it does not have the format's shape."""
     if len(text) > max_bytes:
         raise TraceError(f"it is larger than {max_bytes // 2**20} MiB")
     if not text.strip():
-        raise TraceError("it is empty")
+        raise TraceError("it is empty: use a WfFormat trace")
     try:
         value: Any = canonical_json.parse(decoded(text), "$")
     except NotText as error:

@@ -1,8 +1,8 @@
-"""One execution of a workflow in the database, written by the calls that an engine makes.
+"""One execution of a workflow in the database, written with the calls that an engine makes.
 
-First everything is put there, the workflow RUNNING and its tasks PENDING; then each step is one transaction that
-locks the row, changes it and commits. A task starts only when the database says that its parents have succeeded, and
-a group ends when the database says that all its tasks have.
+First everything is created, the workflow RUNNING and its tasks PENDING; then each step is one transaction that locks
+the row, changes it and commits. A task starts only when the database says that its parents have succeeded, and a group
+ends when the database says that all its tasks have.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ UNFINISHED: tuple[Status, ...] = ("PENDING", "RUNNING", "WAITING", "PAUSED")
 
 
 class Sizes(NamedTuple):
-    """How much is written or read at once. A group's progress is read after each of its tasks, but not much oftener
-    than ``progress_reads`` in all: it costs its size."""
+    """How much is written or read at once. A group's progress is read after each of its tasks, but not much more often
+    than ``progress_reads`` times: the cost grows with its size."""
 
     batch: int = 500
     page: int = MAX_LIMIT
@@ -37,7 +37,7 @@ SIZES = Sizes()
 
 
 class Execution:
-    """One execution in the database, by the calls that an engine makes."""
+    """One execution in the database, with the calls that an engine makes."""
 
     def __init__(self, db: Database, plan: Plan, meter: Meter, new_id: Callable[[], str], sizes: Sizes) -> None:
         self._sizes = sizes
@@ -51,7 +51,7 @@ class Execution:
         self._finished = [0] * len(plan.groups)
 
     def creation(self) -> Iterator[Callable[[], None]]:
-        """The writes that put everything there: the workflow RUNNING, then its tasks PENDING, in batches."""
+        """The writes that create everything: the workflow RUNNING, then its tasks PENDING, in batches."""
         yield self._create_workflow
         states = self._pending()
         while batch := list(islice(states, self._sizes.batch)):
@@ -71,7 +71,7 @@ class Execution:
         return state.status
 
     def leave(self, status: Status) -> Status | None:
-        """In one transaction: the workflow gets this status, its unfinished tasks CANCELED. None: not there."""
+        """In one transaction, give the workflow this status and its unfinished tasks CANCELED; None if not stored."""
 
         def work(tx: Transaction) -> Status | None:
             state = tx.workflows.get(self.id, with_tasks=False)
@@ -87,7 +87,7 @@ class Execution:
         except WorkflowNotFound:
             return None
 
-    # --- what is written --------------------------------------------------------------------------------------
+    # --- the writes -------------------------------------------------------------------------------------------
 
     def _create_workflow(self) -> None:
         trace = self._plan.trace
@@ -116,7 +116,7 @@ class Execution:
         self._meter.write("create tasks", lambda: self._db.tasks.upsert_many(states))
 
     def _pending(self) -> Iterator[TaskState]:
-        """Groups before their tasks: a parent must be there first."""
+        """Groups before their tasks: a parent must exist first."""
         trace = self._plan.trace
         for group, group_id in zip(self._plan.groups, self._groups, strict=True):
             yield TaskState(
@@ -167,7 +167,7 @@ class Execution:
             self._started_at[group] = step.at
 
     def _check_parents(self, number: int, parents: list[str]) -> None:
-        """An engine starts a task by what the database says, not by what it remembers."""
+        """An engine decides by the database, not from memory, whether to start a task."""
         for parent in self._meter.read("read the parents", lambda: self._db.tasks.get_many(parents)):
             if parent.status != "SUCCESS":
                 raise WorkflowNotReady(
@@ -194,7 +194,7 @@ class Execution:
             self._progress(group, step)
 
     def _progress(self, group: int, step: Step) -> None:
-        """Read how far a group is, and finish it when all its tasks have succeeded."""
+        """Read a group's progress, and finish the group when all its tasks have succeeded."""
         group_id = self._groups[group]
         progress = self._meter.read(
             "read the progress", lambda: self._db.tasks.progress(group_id, workflow_exec_id=self.id)

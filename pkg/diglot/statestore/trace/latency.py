@@ -1,8 +1,8 @@
-"""How long the calls of a replay took, reads and writes apart.
+"""How long the calls of a replay took, with reads and writes separate.
 
-A read is a call that only reads; a write is a call, or a whole transaction, that has been committed when it returns
-(waiting for its turn included): what a caller waits for. Each thread has a meter of its own, so measuring needs no
-lock; a call that failed is not counted.
+A read is a call that only reads; a write is a call, or a whole transaction, that is committed when it returns
+(including the wait for its turn): the time that a caller waits. Each thread has its own meter, so measuring needs no
+lock. Failed calls are not counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Summary(Struct, frozen=True):
-    """Milliseconds; percentiles by nearest rank, so each is a latency that was measured. Zeros where count is 0."""
+    """Milliseconds; percentiles by nearest rank, so each is a measured latency. All zero if count is 0."""
 
     count: int
     p50: float
@@ -30,7 +30,7 @@ class Summary(Struct, frozen=True):
 
 
 class Latencies(Struct, frozen=True):
-    """All of a kind together, and each operation (``tasks.progress``, ``start a task``) by itself."""
+    """All calls of each kind together, and each operation (``read the progress``, ``start a task``) separately."""
 
     read: Summary
     write: Summary
@@ -38,7 +38,7 @@ class Latencies(Struct, frozen=True):
 
 
 class Meter:
-    """Times calls. For one thread; ``clock`` gives nanoseconds."""
+    """Times calls. For one thread; ``clock`` returns nanoseconds."""
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
@@ -62,7 +62,7 @@ class Meter:
 
 
 def latencies(meters: Iterable[Meter]) -> Latencies:
-    """What the meters of all threads have measured."""
+    """The measurements of all threads' meters."""
     totals: dict[Kind, array[int]] = {"read": array("q"), "write": array("q")}
     operations: dict[str, array[int]] = {}
     for meter in meters:

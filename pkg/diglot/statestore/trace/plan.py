@@ -1,10 +1,10 @@
-"""What a replay does, worked out from a trace before anything is written: the groups, and the steps in their order.
+"""The plan of a replay, worked out from a trace before anything is written: the groups, and the steps in order.
 
 Groups: tasks of one kind, which get a common parent task. The kind is the task's name without the number of the
-instance (``mProject_ID0000001`` → ``mProject``; a plain trailing number only where name and id are the same, for
-elsewhere the name is the kind already). Where more than half of the tasks would stand alone so (names that carry a
-sample or a chunk), the kind is the program. Steps: each task starts when its parents have finished (and not before
-its recorded time, where every task has one) and finishes after its recorded runtime.
+instance (``mProject_ID0000001`` → ``mProject``; a plain trailing number is removed only if name and id are the same,
+because otherwise the name is already the kind). If more than half of the tasks would be alone in their group (names
+that include a sample or a chunk), the kind is the program. Steps: each task starts when its parents have finished (and
+not before its recorded time, if every task has one) and finishes after its recorded runtime.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Group(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """A task starts or finishes, ``at`` seconds after the beginning."""
+    """A task starts or finishes, ``at`` seconds after the start of the execution."""
 
     at: float
     task: int
@@ -40,7 +40,7 @@ class Step(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """A trace, ready to be played: ``group_of`` and ``tools`` by the task's position, ``steps`` in their order."""
+    """A trace that is ready to replay: ``group_of`` and ``tools`` by the task's position, ``steps`` in order."""
 
     trace: Trace
     groups: tuple[Group, ...]
@@ -50,7 +50,7 @@ class Plan(Struct, frozen=True):
 
 
 def plan(trace: Trace) -> Plan:
-    """The plan of a sound trace. The same trace gives the same plan."""
+    """The plan for a valid trace. The same trace always has the same plan."""
     kinds = _kinds(trace.tasks)
     members: dict[str, list[int]] = {}
     for number, kind in enumerate(kinds):
@@ -84,7 +84,7 @@ def _without_instance(task: TraceTask) -> str:
 
 
 def _distinct_names(kinds: Sequence[str] | dict[str, list[int]], taken: set[str]) -> list[str]:
-    """A task_id for each group. A kind may be the id of a task too: the two must differ to be told apart."""
+    """A task_id for each group. A kind may also be the id of a task: the two must differ."""
     taken = set(taken)
     names = []
     for kind in kinds:
@@ -98,7 +98,7 @@ def _distinct_names(kinds: Sequence[str] | dict[str, list[int]], taken: set[str]
 
 
 def _steps(tasks: Sequence[TraceTask]) -> list[Step]:
-    """A simulation: of the starts and finishes that are due, always the earliest; in the trace's order when equal."""
+    """A simulation: always the earliest of the starts and finishes that are due; ties in the trace's order."""
     number_of = {task.id: number for number, task in enumerate(tasks)}
     children: list[list[int]] = [[] for _ in tasks]
     missing = [len(task.parents) for task in tasks]
@@ -129,7 +129,7 @@ def _steps(tasks: Sequence[TraceTask]) -> list[Step]:
 
 
 def _recorded_starts(tasks: Sequence[TraceTask]) -> list[float]:
-    """Seconds after the first start; zeros where not every task has a time that can be read."""
+    """Seconds after the first start; all zero unless every task has a readable time."""
     moments = []
     for task in tasks:
         try:

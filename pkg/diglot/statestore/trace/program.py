@@ -1,8 +1,7 @@
-"""The name of the program that a trace's command runs, fit to be a tool_id.
+"""The name of the program that a trace's command runs, as a tool_id.
 
-Most traces name a program or its path. Nextflow's put the task's whole shell script there, which begins with
-preparations (``unset DISPLAY``, ``mkdir tmp``, ``[ -f x ] || ln -s …``); the first command that is not one of those
-is what the task is for.
+Most traces have a program or its path. Nextflow's have the task's whole shell script, which begins with preparations
+(``unset DISPLAY``, ``mkdir tmp``, ``[ -f x ] || ln -s …``); the first other command is the task's purpose.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)")
 
 
 def program_name(program: str | None) -> str | None:
-    """``/opt/bin/mProject`` → ``mProject``, a shell script → its first real command; None where there is none."""
+    """``/opt/bin/mProject`` → ``mProject``, a shell script → its first real command; None if there is none."""
     if program is None:
         return None
     words = program.split()
@@ -44,13 +43,13 @@ def program_name(program: str | None) -> str | None:
 
 
 def as_id(name: str, mark: str = "") -> str:
-    """The name followed by the mark, cut so that both together fit into an id."""
+    """The name followed by the mark, with the name cut to fit both into an id."""
     cut = name[: MAX_ID_LENGTH - len(mark)].encode()[: MAX_ID_BYTES - len(mark.encode())]
     return cut.decode(errors="ignore") + mark
 
 
 def _commands(script: str) -> list[str]:
-    """The script's commands, a line each, without comments and the texts of here-documents."""
+    """The script's commands, one per line, without comments and the texts of here-documents."""
     found = []
     end: str | None = None
     for line in script.replace("\\\n", " ").splitlines():

@@ -1,9 +1,9 @@
-"""Plays a plan into a database, as the engine that ran the workflow would have written it.
+"""Replays a plan into a database, as the engine that ran the workflow would have written it.
 
-Each execution has a thread of its own. Everything is first there as PENDING; then each step is one transaction that
-locks the row, changes it and commits, so whatever moment a replay is killed at, the database holds a state that was
-true. Asked to stop, a replay finishes the step it is at and ends its executions, what is unfinished CANCELED, each in
-one last transaction. ``complete`` closes an execution that ran to its end.
+Executions that are played at once have their own threads. First every task is PENDING; then each step is one
+transaction that locks the row, changes it and commits: whenever a replay is killed, the database has a state that was
+once true. If asked to stop, a replay finishes its current step and ends each execution in one last transaction, with
+everything unfinished CANCELED. ``complete`` ends an execution that ran to its end.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 LONGEST_WAIT = 3600.0
-"""Seconds; a longer wait is made of several, for the system has a greatest one."""
+"""Seconds; a longer wait is split into several, because the system limits a single wait."""
 
 
 class Run(Struct, frozen=True):
-    """One execution: the status that it was left in, None where nothing of it is there.
+    """One execution: the status that it was left in, None if nothing of it was stored.
 
-    ``error`` is what kept the database from taking even the end of an execution that was cut short; ``status`` is then
-    what is known of it, None where not even that is.
+    ``error`` is the reason that the end of an interrupted execution could not be stored; ``status`` is then the last
+    one known, None if there is none.
     """
 
     workflow_exec_id: str
@@ -44,7 +44,7 @@ class Run(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """What a replay did. ``error`` or ``interrupt`` is what ended it early, both None when it ran to its end."""
+    """What a replay did. ``error`` or ``interrupt`` is what ended it early; both are None if it ran to its end."""
 
     runs: list[Run]
     latencies: Latencies
@@ -69,8 +69,8 @@ def replay(
     """Play the plan ``repeat`` times in each of ``concurrency`` threads: concurrency * repeat executions.
 
     ``speed``: real time divided by this; None: as fast as possible. ``watch`` is called ten times a second, in this
-    thread, how many steps (of ``len(plan.steps)`` an execution) are done. KeyboardInterrupt ends the replay in order:
-    the result says so, and how each execution was left. An error of the database ends it too.
+    thread, with the number of steps done (of ``len(plan.steps)`` per execution). KeyboardInterrupt ends the replay
+    cleanly: the result has it, and how each execution was left. A database error ends it too.
     """
     stop = Event()
     players = [_Player(db, plan, stop, new_id, speed, clock, longest_wait, sizes) for _ in range(concurrency)]
@@ -100,7 +100,7 @@ def replay(
 
 
 def _wait_for_all(futures: Sequence[Future[None]]) -> None:
-    """To the end: the executions are being left in order, which a second Ctrl-C must not cut short."""
+    """Waits to the end: executions are being ended cleanly, which a second Ctrl-C must not interrupt."""
     while True:
         try:
             wait(futures)
@@ -176,7 +176,7 @@ class _Player:
             raise _Stopped
 
     def _leave(self, execution: Execution, status: Status) -> tuple[Status | None, Exception | None]:
-        """End an execution before its end; where the database does not even take that, it stays as it is."""
+        """End an execution early; if the database refuses even that, the execution stays as it is."""
         try:
             return execution.leave(status), None
         except DiglotError as error:

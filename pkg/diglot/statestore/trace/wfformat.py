@@ -1,9 +1,9 @@
 """Reads WfFormat 1.5, the JSON format of workflow execution traces (https://wfcommons.org/format).
 
-What comes out is whole and sound: every parent exists, nothing waits for itself, every task says how it ran, and no
-value is one that the store would refuse. Whatever is not so is a TraceError with the reason and the place, before
-anything has been written anywhere. Real traces are looser than the format's schema (paths as file ids, ``machines``
-for ``machine``), so what can be kept is kept.
+The result is complete and valid: every parent exists, nothing waits for itself, every task has a record of how it ran,
+and the store accepts every value. Anything else raises a TraceError with the reason and the place, before anything is
+written. Real traces are looser than the format's schema (paths as file ids, ``machines`` for ``machine``): what can be
+kept is kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BUNDLED = "own-test-run.json"
 
 
 class TraceTask(Struct, frozen=True):
-    """One task: what the specification says of it and how it ran. ``runtime`` in seconds; None: not recorded."""
+    """One task: its specification and how it ran. ``runtime`` is in seconds; None: not recorded."""
 
     id: str
     name: str
@@ -47,7 +47,7 @@ class TraceTask(Struct, frozen=True):
     arguments: tuple[str, ...]
     machines: tuple[str, ...]
     measured: dict[str, float | int]
-    """What else was measured, under the format's own names: avgCPU (%), memoryInBytes, readBytes …"""
+    """Other measurements, under the format's own names: avgCPU (%), memoryInBytes, readBytes …"""
 
 
 class Trace(Struct, frozen=True):
@@ -65,7 +65,7 @@ class Trace(Struct, frozen=True):
 
 
 def read_trace(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> Trace:
-    """The trace in this file; ``-`` is standard input. TraceError when it can't be read or replayed."""
+    """The trace in this file; ``-`` is standard input. Raises TraceError if it can't be read or replayed."""
     if fspath(path) == "-":
         return parse_trace(sys.stdin.buffer.read(max_bytes + 1), "standard input", max_bytes)
     source = repr(fspath(path))
@@ -73,7 +73,7 @@ def read_trace(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> Trace:
         with Path(path).open("rb") as file:
             text = file.read(max_bytes + 1)
     except FileNotFoundError:
-        raise TraceError(f"no trace {source}: there is no such file") from None
+        raise TraceError(f"there is no file {source}: name a WfFormat trace") from None
     except IsADirectoryError:
         raise TraceError(f"trace {source} is a folder: name the JSON file in it") from None
     except (OSError, ValueError) as error:
@@ -83,13 +83,13 @@ def read_trace(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> Trace:
 
 
 def bundled_trace() -> Trace:
-    """The trace that comes with the package: a small run of the project's own tests, by examples/record_trace.py."""
+    """The trace that comes with the package: a small run of the project's tests, made by examples/record_trace.py."""
     recording = resources.files("diglot.statestore.trace") / BUNDLED
     return parse_trace(recording.read_bytes(), f"{BUNDLED!r} of the package")
 
 
 def parse_trace(text: bytes, source: str, max_bytes: int = MAX_BYTES) -> Trace:
-    """The trace that this text holds; ``source`` is what errors call it."""
+    """The trace in this text; ``source`` is its name in errors."""
     try:
         return _trace(decode(text, max_bytes))
     except TraceError as error:
@@ -141,7 +141,7 @@ def _no_duplicates(ids: Sequence[str], place: str) -> None:
 
 
 def _check_edges(tasks: Sequence[SpecifiedTask], place: str) -> None:
-    """Every parent and child exists, and the two lists say the same."""
+    """Checks that every parent and child exists, and that the two lists agree."""
     parents = {task.id: set(task.parents) for task in tasks}
     children = {task.id: set(task.children) for task in tasks}
     for number, task in enumerate(tasks):
@@ -163,7 +163,7 @@ def _check_edges(tasks: Sequence[SpecifiedTask], place: str) -> None:
 
 
 def _check_order(tasks: Sequence[SpecifiedTask]) -> None:
-    """There is an order in which every task comes after its parents."""
+    """Checks that there is an order in which every task comes after its parents."""
     missing = {task.id: len(set(task.parents)) for task in tasks}
     children = {task.id: set(task.children) for task in tasks}
     free = deque(id for id, count in missing.items() if not count)
@@ -181,7 +181,7 @@ def _check_order(tasks: Sequence[SpecifiedTask]) -> None:
 
 
 def _circle(parents: dict[str, list[str]]) -> list[str]:
-    """A cycle among tasks that each have a parent among them, in the order of running, first = last."""
+    """A cycle among tasks that each have a parent among them, in the order in which they run, first = last."""
     path: dict[str, None] = {}
     at = next(iter(parents))
     while at not in path:

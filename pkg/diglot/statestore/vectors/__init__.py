@@ -1,4 +1,4 @@
-"""Vectors: texts found by their meaning. One collection is one store, and four engines give it the same meaning.
+"""Vectors: texts found by their meaning. One collection is one store, which works the same on four engines.
 
 from diglot.statestore.vectors import Record, VectorSettings, open_vectors
 
@@ -26,10 +26,10 @@ __all__ = ["Match", "Record", "VectorSettings", "open_vectors"]
 
 
 def open_vectors(settings: VectorSettings, database: PostgresSettings | None = None) -> VectorStore:
-    """Open the collection of these settings, and make it where it is not there yet.
+    """Open the collection of these settings, and create it if it does not exist.
 
-    ``database`` is where pgvector keeps its vectors when its settings have no ``url``. ConfigurationError for settings
-    that can't be used, an extra that is not installed, or a collection of another dimension or metric;
+    ``database`` is where pgvector stores its vectors if its settings have no ``url``. Raises ConfigurationError for
+    settings that can't be used, a missing extra, or a collection with another dimension or metric;
     DatabaseUnavailable.
     """
     settings.check()

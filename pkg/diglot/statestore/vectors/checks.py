@@ -1,7 +1,7 @@
-"""What a collection is given, checked before an engine is asked: engines disagree about what is wrong.
+"""Checks the arguments for a collection before an engine gets them: engines disagree about what is wrong.
 
-Redis takes NaN, pgvector refuses it, numpy finds it nearer than anything: so what one of them would refuse or change
-is refused here, with the path of the value, as in ``records[3].vector``.
+Redis accepts NaN, pgvector refuses it, numpy ranks it nearest of all. What any of them would refuse or change is
+refused here, with the path of the value, as in ``records[3].vector``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BATCH_BYTES = 2_000_000
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A record that every engine takes. ``size``: about how many bytes its text and its metadata have."""
+    """A record that every engine accepts. ``size``: approximately the bytes of its text and its metadata."""
 
     id: str
     vector: Any
@@ -44,7 +44,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def check_records(records: Iterable[Record], dimension: int, *, directed: bool) -> list[Checked]:
-    """``directed``: only the direction counts, so a vector can't be all zeros."""
+    """``directed``: only the direction matters, so a vector can't be all zeros."""
     if isinstance(records, str | bytes | Mapping) or not isinstance(records, Iterable):
         raise InvalidValue("records", f"a list of records is needed, not {type(records).__name__}")
     checked: list[Checked] = []
@@ -71,15 +71,16 @@ def check_records(records: Iterable[Record], dimension: int, *, directed: bool) 
 
 
 def check_vector(value: Any, dimension: int, path: str, *, directed: bool) -> Vector:
-    """As ``check_vectors``, of one."""
+    """``check_vectors`` for one vector."""
     one: Vector = check_vectors([value], dimension, lambda _: path, directed=directed)[0]
     return one
 
 
 def check_vectors(values: list[Any], dimension: int, path: Callable[[int], str], *, directed: bool) -> Any:
-    """As rows of 32 bit floats, of length 1 where only the direction counts.
+    """The vectors as rows of 32-bit floats, of length 1 if only the direction matters.
 
-    InvalidValue for another length, for what is no number, for NaN, infinities and what has no square of 32 bits.
+    Raises InvalidValue for a wrong length, non-numbers, NaN, infinities, and numbers whose square does not fit into 32
+    bits.
     """
     rows = np.empty((len(values), dimension))
     for number, value in enumerate(values):
@@ -90,8 +91,9 @@ def check_vectors(values: list[Any], dimension: int, path: Callable[[int], str],
         if given.ndim != 1 or (given.size and given.dtype.kind not in "fiu"):
             raise InvalidValue(path(number), "a flat list of numbers is needed")
         if given.size != dimension:
-            raise InvalidValue(path(number), f"it has {given.size} dimensions, and this collection has {dimension}")
-        rows[number] = given  # 64 bit floats: in 16 bits infinity is no more than the limit, as an integer -2^63 is
+            raise InvalidValue(path(number), f"it has {given.size} dimensions, but this collection has {dimension}")
+        # As 64-bit floats: in 16 bits the limit is infinity, and abs() of the integer -2^63 is negative.
+        rows[number] = given
     sound = np.abs(rows) <= MAX_COMPONENT
     if not sound.all():
         number, place = np.argwhere(~sound)[0]
@@ -102,13 +104,13 @@ def check_vectors(values: list[Any], dimension: int, path: Callable[[int], str],
         return rows.astype(np.float32)
     largest = np.abs(rows).max(axis=1, keepdims=True)
     if not largest.all():
-        raise InvalidValue(path(int(largest.argmin())), "all zeros have no direction, so no cosine")
-    rows /= largest  # first, so that the squares of small numbers are not lost
+        raise InvalidValue(path(int(largest.argmin())), "a vector of all zeros has no direction, so no cosine")
+    rows /= largest  # first: otherwise the squares of small numbers would underflow
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def in_batches(records: list[Checked], most: int, most_bytes: int = BATCH_BYTES) -> Iterator[list[Checked]]:
-    """As a server takes them in one request: so many records, and not much more than so many bytes."""
+    """Batches for one request each: at most ``most`` records, and not many more than ``most_bytes`` bytes."""
     batch: list[Checked] = []
     size = 0
     for record in records:

@@ -1,8 +1,8 @@
-"""Vectors in one file, without any server: exact search with numpy over what is in memory.
+"""Vectors in one file, without any server: exact search with numpy in memory.
 
-Every change is a frame of the log (log.py). Any number of processes may have the file open: a call first reads what
-the others have added, and a search keeps nobody from writing. Memory holds all of it, so this is for up to some hundred
-thousand vectors.
+Every change is a frame of the log (log.py). Any number of processes can have the file open: a call first reads what the
+others have added, and a search never blocks a writer. All vectors are in memory, so this is for up to a few hundred
+thousand of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COMPACT_FROM = 1 << 20
 """Bytes: a smaller file is left as it is. A larger one is compacted once more than half of it is obsolete."""
 _BATCH = 1_000
 BATCH_BYTES = 1 << 24
-"""Bytes of the records that a compaction writes as one change."""
+"""The bytes of records that a compaction writes as one change."""
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +46,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """Format 1 had no marks after its frames; the first writer makes format 2 of it."""
+    """Format 1 had no marks after its frames; the first writer converts it to format 2."""
 
     format_now: ClassVar[int] = 2
 
@@ -74,7 +74,7 @@ def open_engine(
     compact_from: int = COMPACT_FROM,
     batch_bytes: int = BATCH_BYTES,
 ) -> FilesystemEngine:
-    """ConfigurationError where the file is of another dimension or metric; DatabaseUnavailable, DatabaseDamaged."""
+    """Raises ConfigurationError if the file has another dimension or metric; DatabaseUnavailable, DatabaseDamaged."""
     options = cast(FilesystemOptions, settings.typed_options())
     path = Path(settings.path or f"{DEFAULT_FOLDER}/{settings.id}.vectors")
     begin = Begin(settings.dimension, settings.metric)
@@ -142,7 +142,7 @@ class FilesystemEngine:
         self._log.append(_encode(change))
         try:
             self._apply(change)
-        except BaseException:  # interrupted: what is in memory is not what is in the file
+        except BaseException:  # interrupted: memory and file differ
             self._log.forget()
             raise
         size = self._log.size
@@ -150,7 +150,7 @@ class FilesystemEngine:
             try:
                 self._log.compact(self._everything())
             except (DatabaseFull, DatabaseUnavailable):
-                # The change itself is on the disk. There is time for the rest: a file that is full won't soon be less.
+                # The change itself is on the disk, and the rest can wait: a full disk rarely has room again soon.
                 self._compact_beyond = size + size // 2
 
     def _everything(self) -> Iterator[bytes]:
@@ -168,9 +168,9 @@ class FilesystemEngine:
 
     @contextmanager
     def _current(self, *, write: bool = False) -> Iterator[None]:
-        """With all that other processes have acknowledged; to write, alone with the file."""
+        """The block sees everything that other processes have acknowledged; to write, it has the file exclusively."""
         if self._process != os.getpid():
-            # A fork's child has its parent's descriptors, and so its parent's lock: it opens its own.
+            # A forked child has its parent's descriptors, and so its parent's lock: it opens its own.
             self._process, self._lock = os.getpid(), RLock()
             self._log.open_again()
         with self._lock:
@@ -190,9 +190,9 @@ class FilesystemEngine:
                 yield
 
     def _follow(self) -> None:
-        """Read what was added, without the lock. It is needed only for the end of a file that has no mark: a writer
-        is just adding that, or has died. When the file is opened, a change may stand there that a power cut took the
-        mark from; later on, nothing that was acknowledged does."""
+        """Read what was added, without the lock. The lock is needed only if the end of the file has no mark: a writer
+        is just adding to it, or has died. When the file is opened, an acknowledged change may be there that lost its
+        mark in a power cut; later there can be none."""
         opening = self._log.replaced()
         if opening:
             self._log.make()
@@ -214,7 +214,7 @@ class FilesystemEngine:
         self._rows = Rows(self._begin.dimension)
 
     def _catch_up(self, size: int) -> None:
-        """Apply the changes up to here; after any error the next call reads the file from its start."""
+        """Apply the changes up to this size; after any error the next call reads the file from its start."""
         try:
             for frame in self._log.frames(size):
                 self._apply(self._read(frame))
@@ -226,7 +226,7 @@ class FilesystemEngine:
         try:
             change: Begin | Upsert | Delete = _decode(frame)
         except msgspec.DecodeError as error:
-            raise DatabaseDamaged(f"{self._log.path} is no file of vectors, or of a newer version") from error
+            raise DatabaseDamaged(f"{self._log.path} is not a file of vectors, or is from a newer version") from error
         return change
 
     def _apply(self, change: Begin | Upsert | Delete) -> None:
@@ -246,13 +246,13 @@ class FilesystemEngine:
 
     def _scores(self, vectors: Any, vector: Vector) -> Any:
         if self._begin.metric == "l2":
-            apart = vectors - vector  # not |a|² + |b|² - 2ab: that loses what is near
+            apart = vectors - vector  # not |a|² + |b|² - 2ab: that loses precision for near vectors
             return l2_score(np.sqrt(np.einsum("ij,ij->i", apart, apart)))
         return vectors @ vector
 
 
 class Rows:
-    """All records in memory; a record that goes leaves its place to the last one."""
+    """All records in memory; the last record moves to the place of a removed one."""
 
     def __init__(self, dimension: int) -> None:
         self.vectors: Any = np.empty((64, dimension), np.float32)
@@ -263,7 +263,7 @@ class Rows:
         self._metadata: list[dict[str, Any]] = []
         self._sizes: list[int] = []
         self._having: dict[tuple[str, str], set[int]] = {}
-        """The places of the records that have this token under this name."""
+        """(name, token) → the places of the records that have it."""
 
     def put(self, record: Kept) -> None:
         size = len(_encode(record))
@@ -301,7 +301,7 @@ class Rows:
             self._list(place)
 
     def matching(self, wanted: Tokens) -> Any:
-        """The places of those that have, under each name, one of its tokens."""
+        """The places of the records that have, for each name, one of its tokens."""
         found = [
             set().union(*(self._having.get((name, token), ()) for token in values)) for name, values in wanted.items()
         ]

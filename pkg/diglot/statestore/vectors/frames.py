@@ -1,9 +1,9 @@
-"""The bytes of a log: frames, and the marks that say which of them were acknowledged.
+"""The bytes of a log: frames, and the marks that show which of them were acknowledged.
 
-A frame is one change: its length, the checksum of its content, the checksum of these two, then the content. A mark has
-the form of a frame's head, with a length that no frame can have and the checksum of its own position. It is written
-only after everything before it is on the disk. So a valid mark at any place says that all bytes before it were
-acknowledged and never change again, whatever follows it, and a copy of it at another place says nothing.
+A frame is one change: its length, the checksum of its content, the checksum of these two, then the content. A mark
+looks like a frame's head, with a length that no frame can have and the checksum of its own position. It is written only
+after everything before it is on the disk. A valid mark therefore means that all bytes before it were acknowledged and
+never change again, whatever follows it; a copy of it at another position means nothing.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ MAX_FRAME = 2**30
 
 
 class Found(NamedTuple):
-    """What is at a position: a frame with its content, or a mark, which has none. ``end``: the position after it."""
+    """What is at a position: a frame with its content, or a mark, which has none. ``end`` is the position after it."""
 
     end: int
     content: bytes | None
 
 
 def frame(content: bytes) -> bytes:
-    """The content with its head. DatabaseFull if it is longer than MAX_FRAME."""
+    """The content with its head. Raises DatabaseFull if it is longer than MAX_FRAME."""
     if len(content) > MAX_FRAME:
         raise DatabaseFull(f"one change has at most {MAX_FRAME} bytes: write the records in smaller batches")
     return _head(len(content), zlib.crc32(content)) + content
 
 
 def mark(position: int) -> bytes:
-    """The mark to be written at this position."""
+    """The mark for this position."""
     return _head(_NO_LENGTH, _check(position))
 
 
 def read(file: int, position: int, size: int) -> Found | None:
-    """The frame or the mark at this position; None if no whole and sound one ends within the first ``size`` bytes."""
+    """The frame or the mark at this position; None if no complete, valid one ends within the first ``size`` bytes."""
     if position + _HEAD.size > size:
         return None
     head = os.pread(file, _HEAD.size, position)
@@ -67,7 +67,7 @@ def last_mark(file: int, start: int, size: int) -> int:
     end = size
     while end > start:
         begin = max(start, end - _CHUNK)
-        part = os.pread(file, end - begin + _HEAD.size - 1, begin)  # and a mark that begins in this part
+        part = os.pread(file, end - begin + _HEAD.size - 1, begin)  # including a mark that begins in this part
         place = part.rfind(_NO_LENGTH_BYTES)
         while place >= 0:
             found = begin + place
@@ -79,8 +79,8 @@ def last_mark(file: int, start: int, size: int) -> int:
 
 
 def may_be_torn_without_marks(file: int, position: int, size: int) -> bool:
-    """Whether the rest, in a file without marks, is what a writer that died left: the beginning of one frame, or
-    zeros, if the file had grown and its content had not reached the disk."""
+    """Whether the rest of a file without marks may come from a writer that died: the beginning of one frame, or zeros
+    if the file had grown but its content had not reached the disk."""
     head = os.pread(file, _HEAD.size, position)
     if len(head) < _HEAD.size:
         return True

@@ -1,16 +1,16 @@
-"""An append-only file of changes that survives the death of its writer and is shared by processes.
+"""An append-only file of changes that survives the death of its writer and that processes can share.
 
-A change is a frame (frames.py). It is written with room for a mark after it and flushed to the disk; then the mark is
-written into that room, and the call returns. Everything up to the last mark was acknowledged and never changes again.
-What follows the last mark and is not whole was never acknowledged: the next writer cuts it off. Anything else that is
-not right is damage: an error, and nothing is cut off.
+A change is a frame (frames.py). It is written with space for a mark after it and flushed to the disk; then the mark is
+written into that space, and the call returns. Everything up to the last mark was acknowledged and never changes again.
+What follows the last mark and is incomplete was never acknowledged: the next writer cuts it off. Anything else that is
+wrong is damage: an error, and nothing is cut off.
 
-The mark is not flushed: the next flush takes it along. So after a power cut the last change may have none. It is read
-all the same, because it is whole, and the next writer marks it.
+The mark itself is not flushed; the next flush includes it. After a power cut the last change may therefore have no
+mark. It is still read, because it is complete, and the next writer marks it.
 
-Writers take an exclusive lock, a flock on a file next to it, which is released when its owner dies. Readers need no
-lock for what is marked. ``compact`` writes a new file and moves it over the old one; others see that theirs was
-replaced and read again.
+Writers take an exclusive lock, a flock on a file next to it, which is released if its owner dies. Readers need no lock
+for what is marked. ``compact`` writes a new file and moves it over the old one; other processes notice that their file
+was replaced, and read the new one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SLEEP = 0.005
 
 
 class Log:
-    """The file, open. ``begin`` is the first frame, which says what the file is."""
+    """The open file. ``begin`` is its first frame, which describes the file."""
 
     def __init__(self, path: Path, begin: bytes, lock_timeout: float) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class Log:
 
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:
-        """Alone with the file, or while nobody writes; LockTimeout."""
+        """Holds the file exclusively, or without ``write`` while nobody writes. Raises LockTimeout."""
         self._acquire(fcntl.LOCK_EX if write else fcntl.LOCK_SH)
         try:
             yield
@@ -55,7 +55,7 @@ class Log:
 
     @contextmanager
     def while_nobody_writes(self) -> Iterator[bool]:
-        """As ``locked``, without waiting: False where somebody writes just now."""
+        """Like ``locked``, without waiting: False if somebody is writing now."""
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -69,7 +69,7 @@ class Log:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def replaced(self) -> bool:
-        """Whether there is another file at this path than the one that is open."""
+        """Whether the file at this path is not the open one."""
         if self._file < 0:
             return True
         try:
@@ -80,35 +80,35 @@ class Log:
         return (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino)
 
     def make(self) -> None:
-        """Create the file if there is none. Outside the lock."""
+        """Create the file if there is none. Call it without the lock."""
         if not self.path.exists():
             with self.locked(write=True):
                 if not self.path.exists():
                     self._replace([self.begin])
 
     def reopen(self) -> None:
-        """Open what is at the path now; it is read from its start."""
+        """Open the file that is at the path now, to read it from its start."""
         self.forget()
         self._file = _open(self.path, os.O_RDWR)
 
     def forget(self) -> None:
-        """Close the file, so that the next call reads it from its start."""
+        """Close the file: the next call reads it from its start."""
         if self._file >= 0:
             os.close(self._file)
         self._file, self._position, self._marked_up_to = -1, 0, 0
 
     def length(self) -> int:
-        """How long the file is, in bytes, with what a writer is just adding."""
+        """The length of the file in bytes, including what a writer is just adding."""
         return os.fstat(self._file).st_size
 
     def settled(self) -> int:
-        """Up to where everything is acknowledged and never changes again; at least what was read already."""
+        """The position up to which everything is acknowledged and never changes again; at least what was read."""
         return last_mark(self._file, self._position, self.length())
 
     def frames(self, size: int) -> Iterator[bytes]:
-        """Those that were not read yet, up to this size: ``settled()``, or in the lock ``length()``. DatabaseDamaged.
+        """The unread frames up to this size: ``settled()``, or ``length()`` under the lock. Raises DatabaseDamaged.
 
-        In the lock it leaves a torn frame at the end where it is.
+        Under the lock it leaves a torn frame at the end as it is.
         """
         if self.length() < self._position:
             raise DatabaseDamaged(f"the vectors in {self.path} are damaged: the file has become shorter")
@@ -126,16 +126,16 @@ class Log:
 
     def _is_torn(self, size: int) -> bool:
         """Whether what follows was never acknowledged."""
-        if self._position == 0:  # the first frame is there from the moment the file has its name
+        if self._position == 0:  # the first frame exists as soon as the file has its name
             return False
         if last_mark(self._file, self._position, size) > self._position:
             return False
         return self._marked_up_to > 0 or may_be_torn_without_marks(self._file, self._position, size)
 
     def append(self, content: bytes) -> None:
-        """Written and on the disk when it returns; what was torn before it is cut off. In the write lock.
+        """Write a change to the disk; cuts off a torn frame before it. Call it under the write lock.
 
-        DatabaseFull, and the file is as it was.
+        Raises DatabaseFull; the file is then unchanged.
         """
         data = frame(content)
         start = self._position
@@ -157,7 +157,7 @@ class Log:
         self._position = max(end, self._marked_up_to)
 
     def _settle(self, start: int) -> int:
-        """Mark what a writer that died before it could mark it, or a power cut, left whole; the position after it."""
+        """Mark a complete change that has no mark, because its writer died or after a power cut; returns its end."""
         _write(self._file, bytes(MARK_SIZE), start)
         os.fsync(self._file)
         _write(self._file, mark(start), start)
@@ -165,7 +165,7 @@ class Log:
         return self._position
 
     def compact(self, contents: Iterator[bytes]) -> None:
-        """Replace the file by one with these frames alone, at once: who is killed in between leaves the old one."""
+        """Replace the file atomically with one that has only these frames: a killed process leaves the old one."""
         self._replace(chain([self.begin], contents))
         self.reopen()
         for _ in self.frames(self.length()):
@@ -176,7 +176,7 @@ class Log:
         return self._position
 
     def open_again(self) -> None:
-        """In a fork's child: with descriptors and so locks of its own, from the start."""
+        """In a forked child: open again, with its own descriptors and so its own locks."""
         self.close()
         self._lock_file = self._open_lock()
 
@@ -217,8 +217,8 @@ class Log:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise LockTimeout(
-                        f"the vectors in {self.path} are in use by another process for {self._timeout:g} s: "
-                        "nothing was changed"
+                        f"another process has locked the vectors in {self.path} for {self._timeout:g} s: "
+                        "nothing was changed; try again"
                     ) from None
                 time.sleep(_SLEEP)
             except OSError as error:
@@ -234,7 +234,7 @@ class Log:
 
 
 def _write(file: int, data: bytes, position: int) -> int:
-    """Write at this position; the position after it."""
+    """Write at this position; returns the position after it."""
     rest = memoryview(data)
     while rest:
         written = os.pwrite(file, rest, position)
@@ -251,7 +251,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """A regular file of our own, for its user alone; a link at its place is not followed, a pipe not waited for."""
+    """Opens a regular file of our own, private to its user. Does not follow a symbolic link or wait for a pipe."""
     flags |= os.O_NONBLOCK
     try:
         file = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,12 +1,12 @@
-"""What a filter means, once for all engines.
+"""The meaning of a filter, the same for all engines.
 
-``{"lang": "de", "tags": ["law", "tax"]}`` asks for records whose ``lang`` is "de" and whose ``tags`` has "law" or
-"tax": all names must match, of a list of values any. A record's value may be a list too: then any of its items may
-match. Types are kept apart: ``1``, ``"1"`` and ``True`` are three values, ``1`` and ``1.0`` one. A name that the record
-does not have never matches.
+``{"lang": "de", "tags": ["law", "tax"]}`` finds records whose ``lang`` is "de" and whose ``tags`` has "law" or "tax":
+all names must match, and any value in a list. If a record's value is a list, any of its items may match. Types are
+distinct: ``1``, ``"1"`` and ``True`` are three values, ``1`` and ``1.0`` are one. A name that the record does not have
+never matches.
 
-Engines disagree about exactly that (Redis takes true for 1, Qdrant matches no floats), so those that have no JSON of
-their own are given tokens: a text for each value, which says its type.
+Engines disagree about exactly that (Redis treats true as 1, Qdrant matches no floats). Engines without JSON of their
+own therefore get tokens: a text for each value that includes its type.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from diglot.sql.canonical_json import MAX_INTEGER, check_text
 Scalar = str | int | float | bool
 Metadata = Mapping[str, Scalar | list[Any]]
 Wanted = dict[str, list[Scalar]]
-"""Checked filters: each name with the values of which one must be there."""
+"""Checked filters: each name with the values of which one must match."""
 Tokens = dict[str, list[str]]
 
 MAX_NAMES = 64
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 
 
 def check_metadata(value: Any, path: str) -> tuple[dict[str, Any], int]:
-    """A copy that every engine keeps as it is, and its size in bytes; InvalidValue with the path otherwise."""
+    """A copy that every engine stores unchanged, and its size in bytes. Raises InvalidValue with the path."""
     checked: dict[str, Any] = {}
     for name, item in _entries(value, path):
         where = f"{path}.{name}"
@@ -46,12 +46,12 @@ def check_metadata(value: Any, path: str) -> tuple[dict[str, Any], int]:
             checked[name] = _scalar(item, where)
     size = len(msgspec.json.encode(checked)) if checked else 0
     if size > MAX_METADATA:
-        raise InvalidValue(path, f"at most {MAX_METADATA} bytes, not {size}: a long text is the record's text")
+        raise InvalidValue(path, f"at most {MAX_METADATA} bytes, not {size}: put long text into the record's text")
     return checked, size
 
 
 def check_filters(value: Any) -> Wanted:
-    """InvalidValue for an invalid filter, and for a list without values, which nothing can match."""
+    """The checked filters. Raises InvalidValue for an invalid filter, and for an empty list, which matches nothing."""
     wanted: Wanted = {}
     for name, item in _entries(value, "filters"):
         where = f"filters.{name}"
@@ -66,7 +66,7 @@ def check_filters(value: Any) -> Wanted:
 
 
 def tokens(values: Mapping[str, Any]) -> Tokens:
-    """Each value as a text that says its type, for metadata and for filters alike."""
+    """Each value as a text that includes its type, both for metadata and for filters."""
     return {
         name: [token(item) for item in (value if isinstance(value, list) else [value])]
         for name, value in values.items()
@@ -80,10 +80,10 @@ def token(value: Scalar) -> str:
 
 
 def json_path(wanted: Wanted) -> str:
-    """The filter as SQL/JSON path: ``($."tags" == "law" || $."tags" == "tax") && ($."year" == 2024)``.
+    """The filter as an SQL/JSON path: ``($."tags" == "law" || $."tags" == "tax") && ($."year" == 2024)``.
 
-    In its lax mode a list is looked into by itself, and values of different types are never equal. Names are words,
-    and values are written as JSON, so neither can be more than what it is.
+    Its lax mode looks into lists automatically, and values of different types are never equal. Names are words, and
+    values are written as JSON, so neither can inject anything.
     """
     return " && ".join(
         "(" + " || ".join(f'$."{name}" == {msgspec.json.encode(value).decode()}' for value in values) + ")"
@@ -108,13 +108,13 @@ def _few(values: Any, path: str) -> None:
 
 
 def _scalar(value: Any, path: str) -> Scalar:
-    """As a plain value: an engine gives back no enumeration's member, and no number of numpy."""
+    """The value as a plain type: an engine would not return a member of an enumeration or a numpy number."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
         if len(value) > MAX_VALUE:
             raise InvalidValue(
-                path, f"at most {MAX_VALUE} characters, not {len(value)}: a long text is the record's text"
+                path, f"at most {MAX_VALUE} characters, not {len(value)}: put long text into the record's text"
             )
         check_text(value, path)
         return str.__str__(value)

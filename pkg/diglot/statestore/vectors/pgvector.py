@@ -1,7 +1,7 @@
-"""Vectors in PostgreSQL with the extension pgvector. The SQL is in queries/postgres/vectors/.
+"""Vectors in PostgreSQL, with the extension pgvector. The SQL is in queries/postgres/vectors/.
 
-The tables are made when a collection is opened for the first time, not by a migration: the migrations must not need an
-extension, both trees have the same ones, and this may be another database than the state store's.
+The tables are created when a collection is first opened, not by a migration: migrations must not need an extension,
+both trees have the same migrations, and this database may not be the state store's.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from diglot.statestore.vectors.checks import Vector
 
 NEEDED = (0, 8)
-"""Since then an index is read on until there are rows enough."""
+"""The first version that keeps reading an index until there are enough rows."""
 FEW = 1_000
-"""Among fewer records a search is exact."""
+"""With fewer records a search is exact."""
 _BATCH = 500
 
 
 def _text(value: Any) -> str:
-    """As JSON, which is also how a vector is written."""
+    """As JSON, which is also the text form of a vector."""
     return msgspec.json.encode(value).decode()
 
 
@@ -46,7 +46,7 @@ class Collection(msgspec.Struct, frozen=True):
 
 
 def open_engine(settings: VectorSettings, database: PostgresSettings | None, *, few: int = FEW) -> PgvectorEngine:
-    """``database`` is used where the settings have no address."""
+    """``database`` is used if the settings have no address."""
     if settings.url is not None:
         database = cast(PostgresSettings, parse_url(settings.url))
     if database is None:
@@ -76,7 +76,7 @@ class PgvectorEngine:
         self._search = getattr(self.queries, f"search_{settings.metric}")
 
     def prepare(self) -> None:
-        """Create what does not exist yet; ConfigurationError if it does not fit what exists."""
+        """Create what does not exist yet. Raises ConfigurationError if the settings do not match what exists."""
         try:
             found = self.queries.get_collection(self.store, collection=self.settings.id)
         except SchemaMismatch:
@@ -85,7 +85,7 @@ class PgvectorEngine:
         version = self.queries.extension_version(self.store) or "0"
         if tuple(map(int, re.findall(r"\d+", version)[:2])) < NEEDED:
             raise ConfigurationError(
-                f"{self.store.location} has pgvector {version}, and 0.8 or newer is needed: install it, then run "
+                f"{self.store.location} has pgvector {version}, but 0.8 or newer is needed: install it, then run "
                 "'alter extension vector update'"
             )
         if found is None:
@@ -100,7 +100,7 @@ class PgvectorEngine:
             self._create_index()
 
     def upsert(self, records: list[Checked]) -> None:
-        records = sorted(records, key=lambda record: record.id)  # in one order, so that no two wait in a circle
+        records = sorted(records, key=lambda record: record.id)  # always in the same order: no deadlocks
         with self.store.transaction() as session:
             for batch in in_batches(records, _BATCH):
                 self.queries.upsert_vectors(
@@ -115,7 +115,7 @@ class PgvectorEngine:
     def search(self, vector: Vector, top_k: int, wanted: Wanted) -> list[Match]:
         found, exact = self._nearest(vector, top_k, wanted, indexed=self._indexed)
         if len(found) < top_k and not exact:
-            # A walk through the index ends early now and then: whether these are all, only the table can tell.
+            # A search through the index sometimes ends early: only the table shows whether these are all.
             found, _ = self._nearest(vector, top_k, wanted, indexed=False)
         return found
 
@@ -137,7 +137,7 @@ class PgvectorEngine:
         self.store.close()
 
     def _nearest(self, vector: Vector, top_k: int, wanted: Wanted, *, indexed: bool) -> tuple[list[Match], bool]:
-        """The matches, and whether they were sought without the index."""
+        """The matches, and whether they were found without the index."""
         tuned, found = together(
             self.store,
             call(
@@ -160,7 +160,7 @@ class PgvectorEngine:
         matches: list[Match] = found
         exact = tuned.endswith(" off")
         if not exact:
-            self._few = 0  # there are many: no need to count them again, until some are deleted
+            self._few = 0  # there are many: no need to count again until some are deleted
         return matches, exact
 
     def _create(self) -> None:
@@ -170,7 +170,7 @@ class PgvectorEngine:
             raise
         except DatabaseError as error:
             raise ConfigurationError(
-                f"pgvector can't be set up in {self.store.location}: {error}. Install it on the server, and "
+                f"pgvector can't be set up in {self.store.location}: {error}. Install it on the server, and run "
                 "'create extension vector' as a user who may; or use the provider qdrant, redis or filesystem"
             ) from error
 
@@ -193,7 +193,7 @@ class PgvectorEngine:
         if options.index == "ivfflat" and not self.queries.has_as_many(
             self.store, collection=settings.id, few=self._most_few
         ):
-            return  # its lists are made of what is there
+            return  # its lists are built from the existing records
         with self.store.transaction() as session:
             self.queries.lock_collections(session)
             self.queries.create_index(

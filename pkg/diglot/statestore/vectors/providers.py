@@ -1,6 +1,6 @@
-"""The providers of vectors: one description each, which is all that the rest of the package knows about it.
+"""The providers of vectors: one description each, which is all that the rest of the package knows about them.
 
-A new provider is a ``Provider`` name, options and a description here, and a module with its engine, whose
+A new provider needs a ``Provider`` name, options and a description here, and a module with its engine, whose
 ``open_engine(settings, database)`` opens a collection.
 """
 
@@ -22,7 +22,7 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 MAX_INDEXED_DIMENSION = 2_000
-"""pgvector's HNSW takes no more."""
+"""The limit of pgvector's HNSW."""
 _REDIS_PARAMETERS = frozenset({"db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 
 
@@ -30,16 +30,16 @@ _REDIS_PARAMETERS = frozenset({"db", "username", "password", "ssl_ca_certs", "ss
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``options`` of a provider."""
+    """A provider's ``options``."""
 
     def problem(self, dimension: int, key: str) -> str | None:
-        """Why vectors of this length can't be kept with these options, with the dotted key below ``key``."""
+        """Why vectors of this length can't be stored with these options, with the dotted key below ``key``."""
         return None
 
 
 class PgvectorOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``index = "none"`` is exact search. ``m``, ``ef_construction`` and ``ef_search`` are of hnsw, ``lists`` and
-    ``probes`` of ivfflat."""
+    """``index = "none"`` is exact search. ``m``, ``ef_construction`` and ``ef_search`` are for hnsw, ``lists`` and
+    ``probes`` for ivfflat."""
 
     index: Literal["hnsw", "ivfflat", "none"] = "hnsw"
     m: Annotated[int, Meta(ge=2, le=100)] = 16
@@ -107,8 +107,8 @@ def _problem_of_redis(url: str) -> str | None:
         return f"this address can't be read: use {_REDIS}"
     if not _REDIS_PARAMETERS.issuperset(name for name, _ in parse_qsl(urlsplit(url).query)):
         return (
-            f"of the parameters of an address of redis only {', '.join(sorted(_REDIS_PARAMETERS))} are "
-            "used: leave the others out"
+            f"the address of redis can only have the parameters {', '.join(sorted(_REDIS_PARAMETERS))}: "
+            "leave the others out"
         )
     return None
 
@@ -123,7 +123,7 @@ def _parts(url: str, *, needs_host: bool) -> bool:
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What ``url`` is. ``problem`` says what the provider's library would stumble over, and never repeats the url."""
+    """What ``url`` is. ``problem`` says what the provider's library can't read, and never repeats the url."""
 
     schemes: tuple[str, ...]
     example: str
@@ -134,9 +134,9 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider is and can do. ``address`` and ``path``: where it keeps vectors; with both, one of them is given.
+    """What a provider is and can do. ``address`` and ``path``: where it stores vectors; if it has both, set only one.
 
-    ``in_database``: without an address it is in the state store's own PostgreSQL.
+    ``in_database``: without an address it uses the state store's own PostgreSQL.
     """
 
     title: str
@@ -172,7 +172,7 @@ PROVIDERS: dict[Provider, Description] = {
         options=RedisOptions,
         module="diglot.statestore.vectors.redis",
         packages=("numpy", "redis"),
-        metrics=("cosine",),  # a vector set knows no other
+        metrics=("cosine",),  # a vector set has no other
         address=Address(("redis", "rediss", "unix"), _REDIS, _problem_of_redis),
     ),
     "filesystem": Description(

@@ -1,7 +1,7 @@
-"""Vectors in Qdrant: a server, or its client alone with a folder or the memory of this process (then exact).
+"""Vectors in Qdrant: a server, or only its client with a folder or in this process's memory (then exact).
 
-Qdrant's own ids are UUIDs, so a point's is derived from the record's id, which the payload keeps. It matches no floats,
-so the payload carries the metadata as tokens too (matching.py).
+Qdrant's own ids are UUIDs, so a point's id is derived from the record's id, which is in the payload. Qdrant matches no
+floats, so the payload also has the metadata as tokens (matching.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _BATCH = 500
 _IDS = UUID("6f2d1f3e-6b0b-5f0e-9f6e-3f6f6c1d7a10")
-"""The namespace of the points' ids: never to be changed."""
+"""The namespace of the points' ids: it must never change."""
 _DISTANCES: dict[Metric, models.Distance] = {
     "cosine": models.Distance.COSINE,
     "l2": models.Distance.EUCLID,
@@ -43,7 +43,7 @@ _DISTANCES: dict[Metric, models.Distance] = {
 
 
 def open_engine(settings: VectorSettings, _database: PostgresSettings | None = None) -> QdrantEngine:
-    """ConfigurationError where the collection is of another dimension or metric; DatabaseUnavailable."""
+    """Raises ConfigurationError if the collection has another dimension or metric; DatabaseUnavailable."""
     options = cast(QdrantOptions, settings.typed_options())
     if settings.url is not None:
         client = QdrantClient(
@@ -52,14 +52,14 @@ def open_engine(settings: VectorSettings, _database: PostgresSettings | None = N
     elif settings.path == ":memory:":
         client = QdrantClient(location=":memory:")
     else:
-        # A folder can be opened once, so each collection has its own below the path.
+        # A folder can be opened only once, so each collection has its own folder below the path.
         folder = Path(settings.path or "") / settings.id
         try:
-            # Its threads take turns at our lock; its own question for what SQLite allows leaves a connection open.
+            # Our lock serializes the threads; the client's own check of SQLite would leave a connection open.
             client = QdrantClient(path=str(folder), force_disable_check_same_thread=True)
-        except RuntimeError as error:  # it is locked
+        except RuntimeError as error:  # the folder is locked
             raise DatabaseUnavailable(
-                f"the folder {folder} is in use already: only a Qdrant server can be shared, so set url instead of path"
+                f"the folder {folder} is already in use: only a Qdrant server can be shared, so set url instead of path"
             ) from error
         except OSError as error:
             why = (error.strerror or "unknown reason").lower()
@@ -79,7 +79,7 @@ class QdrantEngine:
         self._client = client
         self._name = settings.id
         self._where = f"qdrant at {settings.shown_url() or settings.path}"
-        # The client's own storage is not made for threads; a server is.
+        # The client's own storage is not thread-safe; a server is.
         self._lock = nullcontext() if settings.url is not None else RLock()
 
     def prepare(self) -> None:
@@ -157,7 +157,7 @@ class QdrantEngine:
                 yield
             except ResponseHandlingException as error:
                 if isinstance(error.source, TimeoutException):
-                    raise DatabaseTimeout(f"{self._where} did not answer in time (options.timeout)") from error
+                    raise DatabaseTimeout(f"{self._where} did not answer in time: raise options.timeout") from error
                 if isinstance(error.source, ValueError):
                     raise self._another_service() from error
                 raise DatabaseUnavailable(f"{self._where} can't be reached") from error
@@ -167,7 +167,7 @@ class QdrantEngine:
                 raise DatabaseError(f"{self._where} refused (HTTP status {error.status_code})") from error
             except (ApiException, QdrantException) as error:
                 raise DatabaseUnavailable(f"{self._where} is too busy") from error
-            except (JSONDecodeError, AssertionError) as error:  # the client asserts that an answer is whole
+            except (JSONDecodeError, AssertionError) as error:  # the client asserts that an answer is complete
                 raise self._another_service() from error
             except (sqlite3.Error, OSError) as error:
                 full = "full" in str(error) or "I/O" in str(error)

@@ -1,4 +1,4 @@
-"""A record and a match: what goes into a collection of vectors, and what comes out."""
+"""A record and a match: the input and the output of a collection of vectors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from diglot.statestore.vectors.matching import Metadata
 class Record(msgspec.Struct, frozen=True):
     """A vector with its id, the text that it represents, and the metadata for filters.
 
-    ``vector``: numbers, a list or a numpy array; kept as 32 bit floats. ``metadata``: names to text, numbers, booleans
-    or lists of them.
+    ``vector``: a list of numbers or a numpy array; stored as 32-bit floats. ``metadata``: from names to text, numbers,
+    booleans or lists of them.
     """
 
     id: str

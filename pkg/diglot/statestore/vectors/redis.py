@@ -1,7 +1,7 @@
-"""Vectors in Redis 8, as a vector set: HNSW in memory, by the cosine, with a filter on each element's attributes.
+"""Vectors in Redis 8, as a vector set: HNSW in memory, by cosine, with a filter on each element's attributes.
 
-The filter language takes true for 1 and knows no nested lists, so an element carries its metadata twice: as it is, and
-as one list of tokens (matching.py) with their names, which is only ever asked ``"name token" in .t``. It is short and
+The filter language treats true as 1 and has no nested lists, so an element has its metadata twice: as it is, and as one
+list of tokens (matching.py) with their names, for filters of the form ``"name token" in .t``. The list is short and
 comes first: a filter reads an element's attributes from the start for each of its values.
 """
 
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from diglot.statestore.vectors.checks import Vector
 
 _BATCH = 200
-"""Records of one MULTI: other clients wait for so long."""
+"""Records per MULTI: other clients wait for that long."""
 _LONG = 64
 EFFORT = 1_000_000
-"""How many elements a filtered search looks at before it gives up."""
+"""How many elements a filtered search examines before it gives up."""
 _QUANTIZATION = {"none": ("NOQUANT", b"f32"), "int8": ("Q8", b"int8"), "binary": ("BIN", b"bin")}
 _DELETE_MATCHING = """
 local found = redis.call('VSIM', KEYS[1], 'FP32', ARGV[1], 'COUNT', redis.call('VCARD', KEYS[1]),
@@ -70,14 +70,14 @@ _attributes = msgspec.json.Decoder(Attributes).decode
 def open_engine(
     settings: VectorSettings, _database: PostgresSettings | None = None, *, effort: int = EFFORT
 ) -> RedisEngine:
-    """ConfigurationError for a Redis without vector sets, or a set that is of another kind."""
+    """Raises ConfigurationError if Redis has no vector sets, or if the set has another dimension or quantization."""
     options = cast(RedisOptions, settings.typed_options())
     try:
         client = redis.Redis.from_url(
             settings.url or "", protocol=3, socket_timeout=options.timeout, socket_connect_timeout=options.timeout
         )
     except ValueError:
-        raise ConfigurationError("the address of redis can't be read: use redis://HOST:6379/0") from None
+        raise ConfigurationError("the address of redis is invalid: use redis://HOST:6379/0") from None
     engine = RedisEngine(settings, options, client, effort)
     try:
         engine.prepare()
@@ -115,7 +115,7 @@ class RedisEngine:
                 f"the vector set {self._key!r} has dimension {dimension} and holds {stored_as.decode()}, not "
                 f"{self._settings.dimension} and {self._stored_as.decode()}: set those, or choose another key"
             )
-        self._m = found[b"hnsw-m"]  # it keeps what it was made with, and refuses another
+        self._m = found[b"hnsw-m"]  # a set keeps the M that it was created with, and refuses another
 
     def upsert(self, records: list[Checked]) -> None:
         for batch in in_batches(records, _BATCH):
@@ -131,7 +131,7 @@ class RedisEngine:
         effort = ("EF", max(self._options.ef_search, top_k))
         found = self._nearest(vector, top_k, wanted, *effort, *(("FILTER-EF", self._effort) if wanted else ()))
         if len(found) < top_k:
-            # A walk through the graph ends early now and then: whether these are all, only a linear scan can tell.
+            # A search through the graph sometimes ends early: only a linear scan shows whether these are all.
             found = self._nearest(vector, top_k, wanted, "TRUTH")
         return found
 
@@ -166,7 +166,7 @@ class RedisEngine:
         matches = []
         for id, (score, attributes) in found.items():
             kept = _attributes(attributes)
-            # Redis gives (1 + cosine) / 2.
+            # Redis returns (1 + cosine) / 2.
             matches.append(Match(id.decode(), kept.text, kept.metadata, 2 * score - 1))
         return matches
 
@@ -176,7 +176,8 @@ class RedisEngine:
         try:
             yield
         except TimeoutError as error:
-            raise DatabaseTimeout(f"redis did not answer within {self._options.timeout:g} s") from error
+            why = f"redis did not answer within {self._options.timeout:g} s: raise options.timeout"
+            raise DatabaseTimeout(why) from error
         except (AuthenticationError, AuthorizationError) as error:
             raise DatabaseUnavailable(f"redis at {where} refuses the user or the password of the url") from error
         except ConnectionError as error:
@@ -184,9 +185,9 @@ class RedisEngine:
         except OutOfMemoryError as error:
             raise DatabaseFull(f"redis at {where} is full: raise its maxmemory") from error
         except ReadOnlyError as error:
-            raise DatabaseReadOnly(f"redis at {where} is a replica: give the address of its primary") from error
+            raise DatabaseReadOnly(f"redis at {where} is a replica: set the address of its primary") from error
         except RedisError as error:
-            # Of a pipeline it repeats the command too, so a record's text and vector.
+            # For a pipeline the message repeats the command, and so a record's text and vector.
             said = re.sub(r"(?s)^Command # .* of pipeline caused error: ", "", str(error))
             raise DatabaseError(f"redis refused: {said}") from error
 
@@ -197,7 +198,7 @@ def _encoded(record: Checked) -> bytes:
 
 
 def _filter(wanted: Wanted) -> str:
-    """All names, and of each name any token."""
+    """All names must match, each with any of its tokens."""
     return " and ".join(
         "(" + " or ".join(f'"{_held(name, token)}" in .t' for token in values) + ")"
         for name, values in tokens(wanted).items()
@@ -205,6 +206,6 @@ def _filter(wanted: Wanted) -> str:
 
 
 def _held(name: str, token: str) -> str:
-    """Without quotes and backslashes, whatever the token; a long one by its digest."""
+    """A name and its token without quotes and backslashes; a digest in place of a long token."""
     safe = quote(token, safe=" ")
     return f"{name} {safe if len(safe) <= _LONG else f'#{sha256(token.encode()).hexdigest()}'}"

@@ -1,7 +1,7 @@
-"""What a collection of vectors needs to know to open.
+"""The settings that a collection of vectors needs.
 
-Plain structs, made by the application or by ``[[knowledge.vector_dbs]]`` of ``diglot.toml``. A message names the key
-that is wrong and what is allowed there; an address may hold a password, so it is never repeated.
+Plain structs, from the application or from ``[[knowledge.vector_dbs]]`` in ``diglot.toml``. An error names the wrong
+key and what is allowed; an address may have a password, so it is never repeated.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             msgspec.structs.force_setattr(self, "path", place)
 
     def check(self, key: str = "vectors") -> None:
-        """ConfigurationError, with the dotted key below ``key``, for the first invalid setting."""
+        """Raises ConfigurationError, with the dotted key below ``key``, for the first invalid setting."""
         if self.provider not in PROVIDERS:
             raise ConfigurationError(f"{key}.provider: unknown vector database: use {_either(tuple(PROVIDERS))}")
         if not _ID.match(self.id):
             raise ConfigurationError(
-                f"{key}.id: use at most 48 small letters, digits, '_' and '-', beginning with a letter"
+                f"{key}.id: use at most 48 lower-case letters, digits, '_' and '-', beginning with a letter"
             )
         if not 1 <= self.dimension <= MAX_DIMENSION:
             raise ConfigurationError(f"{key}.dimension: use a whole number from 1 to {MAX_DIMENSION}")
@@ -58,16 +58,16 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             raise ConfigurationError(problem)
 
     def typed_options(self, key: str = "vectors") -> Options:
-        """``options`` in the provider's types; ConfigurationError for an unknown key or a wrong value."""
+        """``options`` in the provider's types. Raises ConfigurationError for an unknown key or a wrong value."""
         kind = PROVIDERS[self.provider].options
         try:
             return msgspec.convert(self.options, kind)
         except msgspec.ValidationError as error:
             known = ", ".join(kind.__struct_fields__)
-            raise ConfigurationError(f"{key}.options: {said(error)}: {self.provider} knows {known}") from None
+            raise ConfigurationError(f"{key}.options: {said(error)}: {self.provider} has the options {known}") from None
 
     def shown_url(self) -> str | None:
-        """The address without what may be secret: the user, the password and the parameters."""
+        """The address without possible secrets: the user, the password and the parameters."""
         if self.url is None:
             return None
         try:
@@ -75,7 +75,7 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             host, port = parts.hostname or "", parts.port
         except ValueError:
             return "***"
-        # A password that was not percent-encoded may have ended up anywhere.
+        # A password that was not percent-encoded may be anywhere.
         if not re.fullmatch(r"[\w.:-]*", host) or "#" in self.url or "@" in parts.path + parts.query:
             return "***"
         hidden = "***@" if "@" in parts.netloc else ""
@@ -85,9 +85,9 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         provider, url, path = self.provider, self.url, self.path
         of = PROVIDERS[provider]
         if url is not None and of.address is None:
-            raise ConfigurationError(f"{key}.url: the provider {provider} keeps a {of.path}: use {key}.path")
+            raise ConfigurationError(f"{key}.url: the provider {provider} uses a {of.path}: set {key}.path")
         if path is not None and of.path is None:
-            raise ConfigurationError(f"{key}.path: {provider} is a server: use {key}.url")
+            raise ConfigurationError(f"{key}.path: {provider} is a server: set {key}.url")
         if of.address is not None and of.path is not None and (url is None) == (path is None):
             raise ConfigurationError(
                 f'{key}: {provider} needs either url = "{of.address.example}" or path = "./{of.path.upper()}" '
@@ -100,7 +100,7 @@ class VectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         if url is None or of.address is None:
             return
         if url.partition("://")[0] not in of.address.schemes:
-            raise ConfigurationError(f"{key}.url: this is no address of {provider}: use {of.address.example}")
+            raise ConfigurationError(f"{key}.url: this is not an address for {provider}: use {of.address.example}")
         problem = of.address.problem(url)
         if problem is not None:
             raise ConfigurationError(f"{key}.url: {problem}")
@@ -126,7 +126,7 @@ class KnowledgeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 def said(error: msgspec.ValidationError) -> str:
-    """msgspec's complaint without its path's root, as a part of a sentence."""
+    """msgspec's message without the root of its path, as part of a sentence."""
     text, _, path = str(error).partition(" - at `")
     where = path.rstrip("`").removeprefix("$").removeprefix(".")
     text = text[:1].lower() + text[1:]

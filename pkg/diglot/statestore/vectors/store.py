@@ -1,7 +1,7 @@
-"""A collection of vectors, open: every argument is checked here, once, and only then an engine is asked.
+"""An open collection of vectors: every argument is checked here, once, before an engine gets it.
 
-An engine (pgvector.py, qdrant.py, redis.py, filesystem.py) finds and keeps; what a call means is decided here: what is
-refused, how a score reads, in which order matches come.
+An engine (pgvector.py, qdrant.py, redis.py, filesystem.py) stores and finds; this module defines what a call means:
+what is refused, how scores are scaled, and the order of matches.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """What a provider does, with arguments that are right. Safe for threads."""
+    """What a provider does, with checked arguments. Thread-safe."""
 
     def upsert(self, records: list[Checked]) -> None: ...
 
     def search(self, vector: Vector, top_k: int, wanted: Wanted) -> list[Match]:
-        """The nearest, in any order, with their scores."""
+        """The nearest records, in any order, with their scores."""
         ...
 
     def delete_ids(self, ids: list[str]) -> int: ...
@@ -45,7 +45,7 @@ class Engine(Protocol):
 
 
 class VectorStore:
-    """One collection. Safe for threads; close it, or use it with ``with``."""
+    """One collection. Thread-safe; close it, or use it with ``with``."""
 
     def __init__(self, settings: VectorSettings, engine: Engine) -> None:
         self.settings = settings
@@ -53,7 +53,10 @@ class VectorStore:
         self._directed = settings.metric == "cosine"
 
     def upsert(self, records: Iterable[Record]) -> int:
-        """Write these records, over those of the same ids; how many. InvalidValue before anything is written."""
+        """Write these records, replacing those with the same ids; returns how many.
+
+        Raises InvalidValue for an invalid record; then nothing is written.
+        """
         engine = self._open()
         checked = check_records(records, self.settings.dimension, directed=self._directed)
         if checked:
@@ -67,9 +70,9 @@ class VectorStore:
         min_score: float | None = None,
         filters: Mapping[str, Any] | None = None,
     ) -> list[Match]:
-        """The ``top_k`` (1 to 1,000) nearest records that match the filters, nearest first, equal ones by id.
+        """The ``top_k`` (1 to 1,000) nearest records that match the filters, nearest first, ties by id.
 
-        ``score``: cosine is the cosine (-1 to 1), ip the inner product, l2 is 1 / (1 + distance). Those below
+        ``score``: the cosine (-1 to 1) for cosine, the inner product for ip, 1 / (1 + distance) for l2. Matches below
         ``min_score`` are left out.
         """
         engine = self._open()
@@ -83,10 +86,10 @@ class VectorStore:
         return sorted(found, key=lambda match: (-match.score, match.id))[:limit]
 
     def delete(self, ids: Iterable[str] | None = None, *, filters: Mapping[str, Any] | None = None) -> int:
-        """Delete by ids, or all that match the filters; how many there were. Nothing given is an InvalidValue."""
+        """Delete by ids, or all that match the filters; returns how many. Raises InvalidValue if neither is given."""
         engine = self._open()
         if (ids is None) == (filters is None):
-            raise InvalidValue("delete", "give either ids or filters")
+            raise InvalidValue("delete", "use either ids or filters")
         if ids is not None:
             named = check_ids(ids)
             if not named:
@@ -102,19 +105,19 @@ class VectorStore:
         return self._open().count()
 
     def close(self) -> None:
-        """A second call does nothing; any other after it raises StoreClosed."""
+        """A second call does nothing; any other call after it raises StoreClosed."""
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
 
     def _scored(self, match: Match) -> Match:
-        """To six digits, all that is not noise: so equal vectors have equal scores, and a vector's own cosine is 1."""
+        """Rounds to six digits, the rest is noise: equal vectors have equal scores, and a vector's own cosine is 1."""
         score = max(-1.0, min(1.0, round(match.score, 6))) if self._directed else float(f"{match.score:.6g}")
         return Match(match.id, match.text, match.metadata, score + 0.0)
 
     def _open(self) -> Engine:
         if self._engine is None:
-            raise StoreClosed(f"the vector store {self.settings.id!r} is closed")
+            raise StoreClosed(f"the vector store {self.settings.id!r} is closed: open it again")
         return self._engine
 
     def __enter__(self) -> Self:
@@ -128,5 +131,5 @@ class VectorStore:
 
 
 def l2_score(distance: float) -> float:
-    """Between 0 and 1, 1 for the same vector."""
+    """From 0 to 1; 1 for the same vector."""
     return 1.0 / (1.0 + distance)

@@ -153,7 +153,7 @@ def test_somebody_signs_in_looks_around_and_signs_out(visit: Callable[..., Page]
     page.get_by_role("button", name="Filter").click()
     assert page.locator("tbody tr").count() == 1
     page.get_by_role("link", name="Health").click()
-    expect(page.get_by_text("WELL", exact=True)).to_be_visible()
+    expect(page.get_by_text("HEALTHY", exact=True)).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("/sign-in$"))
     assert page.context.cookies() == []
@@ -362,7 +362,7 @@ def test_a_service_that_is_away_is_said_and_comes_back(browser: Browser, site: S
         page = context.new_page()
         page.goto(f"{site.url}/run?id=live")
         page.route(re.compile("fragment=1"), lambda route: route.fulfill(status=503, body="no"))
-        expect(page.locator("#live-said")).to_have_text("No answer; trying again")
+        expect(page.locator("#live-said")).to_have_text("No response; trying again")
         page.unroute_all()
         live(tasks=2)
         expect(page.locator("#live-said")).to_have_text("RUNNING, 2 of 3 tasks have ended")

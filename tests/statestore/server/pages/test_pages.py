@@ -94,7 +94,7 @@ def test_runs_are_listed_newest_first_and_filtered(db: Database, get: Callable[.
     assert names(get("/?status=FAILED&q=")) == ["flow1"]
     assert names(get("/?q=flow0")) == ["flow0"]
     assert names(get("/?status=SUCCESS&q=flow2")) == []
-    assert "No run fits." in get("/?status=SUCCESS&q=flow2").text
+    assert "No run matches." in get("/?status=SUCCESS&q=flow2").text
     assert get("/?status=NOTHING").status_code == 400
     assert names(get("/?status=")) == ["flow2", "flow1", "flow0"]
     filtered = get("/?status=FAILED&q=flow1").text
@@ -174,7 +174,7 @@ def test_what_went_in_and_came_out_is_shown(memory_db: Database, memory_get: Cal
     for text in ('"a": 1.5', '"why"', "no reason given", "Cut off here", "Model", "1 min 30 s"):
         assert text in seen, text
     run(memory_db, "w2")
-    assert "Nothing went in, and nothing came out." in memory_get("/run?id=w2&view=data").text
+    assert "There is no input and no output." in memory_get("/run?id=w2&view=data").text
     assert "No tasks yet." in memory_get("/run?id=w2").text
 
 
@@ -201,7 +201,7 @@ def test_all_tasks_of_a_run_are_listed_and_filtered(db: Database, get: Callable[
     task(db, "b", "a", "FAILED")
     assert names(get("/tasks?run=w1")) == ["a", "b"]
     assert names(get("/tasks?run=w1&status=FAILED")) == ["b"]
-    assert "No task fits." in get("/tasks?run=w1&status=PAUSED").text
+    assert "No task matches." in get("/tasks?run=w1&status=PAUSED").text
     legend = Read(get("/run?id=w1").text).links()
     assert {"/tasks?run=w1&status=FAILED", "/tasks?run=w1&status=SUCCESS", "/tasks?run=w1"} <= set(legend)
 
@@ -234,7 +234,7 @@ def test_roots_that_are_too_many_are_counted_and_lead_to_all(
 def test_health_shows_checks_figures_and_queries(db: Database, get: Callable[..., Response]) -> None:
     get("/")
     seen = Read(get("/status").text).seen
-    for text in ("WELL", "reachable", "migrated", "up to date", "Connections open", "api_keys.find_api_key"):
+    for text in ("HEALTHY", "reachable", "migrated", "up to date", "Connections open", "api_keys.find_api_key"):
         assert text in seen, text
     assert {"sqlite": "The database file", "postgres": "Connections in use"}[db.store.dialect] in seen
 
@@ -249,7 +249,7 @@ def test_health_says_what_is_wrong(memory_db: Database, monkeypatch: pytest.Monk
             patched.setattr(type(memory_db.store), "rows", broken)
             page = http.get("/status", headers={"Host": "localhost"})
     assert page.status_code == 200
-    assert "NOT WELL" in page.text
+    assert "UNHEALTHY" in page.text
     assert "FAILED" in page.text
 
 
@@ -353,19 +353,19 @@ def test_our_own_files_are_served_to_all_and_may_be_kept(memory_db: Database) ->
 def said(page: Response) -> tuple[int, str]:
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     main = page.text.partition("<main")[2]
-    words = html.unescape(re.sub(r"<[^>]*>", " ", main.partition(">")[2].partition("To the runs")[0]))
+    words = html.unescape(re.sub(r"<[^>]*>", " ", main.partition(">")[2].partition("Back to the runs")[0]))
     return page.status_code, " ".join(words.split())
 
 
 def test_errors_are_one_clear_line(memory_db: Database, memory_get: Callable[..., Response]) -> None:
     run(memory_db)
     for address, status, line in [
-        ("/run?id=nope", 404, "There is no such thing no workflow execution"),
-        ("/task?run=w1&id=nope", 404, "There is no such thing no task"),
-        ("/tasks?run=nope", 404, "There is no such thing no workflow execution"),
-        ("/run", 400, "A value is not right"),
-        ("/run?id=", 400, "A value is not right workflow_exec_id: an id has 1 to 255 characters, not 0"),
-        ("/?after=x", 400, "A value is not right after: this is not a cursor"),
+        ("/run?id=nope", 404, "Not found no workflow execution"),
+        ("/task?run=w1&id=nope", 404, "Not found no task"),
+        ("/tasks?run=nope", 404, "Not found no workflow execution"),
+        ("/run", 400, "A value is invalid"),
+        ("/run?id=", 400, "A value is invalid workflow_exec_id: an id has 1 to 255 characters, not 0"),
+        ("/?after=x", 400, "A value is invalid after: this is not a cursor"),
     ]:
         found = said(memory_get(address))
         assert found[0] == status, address

@@ -94,7 +94,7 @@ def test_a_key_that_is_not_good_is_told_in_one_line_that_is_always_the_same(
         assert key not in refused.text or not key
         answers.add(refused.text)
     assert len(answers) == 1
-    assert "This key does not let you in: it may be mistyped, expired or revoked." in answers.pop()
+    assert "This key is not valid: it may be mistyped, expired or revoked." in answers.pop()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -230,4 +230,4 @@ def test_without_authentication_there_is_nothing_to_sign_in_to(db: Database) -> 
             for address in ("/", "/status", "/sign-in"):
                 refused = http.get(address, headers=headers)
                 assert refused.status_code == 403
-                assert line(refused).endswith("authentication is off, so only this machine itself may ask")
+                assert line(refused).endswith("authentication is off, so only this machine itself has access")

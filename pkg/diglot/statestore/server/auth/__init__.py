@@ -1,1 +1,1 @@
-"""Who sends a request: API keys, failed attempts, and when keys were last used."""
+"""Who sends a request: API keys, failed attempts, and the last use of keys."""

@@ -1,4 +1,4 @@
-"""Which addresses are one client."""
+"""Which addresses count as one client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def client_of(address: str) -> str:
-    """The client behind an address. An IPv6 client has a whole /64 to choose from, so that counts as one."""
+    """The client behind an address. An IPv6 client can choose from a whole /64, so that counts as one client."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -1,7 +1,6 @@
-"""How often a client may fail to sign in: so many failures a minute from one address, then it has to wait.
+"""How often a client may fail to sign in: a number of failures per minute from one address, then it must wait.
 
-A token bucket for each client (addresses.py). At most
-``KEPT`` addresses are remembered, those that failed last.
+There is a token bucket for each client (addresses.py). At most ``KEPT`` clients are remembered, those that failed last.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ KEPT = 10_000
 
 
 class Failures:
-    """``wait`` says how long an address has to wait; ``note`` counts a failure. For one thread: the event loop's."""
+    """``wait`` returns how long an address must wait; ``note`` counts a failure. Only for the event loop's thread."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
         self._most = float(per_minute)
         self._per_second = per_minute / 60.0
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """Address: how many failures it has left, and when that was so."""
+        """Client → how many failures it had left, and when."""
 
     def wait(self, address: str) -> int:
-        """Whole seconds until the next attempt is looked at; 0 when it may come now."""
+        """Whole seconds until the next attempt is accepted; 0 if it is accepted now."""
         if not self._left:
             return 0
         left = self._now(client_of(address))

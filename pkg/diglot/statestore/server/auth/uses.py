@@ -8,9 +8,9 @@ from contextvars import copy_context
 
 
 class Uses:
-    """Hands keys to ``note_use`` in a thread of its own, each once at a time. ``note`` is for the event loop.
+    """Passes keys to ``note_use`` in its own thread, each once at a time. ``note`` is for the event loop.
 
-    ``most`` keys wait to be noted; those beyond are noted when they are used again.
+    At most ``most`` keys wait to be recorded; others are recorded when they are used again.
     """
 
     def __init__(self, note_use: Callable[[str], None], most: int = 1000) -> None:
@@ -20,13 +20,13 @@ class Uses:
         self._waiting: set[str] = set()
 
     def note(self, key_id: str) -> None:
-        """This key was used just now."""
+        """Record that this key was used just now."""
         if key_id not in self._waiting and len(self._waiting) < self._most:
             self._waiting.add(key_id)
             self._executor.submit(copy_context().run, self._write, key_id)  # the log names the request
 
     def close(self) -> None:
-        """Wait for the one that is being noted; the others are left out."""
+        """Wait for the key that is being recorded; the others are dropped."""
         self._executor.shutdown(cancel_futures=True)
 
     def _write(self, key_id: str) -> None:

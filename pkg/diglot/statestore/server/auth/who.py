@@ -1,7 +1,7 @@
-"""Who comes in: a bearer key, one indexed query, and the same answer for every key that is not good.
+"""Authentication: a bearer key, one indexed query, and the same answer for every key that is not valid.
 
-With authentication off, which only a loopback address may have, everybody is an admin; then a web page in a browser of
-this machine must be kept out, which can reach the address as well but can't hide its Host or Origin.
+With authentication off, which is allowed only on a loopback address, everybody is an admin. Web pages in a browser on
+this machine must then be kept out: they can reach the address too, but can't hide their Host or Origin.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
 
 Me = Request[User, str, State]
-"""A request of somebody who is known."""
+"""A request from an authenticated user."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 EVERYBODY = User("everybody", "everybody@localhost", "admin", _BEGINNING, _BEGINNING)
 
@@ -48,7 +48,7 @@ class SignedIn(ASGIMiddleware):
 
 
 class Everybody(ASGIMiddleware):
-    """Authentication is off: who reaches this address is an admin, except for pages of other places in a browser."""
+    """Authentication is off: everybody who reaches this address is an admin, except web pages from other sites."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -56,16 +56,16 @@ class Everybody(ASGIMiddleware):
         headers = Headers.from_scope(scope)
         places = [f"//{host}" for host in headers.getall("host", [""])] + headers.getall("origin", [])
         if not all(_is_here(place) for place in places):
-            raise PermissionDeniedException("authentication is off, so only this machine itself may ask")
+            raise PermissionDeniedException("authentication is off, so only this machine itself has access")
         scope["user"], scope["auth"] = EVERYBODY, ""
         await next_app(scope, receive, send)
 
 
 async def user_of(scope: Scope, secret: str | None) -> User:
-    """Whose key this is. InvalidApiKey if there is none or it is not valid; 429 if too many of this client were not.
+    """Whose key this is. Raises InvalidApiKey if there is none or it is not valid; 429 after too many invalid keys.
 
-    A valid key is never limited: of a client's users one may have a key that has expired. A key that is not even well
-    formed costs no query, so it is neither limited nor counted.
+    A valid key is never limited: another user of the same client may have an expired key. A malformed key costs no
+    query, so it is neither limited nor counted.
     """
     state = scope["litestar_app"].state
     database: Database = state.database
@@ -93,7 +93,7 @@ async def user_of(scope: Scope, secret: str | None) -> User:
 
 
 async def admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """A guard: only admins. Not ``def``: the framework would send that through a thread."""
+    """A guard: only admins. Not a plain ``def``: the framework would run that in a thread."""
     if connection.user.role != "admin":
         raise PermissionDeniedException("only an admin may do this")
 

@@ -1,1 +1,1 @@
-"""The description of the HTTP interface, OpenAPI 3.1."""
+"""The OpenAPI 3.1 description of the HTTP API."""

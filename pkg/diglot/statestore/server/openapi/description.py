@@ -1,4 +1,4 @@
-"""Headers and answers that several addresses have in common, as the description tells them."""
+"""The descriptions of headers and responses that several routes have in common."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from litestar.params import HeaderParameter
 from diglot.statestore.models import TaskState, WorkflowState
 
 IF_MATCH = Annotated[
-    str | None, HeaderParameter(name="If-Match", description="The ETag of the version that is meant, or ``*``.")
+    str | None, HeaderParameter(name="If-Match", description="The ETag of the version to change, or ``*``.")
 ]
-IF_NONE_MATCH = Annotated[str | None, HeaderParameter(name="If-None-Match", description="``*``: only if it is new.")]
-CREATED_WORKFLOW = {201: ResponseSpec(WorkflowState, generate_examples=False, description="It is new.")}
-CREATED_TASK = {201: ResponseSpec(TaskState, generate_examples=False, description="It is new.")}
+IF_NONE_MATCH = Annotated[str | None, HeaderParameter(name="If-None-Match", description="``*``: only create it.")]
+CREATED_WORKFLOW = {201: ResponseSpec(WorkflowState, generate_examples=False, description="It was created.")}
+CREATED_TASK = {201: ResponseSpec(TaskState, generate_examples=False, description="It was created.")}

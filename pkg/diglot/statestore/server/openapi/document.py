@@ -1,4 +1,4 @@
-"""The description of the interface, OpenAPI 3.1, at ``/schema``; it is made when somebody asks for it first."""
+"""The OpenAPI 3.1 description of the API at ``/schema``; it is built on the first request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diglot.statestore.server.openapi.examples import with_examples
 from diglot.statestore.server.openapi.headers import with_headers
 
 _ABOUT = """\
-Workflow executions and their tasks, in PostgreSQL or SQLite. Whoever asks shows an API key:
+Workflow executions and their tasks, in PostgreSQL or SQLite. Every request needs an API key:
 `Authorization: Bearer dgl_…`. Errors are RFC 9457 problem details, whose `type` never changes its meaning."""
 
 
@@ -32,7 +32,7 @@ class _Whole(JsonRenderPlugin):
 
 
 def config(*, auth: bool) -> OpenAPIConfig:
-    """What the framework needs to describe the interface."""
+    """What the framework needs to describe the API."""
     key = SecurityScheme(type="http", scheme="bearer", bearer_format="dgl_…", description="An API key.")
     return OpenAPIConfig(
         title="Diglot",

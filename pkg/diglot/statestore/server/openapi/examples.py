@@ -1,4 +1,4 @@
-"""An example of each schema and each id of the description: made of the models themselves, so it can't go stale."""
+"""An example for each schema and each id in the description, built from the models themselves: it can't go stale."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _PARAMETERS: dict[str, tuple[str, str]] = {
     "workflow_exec_id": (RUN, ""),
     "workflow_id": ("nightly-report", "Only of this workflow."),
     "task_id": ("fetch", "Only of this task."),
-    "parent_state_id": (TASK, "Only the children of this one."),
+    "parent_state_id": (TASK, "Only the children of this task state."),
     "agent_id": ("researcher", "Only of this agent."),
     "action_id": ("summarize", "Only with this action."),
     "tool_id": ("browser", "Only of this tool."),
@@ -92,12 +92,12 @@ _PARAMETERS: dict[str, tuple[str, str]] = {
     "execution_type": ("basic", "Only of this type."),
     "strategy": ("wait_all", "When the children count as successful."),
 }
-"""By name: an example, and what it is where nothing else says so."""
+"""By name: an example, and a description if there is no other."""
 _BY_NAME = {type(example).__name__: example for example in _EXAMPLES}
 
 
 def with_examples(app: Litestar) -> None:
-    """Completes the description with an example of each schema."""
+    """Adds an example of each schema to the description."""
     document = app.openapi_schema
     for name, schema in document.components.schemas.items():
         schema.examples = [example(name)]
@@ -121,12 +121,12 @@ def parameters(document: OpenAPI) -> Iterator[tuple[Operation, Parameter]]:
 
 
 def operations(item: PathItem) -> list[Operation]:
-    """What an address can do."""
+    """The operations of a path."""
     return [one for one in (item.get, item.put, item.post, item.patch, item.delete) if one is not None]
 
 
 def example(schema: str) -> Any:
-    """The example of a schema by its name in the description, as plain JSON values."""
+    """The example for a schema, by its name in the description, as plain JSON values."""
     if schema.startswith("Page_"):
         return msgspec.to_builtins(Page([_BY_NAME[schema.rstrip("_").rpartition(".")[2]]], None))
     return msgspec.to_builtins(_BY_NAME[schema])

@@ -1,4 +1,4 @@
-"""What the description says of the headers of answers: which there are follows from what is answered."""
+"""The description of response headers, which follow from the content of the response."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def _header(description: str, example: str) -> OpenAPIHeader:
     return OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING), description=description, example=example)
 
 
-_ETAG = _header("The version, for If-Match; none where tasks are in the answer.", '"3"')
-_LINK = _header("The next page, where there is one (RFC 8288).", '</api/v0/workflows?limit=50&after=WyIy>; rel="next"')
-_LOCATION = _header("Where it is.", "/api/v0/workflows/nightly-1")
+_ETAG = _header("The version, for If-Match; absent if the response includes tasks.", '"3"')
+_LINK = _header("The next page, if there is one (RFC 8288).", '</api/v0/workflows?limit=50&after=WyIy>; rel="next"')
+_LOCATION = _header("The address of the new state.", "/api/v0/workflows/nightly-1")
 _WAIT = _header("Seconds to wait before the next attempt.", "3")
 _OF_STATUS = {
     "401": {"WWW-Authenticate": _header("How to sign in.", 'Bearer realm="diglot"')},
@@ -24,7 +24,7 @@ _OF_STATUS = {
 
 
 def with_headers(app: Litestar) -> None:
-    """Completes the description with the headers of each answer."""
+    """Adds the headers of each response to the description."""
     for item in (app.openapi_schema.paths or {}).values():
         for operation in operations(item):
             for status, response in (operation.responses or {}).items():

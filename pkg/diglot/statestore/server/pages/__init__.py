@@ -1,7 +1,7 @@
-"""The page for people at ``/``: runs, one run as a tree and as a timeline, and how the service is.
+"""The pages for people at ``/``: runs, one run as a tree and as a timeline, and the health of the service.
 
-Made on the server, so it works without JavaScript; a small script keeps what is on the screen current. Whoever looks
-sees what the interface would let them see, since both ask the same authentication.
+They are rendered on the server, so they work without JavaScript; a small script keeps them current. A user sees what
+the API would let them see, because both use the same authentication.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from diglot.statestore.server.pages import assets, errors, lists, run, sign_in, 
 
 
 def routers(*, auth: bool) -> list[Router]:
-    """Everything that people look at; none of it is part of the described interface."""
+    """All pages for people; they are not part of the described API."""
     visitor: Middleware = sign_in.Visitor() if auth else Everybody()
     inside = [*lists.HANDLERS, *run.HANDLERS, *task.HANDLERS, *wellbeing.HANDLERS]
     outside = [*sign_in.HANDLERS, *assets.HANDLERS]

@@ -1,4 +1,4 @@
-"""The style, the script and the icon: our own files, with a mark of their content so that browsers may keep them."""
+"""The style, the script and the icon: our own files, with a hash of their content in the URL, so browsers can cache."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def asset(name: str) -> Asset:
 
 
 def address(name: str) -> str:
-    """Where a page finds it; another content has another address."""
+    """Its URL; different content has a different URL."""
     return f"/static/{name}?v={asset(name).mark}"
 
 
 @get("/static/{name:str}", sync_to_thread=False)
 def static(name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
-    """For everybody: there is nothing in it that is not in the package."""
+    """For everybody: it has nothing that is not in the package."""
     if name not in TYPES:
         raise NotFoundException
     found = asset(name)

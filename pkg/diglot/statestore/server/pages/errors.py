@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 RETRY_SECONDS = 5
-"""After which a browser asks again for a page that could not be made just now."""
+"""After this long a browser retries a page that could not be rendered."""
 LATE = problems.problem("database-busy", 503, "The database did not answer in time", "it is slow, or can't be reached")
 
 
 def page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The exception handler of all pages. Who is not signed in goes to the form."""
+    """The exception handler of all pages. Redirects to the form if nobody is signed in."""
     if isinstance(error, InvalidApiKey):
         target = sign_in.with_return(request)
         return Redirect(target, status_code=303, headers=HEADERS, cookies=[sign_in.forgotten(request)])
-    found = problems.told(error)
+    found = problems.reported(error)
     given = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     headers = problems.headers_of(found) | given
     words = _words(found, _request_id(), request.method)
@@ -37,19 +37,19 @@ def page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 
 
 def page_or_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The exception handler of the application: a page for a browser that went astray, else a problem."""
+    """The exception handler of the application: a page for a browser with a wrong URL, else a problem."""
     astray = isinstance(error, HTTPException) and error.status_code in (404, 405)
     return page(request, error) if astray and for_people(request.scope) else problems.answer(request, error)
 
 
 def for_people(scope: Scope) -> bool:
-    """Whether somebody reads the answer in a browser."""
+    """Whether a person reads the response in a browser."""
     accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
     return b"text/html" in accepted and not scope["path"].startswith("/api/")
 
 
 def encoded(found: Problem, request_id: str, method: str = "GET") -> tuple[bytes, dict[str, str]]:
-    """The body and the headers of a page for a problem from outside the application."""
+    """The body and the headers of a page for a problem that occurred outside the application."""
     body = text("error.html", user=None, path="", **_words(found, request_id, method)).encode()
     return body, {**HEADERS, "Content-Type": f"{MEDIA_TYPE}; charset=utf-8"} | problems.headers_of(found)
 

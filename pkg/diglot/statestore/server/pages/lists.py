@@ -1,4 +1,4 @@
-"""Runs, newest first, and the tasks of a run: filtered, a page at a time."""
+"""Runs, newest first, and the tasks of a run: filtered, one page at a time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from diglot.statestore.server.pages.rendering import HEADERS, link, rendered
 PAGE = 50
 LIVE_SECONDS = 3
 QUIET_SECONDS = 15
-"""How often the list is refreshed: while something runs, and while nothing does."""
+"""How often the list is refreshed: while something runs, and while nothing runs."""
 
 
 @get("/", sync_to_thread=True)
 def runs(request: Me) -> Response[Any]:
-    """Filtered by status and by workflow; the name of a run leads to the run itself."""
+    """Filtered by status and by workflow; searching for a run's id opens the run."""
     database = request.app.state.database
     query = request.query_params
     status, sought, after = _status(query.get("status")), query.get("q", "").strip(), query.get("after")
@@ -64,7 +64,7 @@ def tasks(request: Me, run: FromQuery[str]) -> Response[Any]:
 
 
 def _status(given: str | None) -> Status | None:
-    """The status of a filter, None if nothing was chosen. InvalidValue, with those that there are."""
+    """The status to filter by, None if none was chosen. Raises InvalidValue, which lists the statuses."""
     return cast(Status, check_status(given)) if given else None
 
 

@@ -1,7 +1,7 @@
-"""An execution's tasks as a person can take them in: a tree in which wide groups and deep levels are cut short.
+"""An execution's tasks for people: a tree in which wide groups and deep levels are shortened.
 
-Where a task has many children only some are shown: those that did not succeed first, then the earliest; one line counts
-the rest and leads to all of them. So a page has a bounded size, however many tasks there are.
+If a task has many children, only some are shown: first those that did not succeed, then the earliest; one line counts
+the rest and links to all of them. A page thus has a bounded size, however many tasks there are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INTEREST = {"FAILED": 0, "TIMED_OUT": 0, "RUNNING": 1, "WAITING": 1, "PAUSED": 
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A piece of a bar, from ``start`` over ``width``, in percent."""
+    """A part of a bar: its ``start`` and ``width`` in percent."""
 
     status: str
     start: str
@@ -32,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many tasks have which status, what has ended first."""
+    """How many tasks have which status; statuses of ended tasks come first."""
 
     total: int
     by_status: dict[str, int]
@@ -48,7 +48,7 @@ class Counts(msgspec.Struct, frozen=True):
 
     @property
     def parts(self) -> list[Part]:
-        """Side by side in one bar."""
+        """The parts of one bar, side by side."""
         found, begin = [], 0.0
         for status, number in self.by_status.items():
             width = 100 * number / self.total
@@ -58,7 +58,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """A task with what is shown below it; ``rest`` is what is not, ``beneath`` what all its children are."""
+    """A task with the children that are shown; ``rest`` counts the others, ``beneath`` counts all children."""
 
     task: TaskSummary
     beneath: Counts | None
@@ -69,7 +69,7 @@ class Branch(msgspec.Struct, frozen=True):
 
     @property
     def error(self) -> str:
-        """One line of why it failed."""
+        """Why it failed, in one line."""
         error = self.task.error
         return "" if error is None else ": ".join(text for text in (error.code, error.message) if text)
 
@@ -82,7 +82,7 @@ class Outline(msgspec.Struct, frozen=True):
 
 
 def outline(tasks: Sequence[TaskSummary], most_rows: int = MOST_ROWS) -> Outline:
-    """Those in the order in which siblings are shown; one whose parent is not among them is a root."""
+    """``tasks`` are in the order of siblings; a task whose parent is not among them is a root."""
     known = {task.task_exec_id for task in tasks}
     children: dict[str | None, list[TaskSummary]] = {}
     for task in tasks:
@@ -95,8 +95,8 @@ def outline(tasks: Sequence[TaskSummary], most_rows: int = MOST_ROWS) -> Outline
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A line of a timeline: a task, or several below ``parent`` that are not shown one by one; ``shut``: the tasks
-    below it are not shown at all."""
+    """A line of a timeline: a task, or several below ``parent`` that are not shown individually; ``shut``: the tasks
+    below it are not shown."""
 
     depth: int
     tasks: list[TaskSummary]
@@ -106,7 +106,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def rows(shape: Outline, opened: Collection[str] = ()) -> list[Row]:
-    """The tree from top to bottom; below what is neither open nor among ``opened`` nothing is shown."""
+    """The tree from top to bottom; nothing is shown below a task that is neither open nor in ``opened``."""
     found = list(_rows(shape.branches, 0, opened))
     return [*found, Row(0, shape.rest_of, None, None, False)] if shape.rest_of else found
 
@@ -153,17 +153,17 @@ class Span(msgspec.Struct, frozen=True):
 
     @property
     def ticks(self) -> list[tuple[str, float]]:
-        """Quarters of it: where, and how many seconds from the beginning."""
+        """Its quarters: the position, and the seconds from the beginning."""
         return [(percent(25.0 * quarter), self.seconds * quarter / 4) for quarter in range(5)]
 
 
 def span(created_at: datetime, tasks: Sequence[TaskSummary], now: datetime) -> Span:
-    """From the execution's beginning to its last task's end, which for one that runs is now."""
+    """From the execution's start to its last task's end, which is now for a running task."""
     begin = min([created_at, *(task.created_at for task in tasks)])
     return Span(begin, max([begin, *(_end(task, now) for task in tasks)]))
 
 
-# --- how it is cut short -------------------------------------------------------------------------------------------
+# --- how it is shortened -------------------------------------------------------------------------------------------
 
 
 class _Budget:
@@ -193,7 +193,7 @@ def _branch(task: TaskSummary, children: Mapping[str | None, list[TaskSummary]],
 
 
 def _cut(tasks: list[TaskSummary], most: int) -> tuple[list[TaskSummary], list[TaskSummary]]:
-    """Those to show, in their order, and the rest. One line for a single task is never better than the task."""
+    """The tasks to show, in their order, and the rest. A rest of one task is shown as the task itself."""
     if len(tasks) <= most + (most > 0):
         return tasks, []
     by_interest = sorted(tasks, key=lambda task: _INTEREST.get(task.status, 3))

@@ -1,4 +1,4 @@
-"""From a template to an answer: everything escaped, and a policy that lets nothing in but our own files."""
+"""From a template to a response: everything escaped, and a policy that allows only our own files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rendered(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> Response[str]:
-    """A page. With ``fragment`` in the query only the part of it that changes, which the script puts in its place."""
+    """A page. With ``fragment`` in the query, only the part that changes, which the script then replaces."""
     wanted = f"_{template}" if "fragment" in request.query_params and "live" in values else template
     values = {"user": request.scope.get("user"), "path": request.url.path, **values}
     given = {**HEADERS, **(headers or {})}
@@ -48,12 +48,12 @@ def rendered(
 
 
 def text(template: str, **values: Any) -> str:
-    """What a template says."""
+    """The text of a template."""
     return _environment().get_template(template).render({"now": utc_now(), "version": __version__, **values})
 
 
 def link(path: str, **query: str | list[str] | None) -> str:
-    """The URL of a page. Ids are in the query: they may have slashes and dots, which a path would not keep."""
+    """The URL of a page. Ids are in the query: they may have slashes and dots, which a path would not preserve."""
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
@@ -74,7 +74,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    """Characters that would be invisible, or turn the text around, are shown by their number: a name is what it is."""
+    """Shows characters that are invisible or change the text's direction as code points: a name must not deceive."""
     if type(value) is not str or value.isprintable():
         return value
     return "".join(c if c.isprintable() or c in "\n\t" else f"\N{SYMBOL FOR SUBSTITUTE}U+{ord(c):04X}" for c in value)
@@ -97,5 +97,5 @@ def _count(number: int, what: str) -> str:
 
 
 def _took(state: WorkflowState | TaskState | WorkflowSummary | TaskSummary, now: datetime) -> str:
-    """How long it took, or has taken so far; nothing for what waits for its turn."""
+    """How long it took, or has taken so far; a dash while it is pending."""
     return "–" if state.status == "PENDING" else duration_text(elapsed_seconds(state, now))

@@ -1,4 +1,4 @@
-"""One run: as a tree, as a timeline, and what went in and came out."""
+"""One run: as a tree, as a timeline, and its input and output."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from diglot.statestore.server.pages.rendering import rendered
 VIEWS = ("tree", "timeline", "data")
 LIVE_SECONDS = 2
 MOST_TEXT = 50_000
-"""Characters of a document that a page shows."""
+"""The most characters of a document that a page shows."""
 
 
 @get("/run", sync_to_thread=True)
 def run(request: Me, id: FromQuery[str], view: FromQuery[str] = "tree") -> Response[Any]:
-    """Two queries: the run, and its tasks without what they hold."""
+    """Two queries: the run, and its tasks without their documents."""
     database = request.app.state.database
     state = database.workflows.get(id, with_tasks=False)
     page = database.tasks.summaries(id, limit=MOST_SUMMARIES)
@@ -53,7 +53,7 @@ def run(request: Me, id: FromQuery[str], view: FromQuery[str] = "tree") -> Respo
 
 
 def why(error: StateError | None) -> str:
-    """One line of why something failed."""
+    """Why something failed, in one line."""
     return "" if error is None else ": ".join(text for text in (error.code, error.message) if text) or "no reason given"
 
 
@@ -62,7 +62,7 @@ def tokens(usage: Usage | None) -> int:
 
 
 def documents(error: StateError | None, given: Any, output: Any) -> list[tuple[str, str, bool]]:
-    """What a state holds, as text: title, text, whether it was cut off."""
+    """The documents of a state: title, text, whether the text was cut off."""
     details = None if error is None or error.details is None else error.details
     found = []
     for title, value in (("Error details", details), ("Input", given), ("Output", output)):

@@ -1,7 +1,7 @@
-"""Signing in with an API key, which the browser then keeps where no script can read it, and out again.
+"""Signing in with an API key, which the browser then keeps where no script can read it, and signing out.
 
-The cookie is for the pages alone: the interface under /api takes a key only in its header, so no other site can make a
-browser use it. Forms are taken only from our own pages.
+The cookie is only for the pages: the API takes a key only in its header, so no other site can make a browser use it.
+Forms are accepted only from our own pages.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ FORM = "/sign-in"
 STATUS = "/status"
 RECENT_SECONDS, MOST_RECENT = 3600.0, 1_000
 PATIENCE = 1.0
-"""Seconds that the database has to say who is there, where that is known from before."""
+"""Seconds that the database has to authenticate a user who is known from before."""
 _PAGES = frozenset({"/", "/run", "/task", "/tasks", "/status"})
-"""Where one may come back to after signing in."""
+"""The pages to which signing in can return."""
 
 
 class Visitor(ASGIMiddleware):
-    """The key of the cookie, by the same authentication and the same limit as a key in a header."""
+    """Authenticates the key in the cookie, in the same way and with the same limit as a key in a header."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -55,7 +55,7 @@ class Visitor(ASGIMiddleware):
         except (DatabaseUnavailable, DatabaseTimeout, TimeoutError):
             if known is None:
                 raise
-            scope["user"] = known  # how the service is must be seen just when the database is away
+            scope["user"] = known  # the health page matters most when the database is unavailable
         else:
             recent.note(secret, scope["user"])
         scope["auth"] = ""
@@ -63,9 +63,9 @@ class Visitor(ASGIMiddleware):
 
 
 class Recent:
-    """Who has signed in of late, by the hash of the key: only for the page that tells why the database is away.
+    """Recently signed-in users, by the hash of their key: only for the page that shows why the database is unavailable.
 
-    A key that is revoked meanwhile sees that page for an hour at most, and nothing else.
+    A key that is revoked meanwhile can see that page for at most an hour, and nothing else.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,7 +86,7 @@ class Recent:
 
 @get(FORM, sync_to_thread=True)
 def form(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The form, which says how to make the first admin; with authentication off there is nothing to sign in to."""
+    """The form, which says how to create the first admin; with authentication off, it redirects to the runs."""
     if request.scope.get("user") is not None:
         return Redirect("/", status_code=303, headers=HEADERS)
     target = _target(request.query_params.get("to", ""))
@@ -95,7 +95,7 @@ def form(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post(FORM, request_max_body_size=10_000)
 async def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The key goes into the cookie, and the visitor to where they wanted to go."""
+    """Puts the key into the cookie and redirects to the page that was requested."""
     _refuse_other_sites(request)
     given = parse_qs((await request.body()).decode("utf-8", "replace"))
     secret, target = given.get("key", [""])[0].strip(), _target(given.get("to", [""])[0])
@@ -109,13 +109,13 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/sign-out", request_max_body_size=10_000, sync_to_thread=False)
 def sign_out(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The browser forgets the key; the key itself stays good until it is revoked."""
+    """Makes the browser forget the key; the key itself stays valid until it is revoked."""
     _refuse_other_sites(request)
     return Redirect(FORM, status_code=303, headers=HEADERS, cookies=[forgotten(request)])
 
 
 def with_return(request: Request[Any, Any, Any]) -> str:
-    """The form, which leads back to what was asked for."""
+    """The URL of the form, which returns to the requested page."""
     query = [(name, value) for name, value in parse_qsl(request.url.query) if name != "fragment"]
     asked = f"{request.url.path}?{urlencode(query)}" if query else request.url.path
     return link(FORM, to=None if asked == "/" else asked)
@@ -126,12 +126,12 @@ def forgotten(request: Request[Any, Any, Any]) -> Cookie:
 
 
 def _kept(request: Request[Any, Any, Any], secret: str) -> Cookie:
-    """Until the browser is closed. Lax, not strict: a link to a run in a chat opens it without another sign-in."""
+    """A cookie until the browser is closed. Lax, not strict: a link to a run in a chat works without a new sign-in."""
     return Cookie(_name(request), value=secret, path="/", httponly=True, samesite="lax", secure=_secure(request))
 
 
 def _name(request: Request[Any, Any, Any]) -> str:
-    """With https one that no other host of the domain can set."""
+    """With https, a name that no other host in the domain can set."""
     return "__Host-diglot" if _secure(request) else "diglot"
 
 
@@ -140,7 +140,7 @@ def _secure(request: Request[Any, Any, Any]) -> bool:
 
 
 def _has_no_admin(request: Request[Any, Any, Any]) -> bool:
-    """False too if the database can't be asked: then signing in says so."""
+    """Also False if the database can't be reached: then signing in reports that."""
     try:
         return not request.app.state.database.users.has_admin()
     except DatabaseError:
@@ -152,7 +152,7 @@ def _hash(secret: str | None) -> bytes:
 
 
 def _target(wanted: str) -> str:
-    """A URL of our own, rebuilt from its parts, so that it can't lead anywhere else."""
+    """One of our own URLs, rebuilt from its parts: it can't lead anywhere else."""
     try:
         parts = urlsplit(wanted)
     except ValueError:
@@ -164,7 +164,7 @@ def _target(wanted: str) -> str:
 
 
 def _refuse_other_sites(request: Request[Any, Any, Any]) -> None:
-    """403 unless the form was on one of our pages; a browser says where it was, and no page can change what it says."""
+    """Raises 403 unless the form was on one of our pages. A browser reports that, and no page can change the report."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         ours = site == "same-origin"

@@ -1,4 +1,4 @@
-"""One task: what is known of it, what it holds, and its children a page at a time."""
+"""One task: its state, its documents, and its children one page at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the service is: its checks and what they found, the database's figures, and the queries that took most time."""
+"""The health of the service: its checks, the database's figures, and the queries with the most total time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct):
-    """What the service has asked since it started."""
+    """A query and its totals since the service started."""
 
     name: str
     count: int = 0
@@ -39,7 +39,7 @@ class Query(msgspec.Struct):
 
 @get("/status")
 async def status(request: Me) -> Response[Any]:
-    """What /health and /metrics tell a machine."""
+    """What /health and /metrics report, for people."""
     state = request.app.state
     probe: Probe = state.wellbeing
     health = await probe.ask()
@@ -57,7 +57,7 @@ async def status(request: Me) -> Response[Any]:
 
 
 def _figures(metrics: Metrics) -> tuple[list[Figure], list[Query]]:
-    """The figures that the store gives, none while it can't be asked; the queries that took most time in all first."""
+    """The store's figures, none while it can't be reached; and the queries, those with the most total time first."""
     figures: list[Figure] = []
     queries: dict[str, Query] = {}
     for metric in metrics.collect():

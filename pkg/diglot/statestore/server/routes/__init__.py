@@ -1,1 +1,1 @@
-"""One module for each resource, and what their requests and answers have in common."""
+"""One module per resource, and what their requests and responses have in common."""

@@ -1,4 +1,4 @@
-"""Who I am, API keys, and for admins the users."""
+"""The caller, API keys, and, for admins, the users."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def list_keys(
     request: Me,
     database: OpenDatabase,
     user_id: Annotated[
-        str | None, QueryParameter(description="Whose keys; only an admin may name somebody else.")
+        str | None, QueryParameter(description="Whose keys; only an admin can name another user.")
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Response[Page[ApiKey]]:
-    """Newest first: their first characters, never the keys themselves."""
+    """Newest first: the keys' first characters, never the keys themselves."""
     return paged(request, database.api_keys.list(_owner(request, user_id), limit=limit, after=after))
 
 
 @post("/auth/keys", summary="Issue a key", tags=["Keys"], dto=Body[KeyWanted], return_dto=None,
       responses=responses(404, 413, 415), sync_to_thread=True)  # fmt: skip
 def issue_key(request: Me, data: JSONBody[Sent[KeyWanted]], database: OpenDatabase) -> IssuedKey:
-    """The secret is in this answer and nowhere else."""
+    """The secret is in this response and nowhere else."""
     wanted = data.read()
     return database.api_keys.issue(_owner(request, wanted.user_id), wanted.name, wanted.expires_at)
 
 
 @delete("/auth/keys/{id:str}", summary="Revoke a key", tags=["Keys"], responses=responses(404), sync_to_thread=True)
 def revoke_key(request: Me, id: FromPath[str], database: OpenDatabase) -> None:
-    """It stops working at once. Somebody else's key does not exist, unless you are an admin."""
+    """It stops working at once. Unless you are an admin, another user's key is not found."""
     if request.user.role != "admin" and database.api_keys.get(id).user_id != request.user.id:
         raise ApiKeyNotFound(id)
     database.api_keys.revoke(id)
@@ -80,7 +80,7 @@ def get_user(id: FromPath[str], database: OpenDatabase) -> User:
 @patch("/users/{id:str}", summary="Change a user", tags=["Users"], guards=[admin], dto=Body[UserChanged],
        return_dto=None, responses=responses(404, 409, 413, 415), sync_to_thread=True)  # fmt: skip
 def change_user(id: FromPath[str], data: JSONBody[Sent[UserChanged]], database: OpenDatabase) -> User:
-    """The e-mail address, the role, or both. The last admin stays one. Only for admins."""
+    """The e-mail address, the role, or both. The last admin stays an admin. Only for admins."""
     changed = data.read()
     return database.users.update(id, email=changed.email, role=changed.role)
 
@@ -88,16 +88,16 @@ def change_user(id: FromPath[str], data: JSONBody[Sent[UserChanged]], database: 
 @delete("/users/{id:str}", summary="Delete a user", tags=["Users"], guards=[admin], responses=responses(404, 409),
         sync_to_thread=True)  # fmt: skip
 def delete_user(id: FromPath[str], database: OpenDatabase) -> None:
-    """With all keys. The last admin can't be deleted. Only for admins."""
+    """Also deletes the user's keys. The last admin can't be deleted. Only for admins."""
     database.users.delete(id)
 
 
 def _owner(request: Me, user_id: str | None) -> str:
-    """Whose keys are meant. 403 for somebody else's, unless it is an admin who asks."""
+    """The owner of the keys. Raises 403 for another user's, unless the caller is an admin."""
     if user_id is None or user_id == request.user.id:
         return request.user.id
     if request.user.role != "admin":
-        raise PermissionDeniedException("only an admin may name somebody else")
+        raise PermissionDeniedException("only an admin can name another user")
     return user_id
 
 

@@ -1,4 +1,4 @@
-"""What answers have in common: pages with a link to the next, versions as ETags, and conditions on them."""
+"""What responses have in common: pages with a link to the next one, versions as ETags, and conditions on them."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def paged(request: Request[Any, Any, Any], page: Page[T]) -> Response[Page[T]]:
 
 
 def versioned(state: S) -> Response[S]:
-    """A state with its version as ETag."""
+    """A state with its version as the ETag."""
     return Response(state, headers={"ETag": f'"{state.version}"'})
 
 
 def written(state: S, path: str) -> Response[S]:
-    """A state that was just written: 201 when it is new, else 200."""
+    """A state that was just written: 201 if it is new, else 200."""
     if state.version != 1:
         return versioned(state)
     return Response(state, status_code=201, headers={"ETag": f'"{state.version}"', "Location": quote(path)})
 
 
 def wanted_version(match: str | None, none_match: str | None, current: Callable[[], S]) -> int | None:
-    """The version that a write must find: of If-Match, 0 (none at all) of ``If-None-Match: *``; None for whatever is.
+    """The version that a write must find: that in If-Match, 0 (none) for ``If-None-Match: *``, None for any.
 
-    ConcurrentUpdate when the condition can't be met. ``current`` reads the state, and is asked only where needed.
+    Raises ConcurrentUpdate if the condition can't be met. ``current`` reads the state, and is called only if needed.
     """
     if none_match is not None:
         if none_match.strip() != "*" or match is not None:
-            raise ValidationException(extra=[{"message": "a write takes only '*' here", "key": "If-None-Match"}])
+            raise ValidationException(extra=[{"message": "a write accepts only '*' here", "key": "If-None-Match"}])
         return 0
     if match is None:
         return None
@@ -54,21 +54,21 @@ def wanted_version(match: str | None, none_match: str | None, current: Callable[
     try:
         now = current().version
     except NotFound as error:
-        raise ConcurrentUpdate(f"{error}, and If-Match wants one") from error
+        raise ConcurrentUpdate(f"{error}, but If-Match requires one") from error
     if "*" not in tags and now not in [_version(tag) for tag in tags]:
-        raise ConcurrentUpdate(f"its version is {now}, and If-Match wants another")
+        raise ConcurrentUpdate(f"its version is {now}, but If-Match requires another")
     return now if isinstance(now, int) else None
 
 
 def met(write: Callable[[], T]) -> T:
-    """What a write with a condition gives; where there is nothing to write to, the condition is not met either."""
+    """The result of a write with a condition, which is not met either if there is nothing to write to."""
     try:
         return write()
     except NotFound as error:
-        raise ConcurrentUpdate(f"{error}, and If-Match wants one") from error
+        raise ConcurrentUpdate(f"{error}, but If-Match requires one") from error
 
 
 def _version(tag: str) -> int | None:
-    """Of a strong tag that we may have given; a weak one matches nothing."""
+    """The version in a strong tag that we may have issued; a weak tag matches nothing."""
     digits = tag[1:-1]
     return int(digits) if tag == f'"{digits}"' and digits.isascii() and digits.isdigit() and len(digits) < 19 else None

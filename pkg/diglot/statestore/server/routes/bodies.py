@@ -1,8 +1,8 @@
-"""What a request may carry: strict structs, decoded as the databases will keep it, with the path of what is wrong.
+"""The bodies of requests: strict structs, decoded as the databases store them; errors name the path of the value.
 
-The framework's own decoding would take "1" for 1 and the last of two equal keys; here both are refused. It would also
-decode in the event loop, where a body of ten megabytes stops everybody for seconds: a handler gets it as it came, and
-decodes it in its own thread.
+The framework's own decoding would accept "1" as 1 and use the last of two equal keys; here both are refused. It would
+also decode in the event loop, where a body of ten megabytes blocks everybody for seconds: a handler gets the raw body,
+and decodes it in its own thread.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from diglot.statestore.repositories.validation import WORKFLOW_OUTPUT_DEPTH
 
 T = TypeVar("T")
 MAX_VALUES = 100_000
-"""Values in a body: each takes 60 to 300 bytes of memory, however few bytes it has in the body."""
+"""The most values in a body: each takes 60 to 300 bytes of memory, however short it is in the body."""
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _WHERE = re.compile(r" - at `\$(?:\[\.\.\.\])?\.?(?P<path>.*)`\Z")
 _FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base of every body: a field that is not known is an error."""
+    """The base of every body: an unknown field is an error."""
 
 
 class UsageBody(UsageEntry, frozen=True, forbid_unknown_fields=True):
-    """Tokens that one model of one provider used."""
+    """The tokens that one model of one provider used."""
 
 
 class ErrorBody(StateError, frozen=True, forbid_unknown_fields=True):
@@ -91,13 +91,13 @@ class TaskBody(Strict, frozen=True):
 
 
 class UsageAdded(Strict, frozen=True):
-    """Tokens that were used: they are added to what is there."""
+    """Tokens that were used: they are added to the stored usage."""
 
     usage: list[UsageBody]
 
 
 class KeyWanted(Strict, frozen=True):
-    """A new key: for oneself, or with ``user_id``, which only an admin may give, for somebody else."""
+    """A new key: for yourself or, with ``user_id``, which only an admin may set, for another user."""
 
     name: str | None = None
     expires_at: datetime | None = None
@@ -112,14 +112,14 @@ class UserWanted(Strict, frozen=True):
 
 
 class UserChanged(Strict, frozen=True):
-    """What is to be changed of a user; what is left out, or null, stays."""
+    """The changes to a user; a field that is left out or null stays as it is."""
 
     email: str | None = None
     role: Role | None = None
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """The value of a body. InvalidValue, with the path of what is wrong; TooLarge."""
+    """The value of a body. Raises InvalidValue, with the path of the invalid value, or TooLarge."""
     if _values(body) > MAX_VALUES and _values(_STRING.sub(b"", body)) > MAX_VALUES:
         raise TooLarge.body(f"it has more than {MAX_VALUES:,} values: send it in parts, or as text")
     try:
@@ -131,35 +131,35 @@ def decode(body: bytes, kind: type[T]) -> T:
 
 
 def _values(body: bytes) -> int:
-    """How many values a JSON text has, at most: a comma or a bracket in a string counts too."""
+    """The most values that a JSON text can have: a comma or a bracket in a string counts too."""
     return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _invalid(text: str) -> InvalidValue:
-    """What the decoder said, in our words; a field that is missing or not known has a path of its own."""
+    """The decoder's message, in our words; a field that is missing or unknown has a path of its own."""
     where = _WHERE.search(text)
     path, said = (where["path"], text[: where.start()]) if where else ("", text)
     field = _FIELD.match(said)
     if field is None:
         return InvalidValue(path, said)
-    problem = "this field is not known" if field["what"] == "contains unknown" else "this field is needed"
+    problem = "this field is not known" if field["what"] == "contains unknown" else "this field is required"
     return InvalidValue(f"{path}.{field['name'][:100]}".removeprefix("."), problem)
 
 
 class Sent(Generic[T]):
-    """A body as it came."""
+    """A raw body."""
 
     def __init__(self, body: bytes, kind: type[T]) -> None:
         self._body = body
         self._kind = kind
 
     def read(self) -> T:
-        """Its value. InvalidValue, with the path of what is wrong."""
+        """Its value. Raises InvalidValue, with the path of the invalid value, or TooLarge."""
         return decode(self._body, self._kind)
 
 
 class Body(AbstractDTO[T]):
-    """``dto=Body[WorkflowBody]``: how the framework gets a handler's ``data``, and what its description says."""
+    """``dto=Body[WorkflowBody]``: how the framework gets a handler's ``data``, and describes it."""
 
     config = DTOConfig()
 
@@ -173,13 +173,13 @@ class Body(AbstractDTO[T]):
     def create_for_field_definition(
         cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
     ) -> None:
-        """Nothing: there is no second form of a body to be made."""
+        """Does nothing: a body has no second form."""
 
     @classmethod
     def create_openapi_schema(
         cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
     ) -> Reference | Schema:
-        """``schema_creator`` is of a class that litestar hands to plugins but keeps in a private module."""
+        """``schema_creator`` has a class that litestar passes to plugins but keeps in a private module."""
         schema: Reference | Schema = schema_creator.for_field_definition(
             FieldDefinition.from_annotation(cls.model_type)
         )

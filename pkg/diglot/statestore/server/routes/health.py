@@ -1,7 +1,7 @@
-"""Whether the service is alive, ready, and well: ``/healthz``, ``/readyz``, ``/health``.
+"""Whether the service is alive, ready, and healthy: ``/healthz``, ``/readyz``, ``/health``.
 
-Every caller gets an answer within ``probe_timeout`` seconds, even if the database does not answer at all: the look at
-the database goes on in a thread of its own, and all who ask meanwhile share it.
+Every caller gets an answer within ``probe_timeout`` seconds, even if the database does not answer at all: the check of
+the database continues in its own thread, and all callers in the meantime share it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """``ready`` when the service can do its work; else ``reasons`` says why not."""
+    """``ready`` if the service can do its work; else ``reasons`` says why not."""
 
     ready: bool
     reasons: list[str]
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Every check with its finding and how long it took, in milliseconds."""
+    """Every check with its result and its duration in milliseconds."""
 
     ok: bool
     version: str
@@ -53,7 +53,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Probe:
-    """Looks at the database, one look at a time. A finding is good for ``age`` seconds and awaited for ``timeout``."""
+    """Checks the database, one check at a time. A result is valid for ``age`` seconds and awaited for ``timeout``."""
 
     def __init__(self, look: Callable[[], Health], name: str, *, timeout: float, age: float) -> None:
         self._look = look
@@ -65,7 +65,7 @@ class Probe:
         self._found_at = 0.0
 
     async def ask(self) -> Health:
-        """What was found at most ``age`` seconds ago, or is found now."""
+        """A result that is at most ``age`` seconds old, or a new one."""
         if self._found is not None and time.monotonic() - self._found_at < self._age:
             return self._found
         if self._running is None or self._running.done():
@@ -79,7 +79,7 @@ class Probe:
             return Health(False, [silent])
 
     def close(self) -> None:
-        """Without waiting for a look that is under way."""
+        """Does not wait for a check that is in progress."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _keep(self, done: asyncio.Future[Health]) -> None:
@@ -88,7 +88,7 @@ class Probe:
 
 
 def look(database: Database, *, deep: bool) -> Health:
-    """The checks of the store and of the migrations; never raises for a database that is down."""
+    """Checks the store and the migrations; never raises for a database that is down."""
     health = database.health(deep=deep)
     if not health.checks[0].ok:
         return health
@@ -106,7 +106,7 @@ def _migrated(database: Database) -> Check:
     return Check("migrated", ok, detail, (time.perf_counter() - started) * 1000)
 
 
-# --- what is answered ----------------------------------------------------------------------------------------------
+# --- the responses -------------------------------------------------------------------------------------------------
 
 _REFUSED = {status: response for status, response in responses().items() if status in (401, 403, 429)}
 _NOT_READY = {503: ResponseSpec(Readiness, generate_examples=False, description="The service can't work now.")}
@@ -115,13 +115,13 @@ _NOT_WELL = {503: ResponseSpec(Report, generate_examples=False, description="A c
 
 @get("/healthz", tags=["Health"], summary="Is the process alive?", sync_to_thread=False)
 def alive() -> Alive:
-    """200 as long as the process answers; the database is not asked."""
+    """200 as long as the process answers; the database is not checked."""
     return Alive("ok", __version__)
 
 
 @get("/readyz", tags=["Health"], summary="Can it work?", responses=_NOT_READY)
 async def ready(request: Anyone) -> Response[Readiness]:
-    """200 when the database is reachable, migrated, set up as it must be, and has space; else 503 with the reasons."""
+    """200 if the database is reachable, migrated, set up correctly, and has space; else 503 with the reasons."""
     probe: Probe = request.app.state.readiness
     health = await probe.ask()
     where = request.app.state.database.store.location
@@ -132,9 +132,9 @@ async def ready(request: Anyone) -> Response[Readiness]:
     return Response(Readiness(health.ok, reasons), status_code=200 if health.ok else 503)
 
 
-@get("/health", tags=["Health"], summary="How is it?", responses={**_REFUSED, **_NOT_WELL})
+@get("/health", tags=["Health"], summary="Is it healthy?", responses={**_REFUSED, **_NOT_WELL})
 async def report(request: Anyone) -> Response[Report]:
-    """Every check with its finding and its latency; 503 when one failed."""
+    """Every check with its result and its latency; 503 if a check failed."""
     state = request.app.state
     probe: Probe = state.wellbeing
     health = await probe.ask()
@@ -147,7 +147,7 @@ async def report(request: Anyone) -> Response[Report]:
 
 @get("/metrics", tags=["Health"], summary="Figures for Prometheus", media_type=CONTENT_TYPE, responses=_REFUSED)
 async def figures(request: Anyone) -> bytes:
-    """In the text format of Prometheus; without those of the database while it does not answer."""
+    """In the text format of Prometheus; without the database's figures while it does not answer."""
     metrics: Metrics = request.app.state.metrics
     try:
         return await asyncio.wait_for(asyncio.to_thread(metrics.text), request.app.state.probe_timeout)

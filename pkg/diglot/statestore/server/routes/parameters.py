@@ -1,4 +1,4 @@
-"""The parameters of queries that several addresses take, and the refusal of those that none takes."""
+"""The query parameters that several routes take, and the refusal of unknown parameters."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from diglot.statestore.database import Database
 from diglot.statestore.repositories.paging import MAX_LIMIT
 
 OpenDatabase = NamedDependency[Database]
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many, at most.")]
-After = Annotated[str | None, QueryParameter(description="``next`` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="The most items to return.")]
+After = Annotated[str | None, QueryParameter(description="``next`` of the previous page.")]
 
 _CONDITIONS = ("If-Match", "If-None-Match")
 _WRITES = {"PUT", "POST", "PATCH", "DELETE"}
@@ -28,7 +28,7 @@ _NOT_OF_QUERIES = {"request", "data", "database", "if_match", "if_none_match"}
 
 
 def moment(text: str | None, name: str) -> datetime | None:
-    """A time of a query, RFC 3339; the framework's own reading would take 0.5 for half a second after 1970."""
+    """A time in a query, RFC 3339; the framework itself would read 0.5 as half a second after 1970."""
     if text is None:
         return None
     try:
@@ -39,21 +39,21 @@ def moment(text: str | None, name: str) -> datetime | None:
 
 @cache
 def _choices(annotation: Any) -> tuple[str, ...]:
-    """What a parameter of this type may be, where it is one of a few words; () where it is anything else."""
+    """The allowed values of a parameter of this type, if it is a choice of words; else ()."""
     if get_origin(annotation) is Literal:
         return tuple(map(str, get_args(annotation)))
     return next((found for each in get_args(annotation) if (found := _choices(each))), ())
 
 
 async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
-    """400 for a parameter that is not known, or stands twice, and for a condition that would not be looked at.
+    """400 for a parameter that is unknown or repeated, and for a condition that would be ignored.
 
-    Not ``def``: the framework would send that through a thread, for each request.
+    Not a plain ``def``: the framework would run that in a thread, for each request.
     """
     handler = request.route_handler
     for name in _CONDITIONS if request.method in _WRITES else ():
         if name in request.headers and name.lower().replace("-", "_") not in handler.parsed_fn_signature.parameters:
-            raise ValidationException(extra=[{"message": "this can't be made to depend on a version", "key": name}])
+            raise ValidationException(extra=[{"message": "this request can't depend on a version", "key": name}])
     if not request.scope["query_string"]:
         return
     known = set(handler.parsed_fn_signature.parameters) - _NOT_OF_QUERIES - set(request.path_params)
@@ -70,4 +70,4 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
     for name in names if len(names) > len(set(names)) else ():
         if names.count(name) > 1:
-            raise ValidationException(extra=[{"message": "it is given more than once", "key": name}])
+            raise ValidationException(extra=[{"message": "it is given more than once: give it once", "key": name}])

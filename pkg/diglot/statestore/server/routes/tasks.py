@@ -1,4 +1,4 @@
-"""Tasks: write, read, and what is below them."""
+"""Tasks: writing, reading, and the tasks below them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from diglot.statestore.server.routes.sizes import PAGE_BYTES, refuse_large
 
 ExecId = Annotated[
     str | None,
-    QueryParameter(description="Its execution: saves looking it up, where you know it."),
+    QueryParameter(description="Its execution, if you know it: saves a lookup."),
 ]
 
 
 class ProgressReport(msgspec.Struct, frozen=True):
-    """How far the direct children of a task are, the latest state of each task_id; ``overall`` by the strategy."""
+    """The progress of a task's direct children, by the latest state of each task_id; ``overall`` by the strategy."""
 
     total: int
     counts: dict[str, int]
@@ -50,7 +50,7 @@ def put_task(
 ) -> Response[TaskState]:
     """Creates it (201), or replaces all but its time of creation (200); conditions as for an execution.
 
-    409 when its execution or its parent does not exist, or the id is one of a task in another execution. A parent that
+    409 if its execution or its parent does not exist, or if a task in another execution has this id. A parent that
     would make the task its own ancestor is an invalid value.
     """
     tasks, state = database.tasks, data.read().state(task_exec_id)
@@ -84,7 +84,7 @@ def children(
     return paged(request, page)
 
 
-@get("/tasks/{task_exec_id:str}/progress", summary="How far are its children?", tags=["Tasks"],
+@get("/tasks/{task_exec_id:str}/progress", summary="Get the progress of its children", tags=["Tasks"],
      responses=responses(404), sync_to_thread=True)  # fmt: skip
 def progress(
     task_exec_id: FromPath[str],
@@ -108,7 +108,7 @@ def progress(
     )
 
 
-@get("/tasks/{task_exec_id:str}/tree", summary="It and all below it", tags=["Tasks"], responses=responses(404),
+@get("/tasks/{task_exec_id:str}/tree", summary="Get it and all below it", tags=["Tasks"], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
 def tree(
     task_exec_id: FromPath[str],
@@ -116,7 +116,7 @@ def tree(
     max_depth: Annotated[int, QueryParameter(ge=0, le=1000, description="How many levels below it.")] = MAX_DEPTH,
     workflow_exec_id: ExecId = None,
 ) -> Tree:
-    """Parents before children, siblings by creation; ``truncated`` when deeper ones exist."""
+    """Parents before children, siblings by creation; ``truncated`` if there are deeper tasks."""
     exec_id = workflow_exec_id or database.tasks.get(task_exec_id).workflow_exec_id
     refuse_large(database, [exec_id])
     return database.tasks.tree(task_exec_id, max_depth, exec_id)
@@ -130,7 +130,7 @@ def add_task_usage(
     database: OpenDatabase,
     workflow_exec_id: ExecId = None,
 ) -> Response[TaskState]:
-    """Adds to what is there, atomically: of two callers at once both count."""
+    """Adds to the stored usage, atomically: concurrent calls all count."""
     return versioned(database.tasks.merge_usage(task_exec_id, list(data.read().usage), workflow_exec_id))
 
 

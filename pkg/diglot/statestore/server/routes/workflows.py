@@ -19,7 +19,7 @@ from diglot.statestore.server.routes.sizes import PAGE_BYTES, refuse_large
 
 _TIME = {"format": "date-time"}
 MOST_NODES = 10_000
-"""Tasks that the tree of an execution shows, at most."""
+"""The most tasks in the tree of an execution."""
 
 
 @get("/workflows", summary="List executions", tags=["Workflows"], responses=responses(), sync_to_thread=True)
@@ -29,13 +29,13 @@ def list_workflows(
     status: FromQuery[Status | None] = None,
     workflow_id: FromQuery[str | None] = None,
     ids: Annotated[list[str] | None, QueryParameter(description="Only these executions.", max_items=MAX_LIMIT)] = None,
-    created_from: Annotated[str | None, QueryParameter(description="Made then or later.", schema_extra=_TIME)] = None,
-    created_before: Annotated[str | None, QueryParameter(description="Made before then.", schema_extra=_TIME)] = None,
+    created_from: Annotated[str | None, QueryParameter(description="Created at or after.", schema_extra=_TIME)] = None,
+    created_before: Annotated[str | None, QueryParameter(description="Created before.", schema_extra=_TIME)] = None,
     with_tasks: Annotated[bool, QueryParameter(description="With the latest state of each task.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Response[Page[WorkflowState]]:
-    """Newest first, those that fit every filter given."""
+    """Newest first, those that match every given filter."""
     page = database.workflows.list(
         max_bytes=PAGE_BYTES,
         status=status,
@@ -82,7 +82,7 @@ def get_workflow(
     database: OpenDatabase,
     with_tasks: Annotated[bool, QueryParameter(description="With the latest state of each task.")] = False,
 ) -> Response[WorkflowState]:
-    """Its version is the ETag. With tasks it has none: they change without it."""
+    """Its version is the ETag. With tasks there is no ETag: they change without a new version."""
     if with_tasks:
         refuse_large(database, [exec_id])
     state = database.workflows.get(exec_id, with_tasks=with_tasks)
@@ -92,7 +92,7 @@ def get_workflow(
 @delete("/workflows/{exec_id:str}", summary="Delete an execution", tags=["Workflows"], responses=responses(404, 412),
         sync_to_thread=True)  # fmt: skip
 def delete_workflow(exec_id: FromPath[str], database: OpenDatabase, if_match: IF_MATCH = None) -> None:
-    """With its tasks. With If-Match only the version with this ETag; else 412."""
+    """Also deletes its tasks. With If-Match only the version with this ETag; else 412."""
     version = wanted_version(if_match, None, lambda: database.workflows.get(exec_id, with_tasks=False))
     if version is None:
         database.workflows.delete(exec_id)
@@ -120,7 +120,7 @@ def list_tasks(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Response[Page[TaskState]]:
-    """Oldest first, those that fit every filter given."""
+    """Oldest first, those that match every given filter."""
     page = database.tasks.list(
         max_bytes=PAGE_BYTES,
         workflow_exec_id=exec_id,
@@ -140,11 +140,11 @@ def list_tasks(
     return paged(request, page)
 
 
-@get("/workflows/{exec_id:str}/tree", summary="Its tasks as a tree", tags=["Workflows"], responses=responses(404),
+@get("/workflows/{exec_id:str}/tree", summary="Get its tasks as a tree", tags=["Workflows"], responses=responses(404),
      sync_to_thread=True)  # fmt: skip
 def workflow_tree(exec_id: FromPath[str], database: OpenDatabase) -> Tree:
     """Parents before children, siblings by creation; ``truncated`` if there are more than 10,000 tasks, or more bytes
-    than an answer may have.
+    than a response may have.
     """
     tasks: list[TaskState] = []
     after: str | None = None
@@ -162,9 +162,9 @@ def workflow_tree(exec_id: FromPath[str], database: OpenDatabase) -> Tree:
 @post("/workflows/{exec_id:str}/complete", summary="End an execution", tags=["Workflows"], status_code=200,
       responses=responses(404, 409, 413), sync_to_thread=True)  # fmt: skip
 def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[WorkflowState]:
-    """SUCCESS or FAILED, by the latest states of its root tasks; 409 while one of them is not finished.
+    """SUCCESS or FAILED, by the latest states of its root tasks; 409 while one of them is unfinished.
 
-    One that has ended already comes back unchanged.
+    An execution that has already ended is returned unchanged.
     """
     return versioned(database.workflows.complete(exec_id))
 
@@ -172,9 +172,9 @@ def complete_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Respons
 @post("/workflows/{exec_id:str}/cancel", summary="Cancel an execution", tags=["Workflows"], status_code=200,
       responses=responses(404), sync_to_thread=True)  # fmt: skip
 def cancel_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[WorkflowState]:
-    """CANCELED, with those of its tasks that have not ended; the engine that runs it is not informed.
+    """CANCELED, with its unfinished tasks; the engine that runs it is not informed.
 
-    One that has ended already comes back unchanged.
+    An execution that has already ended is returned unchanged.
     """
     return versioned(database.workflows.end(exec_id, "CANCELED"))
 
@@ -184,12 +184,12 @@ def cancel_workflow(exec_id: FromPath[str], database: OpenDatabase) -> Response[
 def add_workflow_usage(
     exec_id: FromPath[str], data: JSONBody[Sent[UsageAdded]], database: OpenDatabase
 ) -> Response[WorkflowState]:
-    """Adds to what is there, atomically: of two callers at once both count."""
+    """Adds to the stored usage, atomically: concurrent calls all count."""
     return versioned(database.workflows.merge_usage(exec_id, list(data.read().usage)))
 
 
 def _nodes(tasks: list[TaskState]) -> list[TreeNode]:
-    """Each task with its depth, children after their parent; those whose parent is not among them are roots."""
+    """Each task with its depth, children after their parent; tasks whose parent is not among them are roots."""
     known = {task.task_exec_id for task in tasks}
     children: dict[str | None, list[TaskState]] = {}
     for task in tasks:

@@ -1,6 +1,6 @@
 "use strict";
-// Keeps what is on the screen current: asks for the part that changes, and puts it in its place. Without it the page
-// is complete, and a page of something that runs is loaded anew by its own header.
+// Keeps the page current: fetches the part that changes and replaces it. Without this script the page is complete, and
+// a page of something that runs is reloaded by its own header.
 {
   const live = document.getElementById("live");
   const bar = document.getElementById("live-bar");
@@ -23,7 +23,7 @@
       if (every && !paused && !document.hidden) timer = setTimeout(ask, every * 1000 * Math.min(2 ** failures, 16));
     };
 
-    // What a person has opened or stands on stays so.
+    // Keeps open what a person has opened, and the focus where it is.
     const key = (element) => element.closest("[data-id]")?.dataset.id ?? "";
     const put = (html) => {
       const open = new Map([...live.querySelectorAll("details")].map((each) => [key(each), each.open]));
@@ -57,7 +57,7 @@
       } catch {
         if (paused) return;
         failures += 1;
-        say("No answer; trying again");
+        say("No response; trying again");
       }
       next();
     }
@@ -65,7 +65,7 @@
     toggle.addEventListener("click", () => {
       paused = !paused;
       toggle.textContent = paused ? "Resume" : "Pause";
-      say(paused ? "Paused" : "Asking");
+      say(paused ? "Paused" : "Refreshing");
       if (paused) clearTimeout(timer); else ask();
     });
     document.addEventListener("visibilitychange", () => {
