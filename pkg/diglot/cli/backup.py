@@ -42,8 +42,9 @@ class BackupGroup(LazyGroup):
 def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) -> None:
     """Back up the database to the new file PATH, even while it is in use. 'create' may be left out.
 
-    The backup is checked and holds what was in each table. SQLite: the file is a database that sqlite3 opens.
-    PostgreSQL: the connection's schema, as an archive of pg_dump that pg_restore reads; roles and rights are not in it.
+    The backup is checked, and records the row count and a hash of each table. SQLite: the file is a database that
+    sqlite3 can open. PostgreSQL: it is a pg_dump archive of the connection's schema, for pg_restore, without roles and
+    privileges.
 
     \b
     Example:
@@ -77,7 +78,8 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
 @click.option(
     "--postgres-url",
     metavar="URL",
-    help="For a backup of PostgreSQL: the server for its scratch database. By default an embedded one, else your own.",
+    help="For a PostgreSQL backup: the server for its scratch database. By default an embedded one or, if that is not "
+    "installed, the configured one.",
 )
 @pass_app
 def verify(app: App, path: Path, postgres_url: str | None) -> None:
@@ -133,7 +135,7 @@ def restore(app: App, path: Path, replace: bool, yes: bool) -> None:
 
 
 def _configured(app: App) -> SQLiteSettings | PostgresSettings | None:
-    """The configured database; None if there is none, because verifying a backup does not need it."""
+    """The configured database; None if there is none: verifying a backup does not need it."""
     try:
         return app.configuration.database
     except ConfigurationError:

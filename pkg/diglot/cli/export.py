@@ -60,14 +60,14 @@ def _root(app: App, name: str, key: str | None) -> Root | None:
     "--skip-bad",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the rows that the database refuses to this new file, each with its line and the reason.",
+    help="Write the rows that the database refuses to this new file, each with its line number and the reason.",
 )
 @pass_app
 def import_(app: App, file: Path, skip_bad: Path | None) -> int:
     """Store the rows of an export. Existing rows are updated, so an import can be repeated.
 
-    An import is one transaction: after an error or an interruption, nothing is stored. The engine may be the other
-    one; the project's migrations are applied first. The exit code is 1 if rows were set aside.
+    An import is one transaction: after an error or an interruption, nothing is stored. The database may use the other
+    engine; the project's migrations are applied to it first. The exit code is 1 if rows were set aside.
 
     A row that refers to a missing row is found when all rows are stored; --skip-bad then reads FILE again.
 

@@ -28,9 +28,8 @@ from diglot.text_file import shown
 def generate(app: App, check: bool, queries: Path | None, out: Path | None, models: str | None) -> None:
     """Write the types of the queries, so that type checkers and editors know every call.
 
-    The queries are those of the project in diglot.toml, or in the folders that the options name, or else those of
-    Diglot's own state store. --models: 'shop.rows' is a module with the structs, 'shop.rows:MODELS' a dict from name
-    to struct.
+    It reads the project in diglot.toml, or the folders that the options name. Without either it reads Diglot's own
+    state store. --models: 'shop.rows' is a module with the structs, 'shop.rows:MODELS' a dict from name to struct.
 
     \b
     Example:

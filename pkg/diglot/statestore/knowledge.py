@@ -56,7 +56,7 @@ class Knowledge:
         if not self._enabled:
             raise ConfigurationError("knowledge is off: set knowledge.enabled = true")
         there = ", ".join(map(repr, self._stores)) or "none"
-        raise ConfigurationError(f"knowledge.vector_dbs has no {id!r}: use one of {there}")
+        raise ConfigurationError(f"knowledge.vector_dbs has no {id!r}: it has {there}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stores)

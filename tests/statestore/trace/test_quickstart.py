@@ -183,10 +183,10 @@ def test_what_was_read_back_must_be_what_was_recorded(db: Database) -> None:
     assert (run.status, len(tasks)) == ("SUCCESS", 8)
     task = db.tasks.latest(id)["work_ID03"]
     db.tasks.upsert(task.replace(status="FAILED"))
-    with pytest.raises(DiglotError, match="read back SUCCESS with 8 tasks, 1 of all not finished"):
+    with pytest.raises(DiglotError, match="read back as SUCCESS with 8 tasks, 1 in total unfinished"):
         read_back(db, id, planned)
     db.tasks.delete(task.task_exec_id)
-    with pytest.raises(DiglotError, match="read back SUCCESS with 7 tasks, 0 of all not finished: 8 finished tasks"):
+    with pytest.raises(DiglotError, match="read back as SUCCESS with 7 tasks, 0 in total unfinished: 8 finished tasks"):
         read_back(db, id, planned)
 
 
@@ -216,7 +216,7 @@ def test_without_any_setting_it_is_the_file_in_the_data_folder(tmp_path: Path) -
     assert done.err == "Signed in with the key. Keep it: it is shown only this once.\n"
 
     again = diglot("quickstart").out.splitlines()
-    assert again[1:3] == ["schema    up to date", f"admin     {EMAIL}, there already"]
+    assert again[1:3] == ["schema    up to date", f"admin     {EMAIL}, already exists"]
 
 
 @pytest.mark.parametrize("columns", [100, 60])

@@ -34,7 +34,7 @@ def test_all_are_opened_by_their_ids_and_closed_together() -> None:
         docs, notes = knowledge["docs"], knowledge["notes"]
         docs.upsert([Record("a", [1, 0])])
         notes.upsert([Record("b", [1, 0, 0])])
-        with pytest.raises(ConfigurationError, match=r"knowledge\.vector_dbs has no 'laws': there is 'docs', 'notes'"):
+        with pytest.raises(ConfigurationError, match=r"knowledge\.vector_dbs has no 'laws': it has 'docs', 'notes'"):
             knowledge["laws"]
     for store in (docs, notes):
         with pytest.raises(StoreClosed):

@@ -16,8 +16,8 @@ from diglot.statestore.cli.app import StoreApp, note, pass_app
 def init(app: StoreApp, admin: str | None, key_name: str | None) -> None:
     """Create the database, bring its schema up to date and, with --admin, create the first admin.
 
-    It can be run again: what already exists stays as it is. A second first admin is refused. On PostgreSQL the database
-    itself must exist; its tables are created.
+    It can be run again: what already exists stays as it is. If there already is an admin, --admin is refused. On
+    PostgreSQL the database itself must exist; its tables are created.
 
     \b
     Example:

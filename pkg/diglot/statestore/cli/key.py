@@ -52,7 +52,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
 )
 @pass_app
 def issue(app: StoreApp, user: str, name: str | None, expires: datetime | None) -> None:
-    """Issue a key to a user, named by e-mail address or id, and print it, only this once.
+    """Issue a key to a user, named by e-mail address or id, and print it: it is shown only once.
 
     \b
     Example:
@@ -84,7 +84,7 @@ def list_keys(app: StoreApp, user: str, limit: int, after: str | None) -> None:
 @key_argument
 @pass_app
 def revoke(app: StoreApp, key_id: str) -> None:
-    """Revoke a key, named by its id: from now on it gives no access.
+    """Revoke a key, named by its id: it stops working at once.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def revoke(app: StoreApp, key_id: str) -> None:
 @key_argument
 @pass_app
 def rotate(app: StoreApp, key_id: str) -> None:
-    """Replace a key, named by its id, with a new one, and print that, only this once. The old key ends at once.
+    """Replace a key, named by its id, with a new one, which is shown only once. The old key stops working at once.
 
     \b
     Example:

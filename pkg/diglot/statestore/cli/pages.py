@@ -17,9 +17,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def page_options(command: Command) -> Command:
     """The options of a list: the page size, and where to continue."""
     limit = click.option(
-        "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The most to show."
+        "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number to show."
     )
-    after = click.option("--after", metavar="CURSOR", help="Continue after a page: the cursor at its end.")
+    after = click.option("--after", metavar="CURSOR", help="Continue after the page with this cursor at its end.")
     return limit(after(command))
 
 

@@ -39,7 +39,7 @@ class Age(click.ParamType[timedelta]):
 
 
 @click.command()
-@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Executions unchanged for this long.")
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Only executions unchanged for this long.")
 @click.option(
     "--status",
     "statuses",

@@ -149,8 +149,8 @@ def read_back(
     unfinished = (run.status != "SUCCESS") + sum(task.status != "SUCCESS" for task in tasks)
     if unfinished or sorted(task.task_id for task in tasks) != expected:
         raise DiglotError(
-            f"execution {workflow_exec_id} was read back as {run.status} with {len(tasks)} tasks, {unfinished} of them "
-            f"unfinished: {len(expected)} finished tasks were recorded"
+            f"execution {workflow_exec_id} was read back as {run.status} with {len(tasks)} tasks, {unfinished} in "
+            f"total unfinished: {len(expected)} finished tasks were recorded"
         )
     return run, tasks
 

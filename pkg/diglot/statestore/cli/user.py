@@ -26,7 +26,7 @@ def find_user(db: Database, text: str) -> User:
 
 @click.command()
 @click.argument("email")
-@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the user may do.")
+@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="The user's role.")
 @pass_app
 def create(app: StoreApp, email: str, role: Role) -> None:
     """Create a user. Issue a key separately, with 'diglot key issue'.
@@ -43,7 +43,7 @@ def create(app: StoreApp, email: str, role: Role) -> None:
 @page_options
 @pass_app
 def list_users(app: StoreApp, limit: int, after: str | None) -> None:
-    """List the users, newest first, a page at a time.
+    """List the users, newest first, one page at a time.
 
     \b
     Example:

@@ -31,7 +31,7 @@ execution_argument: Callable[..., Callable[..., None]] = click.argument("workflo
 def list_workflows(
     app: StoreApp, status: Status | None, workflow_id: str | None, limit: int, after: str | None
 ) -> None:
-    """List the recorded executions, newest first, a page at a time.
+    """List the recorded executions, newest first, one page at a time.
 
     \b
     Example:
@@ -110,7 +110,7 @@ def cancel(app: StoreApp, workflow_exec_id: str) -> int:
 
 
 @click.command()
-@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Executions unchanged for this long: 1h.")
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Only executions unchanged for this long.")
 @click.option(
     "--status",
     type=click.Choice(["RUNNING", "PENDING", "WAITING", "PAUSED"], case_sensitive=False),
@@ -126,9 +126,9 @@ def cancel(app: StoreApp, workflow_exec_id: str) -> int:
 )
 @pass_app
 def stale(app: StoreApp, older_than: timedelta, status: Status, ending: Status | None) -> None:
-    """List, or end, unfinished executions that have not been written for a long time, and neither have their tasks.
+    """List unfinished executions that have not changed for a long time, and neither have their tasks; or end them.
 
-    An execution that is written again before its turn comes is left alone.
+    An execution that changes again before it is ended is left alone.
 
     \b
     Example:
