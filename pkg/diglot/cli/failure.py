@@ -17,8 +17,8 @@ from diglot.errors import (
 )
 from diglot.redaction import Redactor
 
-# The state store's redactor, in every project, because a key may be typed into any command; imported at the start,
-# because an error that says that no more files can be opened must not need an import.
+# The state store's redactor, in every project: a key may be typed into any command. It is imported at the start,
+# because an import fails when no more files can be opened, and that error must be shown too.
 _REDACTOR: Redactor = import_module("diglot.statestore.secrets").REDACTOR
 
 

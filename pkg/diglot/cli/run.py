@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         except NoArgsIsHelpError as help_wanted:
             click.echo(help_wanted.format_message(), err=True)
             return 2
-        except click.Abort as abort:  # what click makes of Ctrl-C, a signal, and the end of the input in a prompt
+        except click.Abort as abort:  # click raises it for Ctrl-C, a signal, and the end of the input at a prompt
             raise _interrupt(abort) or KeyboardInterrupt from None
         except Exception as error:
             interrupt = _interrupt(error)
@@ -86,7 +86,7 @@ def _drop_output() -> None:
 
 @contextmanager
 def _one_line_warnings(app: App) -> Iterator[None]:
-    """Prints warnings, also from libraries, as errors are: one line on standard error, without a source location."""
+    """Prints warnings, including libraries' own, like errors: one line on standard error, without a source location."""
 
     def show(message: Warning | str, category: type[Warning], *_place: object, **_more: object) -> None:
         if app.debug or not issubclass(category, DeprecationWarning | ResourceWarning):

@@ -190,7 +190,7 @@ class Reader:
         try:
             return {name: _read(item) for name, item in row.items()}
         except (LookupError, TypeError, ValueError, msgspec.MsgspecError):
-            raise self._wrong("it has a value that is not in the form of an export") from None
+            raise self._wrong("it has a value that is not in the export format") from None
 
     def is_whole(self, report: Callable[[], None]) -> bool:
         """Whether the checksum at the end matches the lines before it. ``lines`` takes longer, but names the line."""

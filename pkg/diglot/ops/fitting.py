@@ -34,7 +34,7 @@ class Trial(Protocol):
     """Empty tables like those of the target, on its engine."""
 
     def refused(self, table: TableFields, rows: list[Row]) -> Iterator[tuple[int, str]]:
-        """Store the rows, which are in their stored form; the position of each refused row, and the reason."""
+        """Try to store the rows, which are already converted; the position of each refused row, and the reason."""
         ...
 
 

@@ -158,7 +158,7 @@ def _is_large(load: Load, targets: dict[str, Target]) -> bool:
 
 def _last_numbers(load: Load, targets: dict[str, Target]) -> dict[tuple[str, str], int]:
     """The greatest number in each numbered column whose sequence is behind it. A number is not assigned twice: a
-    sequence that is ahead of the rows stays so."""
+    sequence that is ahead of the rows stays as it is."""
     found = {}
     for target in targets.values():
         for field in target.fields.fields:
@@ -232,7 +232,7 @@ def _reason(error: Exception) -> str:
 
 
 class _OrphansFound(Exception):
-    """After an import, rows refer to missing rows; it is rolled back."""
+    """Rows refer to missing rows after an import, which is rolled back."""
 
     def __init__(self, error: ForeignKeyViolation, orphans: Orphans, targets: dict[str, Target]) -> None:
         super().__init__()

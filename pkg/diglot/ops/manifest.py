@@ -71,7 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def compare(path: Path, manifest: Manifest, migrations: list[AppliedMigration], tables: dict[str, Content]) -> None:
     """Raises BackupDamaged if the restored data does not match the manifest."""
     if migrations != manifest.migrations:
-        raise BackupDamaged(f"{path} is damaged: its schema is not of the version that its manifest says")
+        raise BackupDamaged(f"{path} is damaged: its schema is not the version in its manifest")
     for name in sorted({*tables, *manifest.tables}):
         if tables.get(name) != manifest.tables.get(name):
             raise BackupDamaged(f"{path} is damaged: the table {name} does not match its manifest")

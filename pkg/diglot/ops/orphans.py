@@ -16,7 +16,7 @@ from diglot.stores.session import Row, Statement
 Orphans = dict[str, dict[Row, str]]
 """What is wrong with a row, by its table and its primary key."""
 MOST = 100_000
-"""If there are more, the mistake is not in some rows: a table is missing."""
+"""More orphans than this are not a few bad rows: a table is missing."""
 _PARENT = "diglot_parent"
 
 

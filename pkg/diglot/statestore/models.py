@@ -155,7 +155,7 @@ class ApiKey(Model, frozen=True):
 
 
 class IssuedKey(Model, frozen=True):
-    """A new key: ``secret`` is the whole key, which is shown only once and stored nowhere, also not in a repr."""
+    """A new key: ``secret`` is the whole key. It is shown only once, stored nowhere, and not in any repr."""
 
     secret: str
     api_key: ApiKey

@@ -49,7 +49,7 @@ def final_status(exec_id: str, roots: Sequence[TaskStatus], *, any_tasks: bool) 
 def default_output(tasks: Mapping[str, TaskState], most: int) -> EncodedJson:
     """``{task_id: {"output": …, "parent_state_id"?: …, "execution_type"?: …}}``; the type if it is not basic.
 
-    Raises TooLarge if that is more than ``most`` bytes: the outputs of tasks may only be too large together.
+    Raises TooLarge if that is more than ``most`` bytes: the outputs of tasks may be too large only in total.
     """
     output: dict[str, Any] = {}
     for task_id, task in tasks.items():

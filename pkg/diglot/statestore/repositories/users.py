@@ -87,7 +87,7 @@ class UserRepository:
         return _found(user, id)
 
     def _refuse_last_admin(self, context: Context, id: str) -> None:
-        """Locks the admins: two callers must not each remove the other's admin."""
+        """Locks the admins: otherwise two callers could each remove the other's admin."""
         if self._users.lock_admins(context.session) == [id]:
             raise LastAdmin
 

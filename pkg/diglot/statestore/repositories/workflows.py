@@ -289,8 +289,8 @@ class WorkflowRepository:
     def end(self, exec_id: str, status: Status = "CANCELED", *, stale_since: datetime | None = None) -> WorkflowState:
         """End an execution and its unfinished tasks with this status, in one transaction.
 
-        Returns an execution that has already ended unchanged, and so one that has changed, or whose tasks have, since
-        ``stale_since``. Raises InvalidValue for a status that is not terminal, WorkflowNotFound.
+        An execution that has already ended is returned unchanged, and so is one that has changed, or whose tasks have,
+        since ``stale_since``. Raises InvalidValue for a status that is not terminal, WorkflowNotFound.
         """
         return self.try_end(exec_id, status, stale_since=stale_since).state
 
@@ -315,7 +315,7 @@ class WorkflowRepository:
     # --- complete ---
 
     def complete(self, exec_id: str, transform: Transform | None = None) -> WorkflowState:
-        """End an execution by the latest states of its root tasks; returns one that has already ended unchanged.
+        """End an execution by the latest states of its root tasks; one that has already ended is returned unchanged.
 
         Raises WorkflowNotReady, with nothing changed, while a root task is not terminal, or if there are tasks but no
         root: then their parents form a ring, and nothing says how the execution ended. The status is FAILED if a root

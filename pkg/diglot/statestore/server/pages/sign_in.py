@@ -34,7 +34,7 @@ FORM = "/sign-in"
 STATUS = "/status"
 RECENT_SECONDS, MOST_RECENT = 3600.0, 1_000
 PATIENCE = 1.0
-"""Seconds that the database has to authenticate a user who is known from before."""
+"""Seconds that the database has to authenticate a user who has signed in recently."""
 _PAGES = frozenset({"/", "/run", "/task", "/tasks", "/status"})
 """The pages to which signing in can return."""
 

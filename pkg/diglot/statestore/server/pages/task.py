@@ -17,7 +17,7 @@ from diglot.statestore.server.pages.run import LIVE_SECONDS, documents, why
 
 @get("/task", sync_to_thread=True)
 def task(request: Me, run: FromQuery[str], id: FromQuery[str]) -> Response[Any]:
-    """Its own state, its run's name by the state, and its children."""
+    """Two queries: the task, and its children without their documents."""
     database = request.app.state.database
     state = database.tasks.get(id, run)
     after = request.query_params.get("after")
