@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from benchmarks.contenders import open_contender
 from benchmarks.databases import Place
 from diglot import statestore
+from diglot.sql.session import Statement
 from diglot.statestore.database import Database
 from diglot.statestore.models import TaskState, WorkflowState
-from diglot.stores.session import Statement
 
 SIZES = (100, 1_000, 10_000)
 FAN = 8

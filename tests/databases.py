@@ -28,7 +28,7 @@ from tests.postgres_server import VERSIONS, PostgresServer
 
 if TYPE_CHECKING:
     from diglot.statestore.database import Database
-    from diglot.stores.session import Store
+    from diglot.stores.store import Store
 
 EXTERNAL = [url for url in os.environ.get("DIGLOT_TEST_POSTGRES_URLS", "").split(",") if url.strip()]
 POSTGRES = (

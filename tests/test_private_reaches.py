@@ -26,10 +26,10 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from diglot.sql.adapters import ADAPTERS
+from diglot.sql.session import Statement
 from diglot.statestore.server.protocol import BoundedProtocol
 from diglot.stores.postgres import statements
 from diglot.stores.postgres.connection import Link, connect
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 

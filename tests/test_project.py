@@ -17,8 +17,8 @@ import pytest
 import diglot
 from diglot.errors import ConfigurationError, NotMigrated
 from diglot.project import CheckSettings, DatabaseSection, Project, Trees
+from diglot.sql.session import Session, Statement
 from diglot.statestore.project import StateStore
-from diglot.stores.session import Session, Statement
 from tests.cli.running import diglot as command
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 from tests.generate.type_check import mypy

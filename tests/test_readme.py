@@ -14,11 +14,11 @@ import msgspec
 import pytest
 
 from diglot.sql.loader import load_text
+from diglot.sql.session import Dialect
 from diglot.statestore.config.keys import KEYS
 from diglot.statestore.database import Database
 from diglot.statestore.ids import new_id
 from diglot.statestore.models import TaskState, WorkflowState
-from diglot.stores.session import Dialect
 from tests.cli.running import process
 
 PROJECT = Path(__file__).parent.parent

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from diglot.migrate.runner import Migrator as Migrator
     from diglot.project import Project as Project
     from diglot.sql.loader import load_queries as load_queries
-    from diglot.stores.session import Session as Session
-    from diglot.stores.session import Store as Store
+    from diglot.sql.session import Session as Session
+    from diglot.stores.store import Store as Store
 
 _HOME = {
     "Database": "diglot.database",
     "Migrator": "diglot.migrate.runner",
     "Project": "diglot.project",
-    "Session": "diglot.stores.session",
-    "Store": "diglot.stores.session",
+    "Session": "diglot.sql.session",
+    "Store": "diglot.stores.store",
     "load_queries": "diglot.sql.loader",
 }
 _MOVED = frozenset(

@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from diglot.errors import ConfigurationError, NotMigrated, SerializationFailure
+from diglot.sql.session import Batches, Dialect, Row, Session, Statement, Values
 from diglot.stores import open_store
-from diglot.stores.session import Batches, Dialect, Health, Row, Session, Statement, Store, Values
+from diglot.stores.store import Health, Store
 
 if TYPE_CHECKING:
     from diglot.migrate.runner import Migrator

@@ -31,7 +31,7 @@ import msgspec
 from diglot.errors import ConfigurationError
 from diglot.project_file import ProjectFile, read_project_file
 from diglot.sql.encoding import MAX_DOCUMENT
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.text_file import shown
 

@@ -19,7 +19,7 @@ from diglot.catalogue.facing import Line, Piece
 from diglot.drift import Difference, DriftResult
 from diglot.drift.settings import Allowed
 from diglot.sql.header import Parameter
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 def side(

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from diglot.project import Project
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 
 SCHEMA: dict[Dialect, str] = {
     "postgres": """

@@ -11,7 +11,7 @@ from diglot.check.headers import check_headers
 from diglot.check.parity import check_parity
 from diglot.project import Project
 from diglot.sql.header import inspect_queries
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 MANY = """\
 select 1;

@@ -11,9 +11,9 @@ from diglot.check.migrations import CHECKSUMS, check_checksums, check_migrations
 from diglot.check.unsafe import dangers, unsafe
 from diglot.migrate.statements import split
 from diglot.project import Project
+from diglot.sql.session import Dialect
 from diglot.statestore import project as state_store
 from diglot.stores import open_store
-from diglot.stores.session import Dialect
 from diglot.stores.url import parse_url
 
 Tree = Callable[[dict[str, str]], Project]

@@ -13,8 +13,9 @@ from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import read_queries
 from diglot.sql.query import Query
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement, Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 
 SCHEMA = """

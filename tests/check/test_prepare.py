@@ -14,10 +14,11 @@ from diglot.check.parity import check_parity
 from diglot.check.prepare import check_prepare
 from diglot.check.scratch import migrate
 from diglot.project import Project
+from diglot.sql.session import Statement
 from diglot.statestore.project import TREES
 from diglot.stores import open_store
-from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.check.shop_trees import SCHEMA, write_queries
 from tests.databases import POSTGRES, Databases

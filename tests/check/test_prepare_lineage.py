@@ -16,9 +16,9 @@ from diglot.check.variants import Combination, combinations
 from diglot.errors import SchemaMismatch
 from diglot.sql.header import Parameter
 from diglot.sql.loader import load_text
+from diglot.sql.session import DIALECTS, Statement
 from diglot.statestore.database import packaged_queries
 from diglot.stores import open_store
-from diglot.stores.session import DIALECTS, Statement
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.library import library
 from diglot.stores.url import parse_url

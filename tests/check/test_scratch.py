@@ -13,8 +13,8 @@ import pytest
 from diglot.check import embedded
 from diglot.check.scratch import scratch_postgres, scratch_sqlite
 from diglot.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed
+from diglot.sql.session import Statement
 from diglot.statestore.project import TREES
-from diglot.stores.session import Statement
 from tests.pgbouncer import PgBouncer
 
 OURS = TREES.migrations

@@ -10,8 +10,8 @@ import pytest
 
 from diglot import statestore
 from diglot.migrate.tree import MigrationTree
+from diglot.sql.session import Dialect
 from diglot.statestore.project import TREES
-from diglot.stores.session import Dialect
 from tests.cli.running import Result, diglot, terminal
 from tests.databases import POSTGRES_PARAMS, SQLITE_PARAMS
 
@@ -156,7 +156,7 @@ def test_down_asks_a_person(typed: str, code: int, state: str, tmp_path: Path) -
 def test_an_edited_migration_is_seen_and_blessed(run: Run, database_url: str) -> None:
     run("up")
     with statestore.open(database_url, migrate=False) as db:
-        from diglot.stores.session import Statement
+        from diglot.sql.session import Statement
 
         change = "update diglot_migration_checksum set sha256 = 'x' where migration_id like '20250603124835%'"
         db.store.count(Statement("test.edit", change, writes=True))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from diglot.sql.session import DIALECTS
 from diglot.statestore.database import packaged_queries
-from diglot.stores.session import DIALECTS
 from tests.cli.running import diglot, terminal
 
 

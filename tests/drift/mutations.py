@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from diglot.drift.difference import DifferenceKind
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 P: Dialect = "postgres"
 S: Dialect = "sqlite"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from diglot.schema.model import Schema
 from diglot.schema.postgres.reader import read_session
 from diglot.schema.sqlite.reader import read_rows
-from diglot.stores.session import Statement, Store
+from diglot.sql.session import Statement
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 
 POSTGRES = """
 create type color as enum ('red', 'green', 'blue');

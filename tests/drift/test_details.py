@@ -13,7 +13,7 @@ import pytest
 from diglot.drift import compare
 from diglot.schema.model import Schema
 from diglot.stores import open_store
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.databases import POSTGRES as SERVERS
 from tests.databases import Databases

@@ -7,7 +7,7 @@ import pytest
 from diglot.drift.expressions import facts, form
 from diglot.drift.normal_form import Scope
 from diglot.drift.types import Kind
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 KINDS: dict[str, Kind] = {"a": "integer", "a2": "integer", "b": "text", "c": "time", "d": "json", "f": "boolean"}
 P = Scope("postgres", {**KINDS, "i": "number"})

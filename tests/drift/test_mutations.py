@@ -9,8 +9,9 @@ import pytest
 
 from diglot.drift import KINDS, compare
 from diglot.schema.model import Schema
+from diglot.sql.session import DIALECTS, Dialect
 from diglot.stores import open_store
-from diglot.stores.session import DIALECTS, Dialect, Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.databases import POSTGRES as POSTGRES_SERVERS
 from tests.databases import Databases

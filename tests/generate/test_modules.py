@@ -14,9 +14,9 @@ import pytest
 
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.generate import modules, stale, write
+from diglot.sql.session import DIALECTS
 from diglot.statestore.database import packaged_queries
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS
 from tests.generate.type_check import mypy
 
 QUERIES = resources.files("diglot.statestore.sql")
@@ -128,7 +128,7 @@ def test_odd_names_and_docs_make_modules_that_mypy_and_ruff_take(session_folder,
     user.write_text(
         "from datetime import datetime\n"
         "from typing import Any\n\n"
-        "from diglot.stores.session import Session\n"
+        "from diglot.sql.session import Session\n"
         "from shop.queries_typed import Queries\n"
         "from shop.rows import Json\n\n\n"
         "def use(q: Queries, session: Session, at: datetime) -> tuple[list[Json], list[str | None], datetime | None]:\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diglot.stores import open_store
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.migrate.rows import GOOD, insert
 from tests.migrate.trees import LAYOUTS, Tree

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from diglot.stores.session import Dialect, Statement, Store
+from diglot.sql.session import Dialect, Statement
+from diglot.stores.store import Store
 
 BOOKS = ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "diglot_migration_checksum")
 

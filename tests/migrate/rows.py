@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from diglot.migrate import Migrator
+from diglot.sql.session import Dialect, Statement
 from diglot.statestore.project import TREES
-from diglot.stores.session import Dialect, Statement, Store
+from diglot.stores.store import Store
 from tests.migrate.trees import NOW
 
 

@@ -15,7 +15,8 @@ from diglot.errors import (
     UniqueViolation,
     WrongType,
 )
-from diglot.stores.session import Dialect, Statement, Store
+from diglot.sql.session import Dialect, Statement
+from diglot.stores.store import Store
 from tests.migrate.rows import insert, insert_second
 
 LONG = "x" * 256

@@ -8,7 +8,8 @@ import pytest
 
 from diglot.migrate.loss import Dropped, dropped
 from diglot.migrate.statements import split
-from diglot.stores.session import Statement, Store
+from diglot.sql.session import Statement
+from diglot.stores.store import Store
 from tests.migrate.trees import A, B, C, migrator, write
 
 

@@ -10,7 +10,8 @@ import pytest
 from diglot.errors import MigrationFailed, MigrationTreeError
 from diglot.migrate import MigrationTree, new_migration
 from diglot.migrate.layouts import Layout, Plain, UpDown, Yoyo
-from diglot.stores.session import DIALECTS, Store
+from diglot.sql.session import DIALECTS
+from diglot.stores.store import Store
 from tests.migrate.dump import tables
 from tests.migrate.trees import Tree
 

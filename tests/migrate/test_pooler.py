@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from diglot.errors import LockTimeout, MigrationFailed
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement, Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.databases import POSTGRES, Databases
 from tests.migrate.dump import tables

@@ -15,9 +15,10 @@ import pytest
 
 from diglot.errors import LockTimeout, MigrationFailed
 from diglot.migrate import MigrationTree, Migrator, execution
+from diglot.sql.session import Statement
 from diglot.statestore.project import TREES
 from diglot.stores import open_store
-from diglot.stores.session import Statement, Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.databases import with_parameters
 from tests.migrate.child import start

@@ -13,10 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from diglot.sql.session import Statement
 from diglot.statestore.project import TREES
 from diglot.stores import open_store
-from diglot.stores.session import Statement, Store
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.migrate.child import start
 from tests.migrate.dump import tables

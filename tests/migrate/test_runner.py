@@ -16,7 +16,8 @@ from diglot.errors import (
     MigrationUnknown,
 )
 from diglot.migrate import MigrationTree, Migrator, sql
-from diglot.stores.session import Statement, Store
+from diglot.sql.session import Statement
+from diglot.stores.store import Store
 from tests.migrate.dump import dump, tables
 from tests.migrate.trees import LAYOUTS, NOW, WITH_DOWN, Tree, write_abc
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from diglot.sql.session import DIALECTS, Dialect, Statement
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS, Dialect, Statement, Store
+from diglot.stores.store import Store
 from tests.migrate.dump import dump, indexes, tables
 from tests.migrate.rows import GOOD, insert, packaged
 

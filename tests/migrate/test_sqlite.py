@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from diglot.errors import ForeignKeyViolation, LockTimeout, MigrationFailed, MigrationTreeError
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement, Store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.migrate.dump import dump, tables
 from tests.migrate.trees import A, B, C, Tree, migrator, write, write_abc

@@ -10,8 +10,8 @@ import pytest
 
 from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate import MigrationTree, check_pairs
+from diglot.sql.session import DIALECTS, Dialect
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS, Dialect
 from tests.migrate.trees import A, B, C, write, write_abc
 
 

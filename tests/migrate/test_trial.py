@@ -9,7 +9,7 @@ import pytest
 from diglot.errors import MigrationFailed
 from diglot.migrate import MigrationTree
 from diglot.migrate.trial import LOCK_WAIT, apply, apply_all, roll_back
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 from tests.migrate.dump import tables
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from diglot.migrate import Migration, MigrationTree, Migrator
 from diglot.migrate.layouts import Layout, Plain, Timestamped, UpDown, Yoyo
-from diglot.stores.session import DIALECTS, Store
+from diglot.sql.session import DIALECTS
+from diglot.stores.store import Store
 
 NOW = datetime(2026, 1, 31, 9, 5, 7, 123, tzinfo=UTC)
 A, B, C = "20260101000000_a", "20260102000000_b", "20260103000000_c"

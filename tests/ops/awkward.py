@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from diglot.project import Project
+from diglot.sql.session import Session, Statement
 from diglot.stores import open_store
-from diglot.stores.session import Session, Statement
 from diglot.stores.url import parse_url
 
 POSTGRES = """\

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from diglot.ops.content import Digest
-from diglot.stores.session import Row
+from diglot.sql.session import Row
 
 ROWS: list[Row] = [(1, "a", None), (2, "b", 1.5), (3, "", b"\x00"), (3, "", b"\x00")]
 

@@ -121,7 +121,7 @@ def test_refuses_a_target_with_rows_and_replaces_them_when_asked(project: Projec
 
 
 def _statement(text: str) -> Any:
-    from diglot.stores.session import Statement
+    from diglot.sql.session import Statement
 
     return Statement("test", text, writes=True)
 

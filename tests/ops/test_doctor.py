@@ -96,7 +96,7 @@ def test_a_pending_migration(project: Project, healthy: str) -> None:
 
 def test_a_schema_that_was_changed_by_hand(project: Project, healthy: str) -> None:
     with project.open(healthy) as db:
-        from diglot.stores.session import Statement
+        from diglot.sql.session import Statement
 
         db.rows(Statement("test", "drop index ix_values_of_all_types_whole", writes=True))
     diagnosis = looked(project, healthy)
@@ -378,7 +378,7 @@ def test_stats_count_every_table(project: Project, healthy: str) -> None:
 
 
 def test_optimize_gathers_statistics_and_gives_room_back(project: Project, filled: str) -> None:
-    from diglot.stores.session import Statement
+    from diglot.sql.session import Statement
 
     with project.open(filled) as db:
         before = contents(filled)

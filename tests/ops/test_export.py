@@ -21,8 +21,8 @@ from diglot.ops.copy import copy
 from diglot.ops.export import export
 from diglot.ops.import_file import import_file
 from diglot.project import Project
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement
 from diglot.stores.url import parse_url
 from tests.cli.running import diglot
 from tests.ops.awkward import VALUES, fill, rows_of

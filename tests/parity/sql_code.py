@@ -4,8 +4,8 @@ import re
 from importlib import resources
 
 from diglot.sql.scanner import Kind, scan
+from diglot.sql.session import DIALECTS
 from diglot.statestore.database import packaged_queries
-from diglot.stores.session import DIALECTS
 
 
 def tidy(sql: str) -> str:

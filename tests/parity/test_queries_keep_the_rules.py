@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from diglot.sql.session import DIALECTS
 from diglot.statestore.database import packaged_queries
-from diglot.stores.session import DIALECTS
 from tests.parity.rules import RULES, orders
 from tests.parity.sql_code import queries, tidy, words
 

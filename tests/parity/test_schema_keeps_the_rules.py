@@ -5,8 +5,8 @@ import re
 import pytest
 
 from diglot.sql.loader import load_text
+from diglot.sql.session import DIALECTS
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS
 from tests.parity.rules import NULLABLE, matching
 from tests.parity.sql_code import migrations, tidy, words
 

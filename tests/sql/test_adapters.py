@@ -4,7 +4,7 @@ import pytest
 
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.scanner import scan
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 CASES = [
     ("none", "select 1", "select 1", "select 1", [], []),

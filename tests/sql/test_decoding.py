@@ -8,7 +8,7 @@ import pytest
 
 from diglot.errors import QueryResultError
 from diglot.sql.decoding import Decoders
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 AT = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)
 AS_TEXT = "2026-01-31T09:05:07.000123Z"

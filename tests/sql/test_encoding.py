@@ -13,7 +13,7 @@ import pytest
 from diglot.errors import InvalidValue
 from diglot.sql.encoding import EncodedJson, encode_json, encoder
 from diglot.sql.header import Parameter
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 AT = datetime(2026, 1, 31, 10, 5, 7, 123, timezone(timedelta(hours=1)))
 IN_UTC = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)

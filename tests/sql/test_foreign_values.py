@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from diglot.errors import DiglotError, QueryResultError
 from diglot.sql.decoding import Decoders
 from diglot.sql.loader import load_text
+from diglot.sql.session import DIALECTS, Dialect, Statement
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS, Dialect, Statement, Store
+from diglot.stores.store import Store
 
 DEEP = "[" * 100_000
 LARGE = '{"a": 1' + "0" * 400 + "}"

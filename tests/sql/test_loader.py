@@ -9,9 +9,9 @@ import pytest
 
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.loader import load_queries, load_text
+from diglot.sql.session import DIALECTS
 from diglot.statestore.database import packaged_queries
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS
 
 
 class Thing(msgspec.Struct):

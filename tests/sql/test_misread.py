@@ -8,7 +8,7 @@ from diglot.errors import QueryFileError
 from diglot.sql.header import read_queries
 from diglot.sql.misread import misread
 from diglot.sql.scanner import scan
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 
 REFUSED: list[tuple[str, Dialect, str, int, str]] = [
     ("question mark", "sqlite", "select ?", 7, "SQLite reads ? as a parameter: write a parameter as :name"),

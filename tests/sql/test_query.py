@@ -13,7 +13,7 @@ from diglot.errors import (
     QueryResultError,
 )
 from diglot.sql.loader import load_text
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 from tests.parity.adhoc import count, query, rows, scratch, script, value
 
 AT = datetime(2026, 1, 31, 9, 5, 7, 123, UTC)

@@ -10,7 +10,8 @@ from diglot.errors import InvalidValue
 from diglot.sql.header import read_queries
 from diglot.sql.loader import load_text
 from diglot.sql.row_limits import row_limits
-from diglot.stores.session import Statement, Store
+from diglot.sql.session import Statement
+from diglot.stores.store import Store
 
 HEAD = "-- name: q(n)\n-- param: n int?\n-- returns: int\n-- Doc.\nselect id from t order by id "
 

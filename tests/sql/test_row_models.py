@@ -15,7 +15,8 @@ from diglot.errors import ConfigurationError, QueryResultError
 from diglot.sql.decoding import Decoders
 from diglot.sql.header import read_queries
 from diglot.sql.models import Models, row_model
-from diglot.stores.session import DIALECTS, Dialect, Store
+from diglot.sql.session import DIALECTS, Dialect
+from diglot.stores.store import Store
 from tests.parity.adhoc import rows
 
 

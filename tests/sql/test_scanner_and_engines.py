@@ -21,7 +21,7 @@ from diglot.errors import QueryFileError
 from diglot.sql.adapters import ADAPTERS
 from diglot.sql.misread import misread
 from diglot.sql.scanner import Kind, Token, scan
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 from diglot.stores.sqlite.library import library
 
 VALUES = {"a": "A:b'$$--", "b_2": '/* "', "Long": "%s \\ ?"}

@@ -7,8 +7,9 @@ import pytest
 from diglot.errors import MigrationTreeError, TransactionError
 from diglot.migrate.statements import split
 from diglot.sql import statements
-from diglot.stores.session import Statement, Store
+from diglot.sql.session import Statement
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 
 WHOLE = {
     "column called begin": "create table t (id int, begin int)",

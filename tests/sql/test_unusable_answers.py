@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from diglot.errors import QueryResultError
-from diglot.stores.session import Session, Store
+from diglot.sql.session import Session
+from diglot.stores.store import Store
 from tests.parity.adhoc import query, rows, script, value
 
 BAD = {"postgres": "'infinity'", "sqlite": "'no time'"}

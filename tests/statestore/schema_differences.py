@@ -14,8 +14,8 @@ from diglot.check.scratch import scratch_postgres, scratch_sqlite
 from diglot.schema.model import Column, Schema
 from diglot.schema.read import read_schema
 from diglot.sql.header import read_queries
+from diglot.sql.session import DIALECTS
 from diglot.statestore.project import TREES
-from diglot.stores.session import DIALECTS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "schema-differences.md"
 INTRODUCTION = """\

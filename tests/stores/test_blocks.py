@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from diglot.errors import TransactionError, UniqueViolation
-from diglot.stores.session import Session, Statement, Store
+from diglot.sql.session import Session, Statement
+from diglot.stores.store import Store
 from tests.parity.adhoc import count, rows, scratch, script
 
 

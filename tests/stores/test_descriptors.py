@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from diglot.errors import DiglotError
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement
 from diglot.stores.url import parse_url
 
 ONE = Statement("t", "select 1")

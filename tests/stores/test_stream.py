@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from diglot.errors import DatabaseError, SchemaMismatch, TransactionError
-from diglot.stores.session import Statement, Store
+from diglot.sql.session import Statement
+from diglot.stores.store import Store
 
 NUMBERS = Statement("test.numbers", "select n from numbers order by n")
 ADD = Statement("test.add", "insert into numbers (n) select max(n) + 1 from numbers", writes=True)

@@ -21,7 +21,8 @@ from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import SUFFIXES, QuerySource, read_queries
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
-from diglot.stores.session import DIALECTS, Dialect, Store
+from diglot.sql.session import DIALECTS, Dialect
+from diglot.stores.store import Store
 
 NOTES = ("differs", "plan", "only", "idempotent")
 Pair = dict[Dialect, Query]

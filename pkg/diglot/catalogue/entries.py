@@ -7,7 +7,7 @@ import msgspec
 from diglot.catalogue.facing import Line
 from diglot.drift import DriftResult
 from diglot.sql.header import Parameter
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 class ResultColumn(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from diglot._version import __version__
 from diglot.catalogue.entries import Catalogue, Entry
 from diglot.catalogue.facing import Line, Piece
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 
 TITLES: dict[Dialect, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 REASONS = {"differs": "Differs", "plan": "Plan", "only": "Only", "idempotent": "Idempotent"}

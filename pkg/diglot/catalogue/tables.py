@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from diglot.catalogue.entries import Column, Constraint, Entry, Index, Table
 from diglot.schema import model as schema
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 Schemas = Mapping[Dialect, schema.Schema]
 

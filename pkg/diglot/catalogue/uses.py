@@ -9,7 +9,8 @@ from diglot.check.catalog import Catalog
 from diglot.check.describe import Description, describer
 from diglot.errors import SchemaMismatch
 from diglot.sql.query import Query
-from diglot.stores.session import Dialect, Store
+from diglot.sql.session import Dialect
+from diglot.stores.store import Store
 
 
 def descriptions(queries: Iterable[Query], store: Store, facing: Catalog) -> dict[str, Description]:

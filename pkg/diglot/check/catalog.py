@@ -16,7 +16,7 @@ from diglot.drift.normal_form import Scope
 from diglot.drift.values import Form
 from diglot.schema.columns import visible_columns
 from diglot.schema.model import Check
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 
 Kinds = frozenset[str] | None
 

@@ -14,7 +14,7 @@ from diglot.check.variants import combinations, declared
 from diglot.errors import SchemaMismatch
 from diglot.sql.header import QuerySource
 from diglot.sql.query import Query
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 
 
 class DescribedParameter(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ import msgspec
 from diglot.check.catalog import Kinds, postgres_kinds
 from diglot.sql.header import Parameter
 from diglot.sql.statements import split
-from diglot.stores.session import Store
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     import sqlite3

@@ -17,7 +17,7 @@ from diglot.sql.header import BASE_TYPES, QuerySource
 from diglot.sql.models import Models
 from diglot.sql.query import Query
 from diglot.sql.row_limits import row_limits
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 CHECK = "headers"
 _SUBJECT = re.compile(r"[a-z][a-z0-9_]*")

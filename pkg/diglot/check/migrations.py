@@ -20,7 +20,8 @@ from diglot.migrate.tree import MigrationTree
 from diglot.migrate.trial import LOCK_WAIT, apply, roll_back
 from diglot.project import Project
 from diglot.schema.objects import difference, objects
-from diglot.stores.session import Dialect, Store
+from diglot.sql.session import Dialect
+from diglot.stores.store import Store
 from diglot.text_file import NotText, decoded, normalised_bytes, shown
 
 CHECK = "migrations"

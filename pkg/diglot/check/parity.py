@@ -9,7 +9,7 @@ from diglot.check.finding import Finding
 from diglot.check.sources import SourceFile, source_files
 from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 CHECK = "parity"
 

@@ -21,7 +21,8 @@ from diglot.check.variants import Combination, characteristic, combinations, dec
 from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
 from diglot.sql.models import Columns, Models
-from diglot.stores.session import Dialect, Store
+from diglot.sql.session import Dialect
+from diglot.stores.store import Store
 
 CHECK = "prepare"
 _OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json"})

@@ -11,7 +11,7 @@ from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import QuerySource, read_queries
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 def readable_queries(project: Project, dialect: Dialect) -> Iterator[Query]:

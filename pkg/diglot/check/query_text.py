@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 class StatementText:

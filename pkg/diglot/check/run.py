@@ -21,8 +21,9 @@ from diglot.check.scratch import migrate, postgres_server, scratch_database, scr
 from diglot.errors import ConfigurationError, MigrationError
 from diglot.migrate.tree import MigrationTree
 from diglot.project import Project
-from diglot.stores.session import DIALECTS, Dialect, Store
+from diglot.sql.session import DIALECTS, Dialect
 from diglot.stores.settings import PostgresSettings
+from diglot.stores.store import Store
 from diglot.text_file import shown
 
 CheckName = Literal["headers", "parity", "prepare", "plans", "migrations", "drift"]

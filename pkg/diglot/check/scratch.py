@@ -20,8 +20,8 @@ from diglot.errors import ConfigurationError
 from diglot.migrate.tree import MigrationTree
 from diglot.migrate.trial import apply_all
 from diglot.stores import open_store
-from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 
 

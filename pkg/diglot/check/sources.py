@@ -12,7 +12,7 @@ from diglot.project import Project
 from diglot.sql.header import QuerySource, inspect_queries
 from diglot.sql.loader import read_text
 from diglot.sql.scanner import position
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 from diglot.text_file import shown
 
 _NAME_LINE = re.compile(r"^--[ \t]*name[ \t]*:[ \t]*(\w+)", re.MULTILINE)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import msgspec
 
 from diglot.sql.scanner import Kind, position, scan
+from diglot.sql.session import Dialect
 from diglot.sql.statements import SqlStatement, read_names
-from diglot.stores.session import Dialect
 
 Words = tuple[str, ...]
 

@@ -11,7 +11,7 @@ from diglot.sql.adapters import ADAPTERS
 from diglot.sql.header import Parameter, QuerySource
 from diglot.sql.query import Query, Variant
 from diglot.sql.scanner import Kind, Token
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 class Combination:

@@ -11,7 +11,7 @@ import click
 
 from diglot.cli.app import App, pass_app
 from diglot.errors import ConfigurationError
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 

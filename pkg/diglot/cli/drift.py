@@ -9,7 +9,7 @@ import click
 
 from diglot.cli.app import App, note, pass_app
 from diglot.errors import ConfigurationError, MigrationError
-from diglot.stores.session import DIALECTS
+from diglot.sql.session import DIALECTS
 
 if TYPE_CHECKING:
     from diglot.drift import DriftResult

@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from diglot.drift.normal_form import Reader, Scope
 from diglot.drift.values import Form, joined, number_form, one_of
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 def form(text: str, scope: Scope) -> Form:

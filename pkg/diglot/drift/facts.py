@@ -16,7 +16,7 @@ from diglot.drift.normal_form import Scope
 from diglot.drift.types import Equivalence, Kind, TypeClass, equivalent, kind, type_class
 from diglot.drift.values import Form, joined
 from diglot.schema.model import Column, Table
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from diglot.drift.values import (
     number_form,
     whole,
 )
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 class Scope(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from diglot.drift.matching import by_name
 from diglot.drift.normal_form import BINARY_COLLATIONS, Scope
 from diglot.drift.types import EQUIVALENCES, Equivalence, Kind
 from diglot.schema.model import Column, Schema, Table
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 Sides = tuple[Dialect, Dialect]
 

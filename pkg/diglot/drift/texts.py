@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diglot.schema.model import Check, Column, ForeignKey, Index, Key, PrimaryKey
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 def column(of: Column) -> str:

@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from diglot.schema.model import Column
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 Kind = Literal["text", "integer", "number", "boolean", "time", "date", "json", "array", "blob", "uuid", "enum", "other"]
 """What matters for the meaning of an expression."""

@@ -26,7 +26,7 @@ class Signatures:
         """The lines of the method, indented for a class."""
         _refuse_keywords(query)
         names = {p.name for p in query.parameters}
-        self._imports.add("diglot.stores.session", "Session")
+        self._imports.add("diglot.sql.session", "Session")
         parts = ["self_" if "self" in names else "self", f"{_session(names)}: Session"]
         if query.suffix == "*!":
             iterable = self._imports.add("collections.abc", "Iterable")

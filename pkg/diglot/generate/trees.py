@@ -9,7 +9,7 @@ from pathlib import Path
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.header import QuerySource, read_queries
 from diglot.sql.loader import read_text
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 
 Subjects = dict[str, list[QuerySource]]
 """The queries of each file, by its name without ``.sql``."""

@@ -24,8 +24,8 @@ from yoyo.migrations import get_migration_hash
 
 from diglot.migrate.status import APPLIED_TABLE, Applied, Clock, read_applied, tables
 from diglot.migrate.tree import Migration
+from diglot.sql.session import Dialect, Row, Statement
 from diglot.sql.statements import SqlStatement
-from diglot.stores.session import Dialect, Row, Statement
 from diglot.stores.sqlite.library import library
 
 Operation = Literal["apply", "rollback"]

@@ -16,8 +16,8 @@ from diglot.errors import LockTimeout, MigrationFailed
 from diglot.migrate.bookkeeping import Books, open_books
 from diglot.migrate.status import Applied, Clock
 from diglot.migrate.tree import Migration
+from diglot.sql.session import Dialect
 from diglot.sql.statements import SqlStatement
-from diglot.stores.session import Dialect
 
 # A session that waits for a table's lock blocks all later ones. So: wait a little, let them pass, try again.
 LONGEST_WAIT_FOR_A_TABLE = 2.0

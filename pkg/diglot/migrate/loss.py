@@ -12,8 +12,8 @@ from typing import NamedTuple
 from diglot.migrate.tree import Migration
 from diglot.schema.columns import has_column
 from diglot.sql.identifiers import quoted
+from diglot.sql.session import Session, Statement
 from diglot.sql.statements import SqlStatement, read_names
-from diglot.stores.session import Session, Statement
 
 
 class Dropped(NamedTuple):

@@ -15,7 +15,7 @@ from diglot.errors import MigrationError
 from diglot.migrate.loss import rows_lost
 from diglot.migrate.status import Applied, Clock, MigrationStatus, check, pending, read_applied, statuses
 from diglot.migrate.tree import Migration, MigrationTree
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     from diglot.migrate.execution import Execution

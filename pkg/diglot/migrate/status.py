@@ -15,7 +15,7 @@ import msgspec
 
 from diglot.errors import MigrationEdited, MigrationOutOfOrder, MigrationUnknown
 from diglot.migrate.tree import Migration, MigrationTree
-from diglot.stores.session import Dialect, Row, Statement
+from diglot.sql.session import Dialect, Row, Statement
 
 State = Literal["applied", "pending", "edited", "unknown"]
 Clock = Callable[[], datetime]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate.tree import MigrationTree, check_pairs
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 

@@ -20,7 +20,7 @@ from diglot.errors import MigrationError, MigrationTreeError
 from diglot.migrate.header import Depends, Header, read_header
 from diglot.migrate.layouts import ID, Layout, Plain, Timestamped, UpDown, Yoyo, layout_of
 from diglot.migrate.statements import SqlStatement, split
-from diglot.stores.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect
 from diglot.text_file import NotText, decoded, shown
 
 Folder = Path | Traversable

@@ -16,7 +16,7 @@ from diglot.errors import MigrationFailed
 from diglot.migrate.bookkeeping import Books, open_books
 from diglot.migrate.tree import Migration, MigrationTree
 from diglot.sql.statements import SqlStatement
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 
 LOCK_WAIT = 30.0
 

@@ -21,9 +21,9 @@ from diglot.ops.manifest import Manifest, append_manifest, read_manifest, sha256
 from diglot.ops.private_files import give_name, room_for, sync, temporary_file
 from diglot.ops.progress import Report, silent
 from diglot.ops.settings import patient
+from diglot.sql.session import Dialect
 from diglot.stores import open_store
 from diglot.stores.private_file import make_private_folder
-from diglot.stores.session import Dialect
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 Settings = SQLiteSettings | PostgresSettings

@@ -22,7 +22,7 @@ from diglot.ops.progress import Report, Step, silent
 from diglot.ops.statements import statement
 from diglot.schema.model import Column, Schema, Table
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Batches, Dialect, Reads, Row, Statement
+from diglot.sql.session import Batches, Dialect, Reads, Row, Statement
 
 BATCH = 1000
 _BATCH_BYTES = 8 * 1024 * 1024

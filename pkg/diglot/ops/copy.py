@@ -26,9 +26,10 @@ from diglot.ops.statements import statement
 from diglot.schema.model import Column
 from diglot.schema.read import read_schema, read_within
 from diglot.sql.identifiers import quoted
+from diglot.sql.session import Batches, Session, Statement
 from diglot.stores import open_store
-from diglot.stores.session import Batches, Session, Statement, Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     from diglot.project import Project

@@ -18,9 +18,9 @@ from diglot.errors import DatabaseDamaged, DiglotError
 from diglot.ops.settings import dialect_of, for_reading
 from diglot.ops.still import look_until_still
 from diglot.stores import open_store
-from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.stores.sqlite.path import MEMORY
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     from diglot.project import Project

@@ -27,8 +27,8 @@ from diglot.ops.progress import Report, Step, silent
 from diglot.ops.settings import patient
 from diglot.schema.model import Schema
 from diglot.schema.read import read_within
+from diglot.sql.session import Reads, Statement
 from diglot.stores import open_store
-from diglot.stores.session import Reads, Statement
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 Settings = SQLiteSettings | PostgresSettings

@@ -22,7 +22,7 @@ from diglot.ops.compression import compressed, decompressed, is_damage
 from diglot.ops.content import INFINITY, spelled
 from diglot.ops.forms import Form
 from diglot.ops.private_files import give_name, temporary_file
-from diglot.stores.session import Dialect, Row
+from diglot.sql.session import Dialect, Row
 
 FORMAT = 1
 STREAM = Path("-")

@@ -16,7 +16,8 @@ import msgspec
 from diglot.ops.content import TableFields, convert, converters, key_of, read_rows, values_of
 from diglot.ops.progress import Report, Step
 from diglot.ops.statements import statement
-from diglot.stores.session import Row, Session, Store
+from diglot.sql.session import Row, Session
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     from diglot.ops.pairs import Pair

@@ -24,9 +24,10 @@ from diglot.ops.statements import statement
 from diglot.ops.targets import Target, key_of_row, targets_of
 from diglot.schema.read import read_schema
 from diglot.sql.identifiers import quoted
+from diglot.sql.session import Row, Statement
 from diglot.stores import open_store
-from diglot.stores.session import Row, Statement, Store
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     from diglot.project import Project

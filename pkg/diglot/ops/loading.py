@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Protocol
 
 from diglot.ops.content import TableFields
-from diglot.stores.session import Reads, Row, Store
+from diglot.sql.session import Reads, Row
+from diglot.stores.store import Store
 
 
 class Load(Reads, Protocol):

@@ -20,7 +20,7 @@ import msgspec
 from diglot._version import __version__
 from diglot.errors import BackupDamaged
 from diglot.ops.content import Content
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 FORMAT = 1
 _MARK = b"diglot\x00\x01"

@@ -11,7 +11,7 @@ from diglot.ops.loading import Load
 from diglot.ops.targets import Target
 from diglot.schema.model import ForeignKey
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Row, Statement
+from diglot.sql.session import Row, Statement
 
 Orphans = dict[str, dict[Row, str]]
 """What is wrong with a row, by its table and its primary key."""

@@ -26,7 +26,7 @@ from diglot.stores.settings import PostgresSettings, SQLiteSettings
 if TYPE_CHECKING:
     from diglot.migrate.tree import MigrationTree
     from diglot.project import Project
-    from diglot.stores.session import Store
+    from diglot.stores.store import Store
 
 Settings = SQLiteSettings | PostgresSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 A_DAY = 24 * 3600.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diglot.sql.package_statements import package_statement
-from diglot.stores.session import Dialect, Statement
+from diglot.sql.session import Dialect, Statement
 
 
 def statement(dialect: Dialect, name: str) -> Statement:

@@ -15,8 +15,8 @@ from diglot.ops.settings import for_reading
 from diglot.ops.still import look_until_still
 from diglot.schema.read import read_within
 from diglot.sql.identifiers import quoted
+from diglot.sql.session import Reads, Statement
 from diglot.stores import open_store
-from diglot.stores.session import Reads, Statement
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from diglot.errors import ConfigurationError, RowRefused
 from diglot.ops.content import Convert, Field, TableFields, convert, fields_of, holds_rows, values_of
 from diglot.ops.export_file import ExportedTable, Header
 from diglot.schema.model import Schema
-from diglot.stores.session import Row
+from diglot.sql.session import Row
 
 
 class Target(msgspec.Struct, frozen=True):

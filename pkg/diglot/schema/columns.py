@@ -10,7 +10,8 @@ import msgspec
 
 from diglot.schema.model import Check
 from diglot.schema.statements import statement
-from diglot.stores.session import Session, Store
+from diglot.sql.session import Session
+from diglot.stores.store import Store
 
 
 class VisibleColumn(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 Identity = Literal["", "always", "by default", "rowid", "autoincrement"]
 """What numbers the rows: PostgreSQL's identity (a serial is ``by default``), SQLite's rowid alias or AUTOINCREMENT."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from diglot.schema.statements import statement
 from diglot.sql.scanner import Kind, scan
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 Objects = dict[str, str]
 """``column users.email`` to its definition."""

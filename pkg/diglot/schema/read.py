@@ -9,8 +9,9 @@ import msgspec
 
 from diglot.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from diglot.schema.model import Schema
-from diglot.stores.session import Reads, Store
+from diglot.sql.session import Reads
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
+from diglot.stores.store import Store
 from diglot.stores.url import MEMORY, parse_url
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from diglot import database
 from diglot.database import utc_now
 from diglot.sql.encoding import MAX_DOCUMENT
+from diglot.sql.session import Dialect
 from diglot.statestore.ids import new_id
 from diglot.statestore.project import TREES
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
@@ -25,7 +26,7 @@ from diglot.statestore.repositories.base import Clock, Context
 from diglot.statestore.repositories.tasks import TaskRepository
 from diglot.statestore.repositories.users import UserRepository
 from diglot.statestore.repositories.workflows import WorkflowRepository
-from diglot.stores.session import Dialect, Store
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     from diglot.migrate.tree import MigrationTree

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 
 if TYPE_CHECKING:
-    from diglot.stores.session import Store
+    from diglot.stores.store import Store
 
 
 def open_store(settings: SQLiteSettings | PostgresSettings) -> Store:

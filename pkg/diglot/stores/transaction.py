@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from diglot.errors import TransactionError
-from diglot.stores.session import Batches, Dialect, Row, Statement, Values
+from diglot.sql.session import Batches, Dialect, Row, Statement, Values
 
 ENDED = "the transaction has ended"
 ENDED_BY_STATEMENT = "a statement ended the transaction: leave COMMIT and ROLLBACK to the block"

@@ -7,8 +7,8 @@ from typing import Any
 
 from diglot.ops.content import all_fields, read_content
 from diglot.schema.read import read_within
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement
 from diglot.stores.url import parse_url
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)

@@ -17,8 +17,8 @@ from diglot.ops.backup import backup
 from diglot.ops.private_files import exchange
 from diglot.ops.restore import restore
 from diglot.project import Project
+from diglot.sql.session import Statement
 from diglot.stores import open_store
-from diglot.stores.session import Statement
 from diglot.stores.sqlite.gate import Gate
 from diglot.stores.url import parse_url
 from tests.ops.awkward import fill, rows_of

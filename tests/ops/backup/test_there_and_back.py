@@ -12,7 +12,7 @@ from diglot.errors import ConfigurationError
 from diglot.ops.backup import backup
 from diglot.ops.restore import restore, verify_backup
 from diglot.project import Project
-from diglot.stores.session import Statement
+from diglot.sql.session import Statement
 from diglot.stores.url import parse_url
 from tests.databases import POSTGRES, Databases
 from tests.ops.awkward import rows_of

@@ -6,8 +6,8 @@ large one in the same session.
 
 import pytest
 
+from diglot.sql.session import Statement
 from diglot.statestore.models import TaskState, WorkflowState
-from diglot.stores.session import Statement
 from diglot.stores.sqlite.library import library
 from tests.statestore.repositories.work import work
 

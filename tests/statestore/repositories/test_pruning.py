@@ -16,11 +16,11 @@ import pytest
 
 from diglot import statestore
 from diglot.errors import InvalidValue
+from diglot.sql.session import Statement
 from diglot.statestore.database import Database
 from diglot.statestore.errors import WorkflowNotFound
 from diglot.statestore.models import STATUSES, TERMINAL, Status, TaskState, WorkflowState
 from diglot.statestore.repositories.pruning import FIRST, Pruned, prune
-from diglot.stores.session import Statement
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from diglot.errors import InvalidValue
+from diglot.sql.session import Statement
 from diglot.statestore.errors import ConcurrentUpdate, TaskNotFound, UnknownReference, WorkflowNotReady
 from diglot.statestore.models import TaskState, WorkflowState
-from diglot.stores.session import Statement
 
 
 def state(task_exec_id, parent=None, exec_id="w1", **fields):

@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 
 from diglot.errors import InvalidValue
+from diglot.sql.session import Statement
 from diglot.statestore.errors import AlreadyBootstrapped, EmailExists, LastAdmin, UserNotFound
-from diglot.stores.session import Statement
 
 
 def test_create_gives_the_user_as_stored(db, clock):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from diglot.sql.session import Statement
 from diglot.statestore.database import Database
-from diglot.stores.session import Statement, Store
+from diglot.stores.store import Store
 
 STEP = 100
 """Instructions of SQLite between two counts."""

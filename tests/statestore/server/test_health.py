@@ -13,7 +13,7 @@ import pytest
 
 from diglot.statestore.database import Database
 from diglot.statestore.repositories.workflows import WorkflowRepository
-from diglot.stores.session import Check, Health
+from diglot.stores.store import Check, Health
 from tests.statestore.server.client import Client, key_of, problem, serving
 from tests.statestore.server.service import Service, until
 

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from diglot import statestore
 from diglot.errors import DatabaseUnavailable
+from diglot.sql.session import Statement
 from diglot.statestore.config import Config
 from diglot.statestore.database import Database, packaged_queries
 from diglot.statestore.models import WorkflowState
@@ -21,7 +22,6 @@ from diglot.statestore.server import advice
 from diglot.statestore.server.measured import MeasuredStore
 from diglot.statestore.server.metrics import Metrics
 from diglot.statestore.server.settings import ServerSettings
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.stores.statistics import STATISTICS
 from tests.statestore.server.client import Client, problem, serving

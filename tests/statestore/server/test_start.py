@@ -78,7 +78,7 @@ def test_it_refuses_a_schema_that_is_ahead(migrated_url: str, monkeypatch: pytes
 
 def _pretend_to_be_ahead(url: str) -> None:
     """As if a later version had been here."""
-    from diglot.stores.session import Statement
+    from diglot.sql.session import Statement
 
     with statestore.open(url) as db:
         db.store.count(

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from diglot.errors import DatabaseError, SchemaMismatch, TransactionError
+from diglot.sql.session import Session, Statement
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Session, Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 

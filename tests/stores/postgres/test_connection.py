@@ -16,10 +16,10 @@ import psycopg
 import pytest
 
 from diglot.errors import ConfigurationError, DatabaseUnavailable, DiglotError, LockTimeout
+from diglot.sql.session import Statement
 from diglot.stores.postgres.connection import connect, location, may_pass, parameters
 from diglot.stores.postgres.migration import LOCK
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 from tests.stores.postgres.proxy import Proxy

@@ -11,9 +11,9 @@ import pytest
 
 from diglot import errors
 from diglot.errors import DiglotError
+from diglot.sql.session import Statement
 from diglot.stores.postgres.errors import translate
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 

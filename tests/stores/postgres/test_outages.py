@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from diglot.errors import DatabaseTimeout, DatabaseUnavailable, DiglotError, OutcomeUnknown
+from diglot.sql.session import Statement
 from diglot.stores.postgres import health as postgres_health
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 from tests.postgres_server import PostgresServer

@@ -25,10 +25,10 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
+from diglot.sql.session import Session, Statement
 from diglot.stores.postgres import pool
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Session, Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 
@@ -486,7 +486,7 @@ FORKS = """
 import os, sys, threading
 from diglot.errors import TransactionError
 from diglot.stores import open_store
-from diglot.stores.session import Session, Statement
+from diglot.sql.session import Session, Statement
 from diglot.stores.url import parse_url
 
 PID = Statement("test.pid", "select pg_backend_pid()")

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from diglot.errors import DatabaseTimeout, DatabaseUnavailable, LockTimeout, StatementTimeout, TransactionError
+from diglot.sql.session import Statement
 from diglot.stores.postgres import statements
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 from tests import pgbouncer
@@ -300,7 +300,7 @@ FORKS = """
 import os, sys
 from diglot.stores.postgres import statements
 from diglot.stores.postgres.store import open_postgres
-from diglot.stores.session import Statement
+from diglot.sql.session import Statement
 from diglot.stores.url import parse_url
 PID = Statement("t.pid", "select 7")
 with open_postgres(parse_url(sys.argv[1])) as store:

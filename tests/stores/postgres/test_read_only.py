@@ -13,8 +13,8 @@ import pytest
 
 from diglot import statestore
 from diglot.errors import DatabaseReadOnly
+from diglot.sql.session import Statement
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
 from diglot.stores.url import parse_url
 from tests.postgres_server import PostgresServer
 

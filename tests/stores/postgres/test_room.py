@@ -15,9 +15,10 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from diglot.errors import DatabaseError, DatabaseFull, DatabaseIOError
+from diglot.sql.session import Statement
 from diglot.stores.postgres import health as module
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Check, Statement
+from diglot.stores.store import Check
 from diglot.stores.url import parse_url
 from tests.databases import EXTERNAL, POSTGRES_PARAMS
 from tests.postgres_server import PostgresServer

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from diglot.errors import DatabaseUnavailable, StatementTimeout, TransactionError, UniqueViolation, WrongType
+from diglot.sql.session import Session, Statement
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Session, Statement
 from diglot.stores.url import parse_url
 
 INSERT = Statement("things.insert", "insert into things (id) values ($1)", writes=True)

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from diglot.errors import ConfigurationError
+from diglot.sql.session import Statement
 from diglot.stores.postgres import set_up
 from diglot.stores.postgres.set_up import FIXED
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement
 from diglot.stores.url import parse_url
 from tests.databases import POOLED_PARAM, POSTGRES, POSTGRES_PARAMS, Databases, skip_without_pgbouncer
 

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 
 from diglot.errors import DatabaseError, StoreClosed, TransactionError, UniqueViolation
+from diglot.sql.session import Statement
 from diglot.stores import open_store
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Statement, Store
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 from tests.stores.postgres.proxy import Proxy
 

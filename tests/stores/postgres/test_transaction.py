@@ -20,9 +20,9 @@ from diglot.errors import (
     UniqueViolation,
     WrongType,
 )
+from diglot.sql.session import Session, Statement
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.store import PostgresStore, open_postgres
-from diglot.stores.session import Session, Statement
 from diglot.stores.transaction import Transaction
 from diglot.stores.url import parse_url
 

@@ -128,7 +128,7 @@ def test_the_state_of_the_migrations_is_told_to_one_who_can_only_read(folder: Pa
 READ_ONLY_FOR_A_WHILE = """
 import os, sys
 from diglot.errors import DatabaseReadOnly
-from diglot.stores.session import Statement
+from diglot.sql.session import Statement
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.store import open_sqlite

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from diglot.errors import DatabaseFull, DatabaseIOError
-from diglot.stores.session import Check
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.library import library
 from diglot.stores.sqlite.path import MEMORY
 from diglot.stores.sqlite.room import ROOM
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
 from diglot.stores.sqlite.trouble import Trouble
+from diglot.stores.store import Check
 from tests.stores.sqlite.workload import read, wait_until, write
 
 pytestmark = pytest.mark.sqlite

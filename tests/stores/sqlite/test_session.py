@@ -19,11 +19,11 @@ from diglot.errors import (
     TransactionError,
     UniqueViolation,
 )
-from diglot.stores.session import Store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.pool import Readers
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite
+from diglot.stores.store import Store
 from tests.stores.sqlite.workload import ENDLESS, read, wait_until, write
 
 pytestmark = pytest.mark.sqlite

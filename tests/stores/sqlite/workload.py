@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from diglot.stores.session import Session, Statement
+from diglot.sql.session import Session, Statement
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.store import SQLiteStore, open_sqlite

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypedDict, Unpack
 
-from diglot.stores.session import Session
+from diglot.sql.session import Session
 
 from shop.rows import Customer
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol, TypedDict, Unpack
 
-from diglot.stores.session import Session
+from diglot.sql.session import Session
 
 from shop.rows import Order, Revenue
 

@@ -22,7 +22,7 @@ from diglot.check.lineage.expressions import Use
 from diglot.check.lineage.statements import Statements
 from diglot.check.lineage.values import Output
 from diglot.sql.header import Parameter
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 __all__ = ["Lineage", "Output", "Use", "derive"]
 

@@ -25,7 +25,7 @@ from diglot.check.lineage.values import (
     either,
 )
 from diglot.sql.header import Parameter
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 
 class Use(msgspec.Struct, frozen=True):

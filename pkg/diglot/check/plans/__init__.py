@@ -25,8 +25,9 @@ from diglot.sql.loader import read_text
 from diglot.sql.query import Query
 from diglot.sql.scanner import Kind as TokenKind
 from diglot.sql.scanner import position
+from diglot.sql.session import Dialect
 from diglot.sql.statements import split
-from diglot.stores.session import Dialect, Store
+from diglot.stores.store import Store
 from diglot.text_file import shown
 
 CHECK = "plans"

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from diglot.stores.session import Dialect
+from diglot.sql.session import Dialect
 
 Kind = Literal["scan", "sort", "foreign key"]
 

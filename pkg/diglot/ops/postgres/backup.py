@@ -19,8 +19,8 @@ from diglot.ops.progress import Report
 from diglot.ops.statements import statement
 from diglot.schema.read import read_within
 from diglot.sql.identifiers import quoted
+from diglot.sql.session import Session
 from diglot.stores.postgres.store import PostgresStore
-from diglot.stores.session import Session
 
 
 def dump(store: PostgresStore, file: Path, now: datetime, report: Report) -> Manifest:

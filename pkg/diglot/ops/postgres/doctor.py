@@ -6,7 +6,7 @@ from diglot.errors import DatabaseDamaged, DatabaseError
 from diglot.ops.doctor import RESTORE, Checks, Finding, Look
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Row, Statement
+from diglot.sql.session import Row, Statement
 
 _SHOWN = 3
 

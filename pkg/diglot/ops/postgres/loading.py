@@ -16,8 +16,9 @@ from diglot.ops.merging import on_conflict, upsert
 from diglot.ops.postgres.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
+from diglot.sql.session import Batches, Dialect, Row, Statement, Values
 from diglot.stores.postgres.errors import translate
-from diglot.stores.session import Batches, Dialect, Row, Statement, Store, Values
+from diglot.stores.store import Store
 
 _SORTING = "128MB"
 """The memory that the server may use to sort the keys of an index."""

@@ -9,7 +9,7 @@ from diglot.ops.progress import Report, Step
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import quoted
 from diglot.stores.postgres.errors import translate
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 
 _LOCKED = "locked by another session"
 

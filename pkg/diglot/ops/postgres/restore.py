@@ -24,8 +24,8 @@ from diglot.schema.read import read_within
 from diglot.sql.identifiers import quoted
 from diglot.stores import open_store
 from diglot.stores.postgres.errors import translate
-from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings
+from diglot.stores.store import Store
 
 _LOCK_TIMEOUT = 60.0
 

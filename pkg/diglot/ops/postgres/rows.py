@@ -24,7 +24,7 @@ from diglot.ops.postgres.loading import PostgresLoad
 from diglot.ops.progress import Report, Step
 from diglot.schema.read import read_within
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Batches, Session, Statement
+from diglot.sql.session import Batches, Session, Statement
 
 _COMPRESSED = Path("rows.gz")
 """A file name for functions that choose by the name."""

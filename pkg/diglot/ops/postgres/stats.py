@@ -5,7 +5,7 @@ from __future__ import annotations
 from diglot.ops.statements import statement
 from diglot.ops.stats import Maintenance, Sizes
 from diglot.schema.bookkeeping import is_bookkeeping
-from diglot.stores.session import Store
+from diglot.stores.store import Store
 
 
 def sizes(store: Store) -> Sizes:

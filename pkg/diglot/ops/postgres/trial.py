@@ -11,8 +11,9 @@ import psycopg
 
 from diglot.ops.content import TableFields
 from diglot.sql.identifiers import listed, quoted
+from diglot.sql.session import Row
 from diglot.stores.postgres.errors import translate
-from diglot.stores.session import Row, Store
+from diglot.stores.store import Store
 
 _LOCK_TIMEOUT = 60.0
 

@@ -8,9 +8,10 @@ from diglot.errors import SchemaMismatch
 from diglot.ops.doctor import RESTORE, Checks, Finding, Look
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import quoted
-from diglot.stores.session import Row, Statement, Store
+from diglot.sql.session import Row, Statement
 from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
 from diglot.stores.sqlite.path import MEMORY, in_wal_mode
+from diglot.stores.store import Store
 
 _MEBIBYTE = 1024 * 1024
 _MUCH_FREE = 0.25

@@ -12,10 +12,11 @@ from diglot.ops.merging import on_conflict, upsert
 from diglot.ops.sqlite.values import loader
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
-from diglot.stores.session import Batches, Dialect, Row, Statement, Store, Values
+from diglot.sql.session import Batches, Dialect, Row, Statement, Values
 from diglot.stores.sqlite.connection import read_pragma, set_pragma
 from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,8 +7,8 @@ from pathlib import Path
 from diglot.errors import DatabaseDamaged, DatabaseError
 from diglot.ops.statements import statement
 from diglot.ops.stats import Sizes
-from diglot.stores.session import Store
 from diglot.stores.sqlite.path import MEMORY
+from diglot.stores.store import Store
 
 _MODES = {0: "none", 1: "full", 2: "incremental"}
 

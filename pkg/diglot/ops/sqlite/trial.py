@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from diglot.ops.content import TableFields
 from diglot.ops.statements import statement
 from diglot.sql.identifiers import listed, quoted
-from diglot.stores.session import Row, Store
+from diglot.sql.session import Row
 from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
+from diglot.stores.store import Store
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from diglot.errors import DatabaseFull
 from diglot.ops.statements import statement
-from diglot.stores.session import Statement
+from diglot.sql.session import Statement
 from diglot.stores.sqlite.path import MEMORY
 from diglot.stores.sqlite.store import SQLiteStore
 

@@ -13,7 +13,8 @@ from diglot.errors import ConfigurationError
 from diglot.schema.bookkeeping import is_bookkeeping
 from diglot.schema.model import Check, Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
 from diglot.schema.statements import statement
-from diglot.stores.session import Reads, Row, Store
+from diglot.sql.session import Reads, Row
+from diglot.stores.store import Store
 
 
 def read_postgres(store: Store, schema: str | None = None) -> Schema:

@@ -19,8 +19,9 @@ from diglot.schema.bookkeeping import is_bookkeeping
 from diglot.schema.model import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
 from diglot.schema.sqlite.ddl import TableText, read_index, read_table
 from diglot.schema.statements import statement
-from diglot.stores.session import Row, Statement, Store
+from diglot.sql.session import Row, Statement
 from diglot.stores.sqlite.library import library, server_version
+from diglot.stores.store import Store
 
 Rows = Callable[[Statement], list[Row]]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol, TypedDict, Unpack
 
+from diglot.sql.session import Session
 from diglot.statestore.models import ApiKey
 from diglot.statestore.repositories.rows import Credential
-from diglot.stores.session import Session
 
 
 class CreateApiKeyParameters(TypedDict):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypedDict, Unpack
 
 from diglot.sql.encoding import Json, ListOf
+from diglot.sql.session import Session
 from diglot.statestore.models import TaskState, TaskSummary, TreeNode
 from diglot.statestore.repositories.rows import (
     RowSize,
@@ -18,7 +19,6 @@ from diglot.statestore.repositories.rows import (
     TaskParent,
     TaskStatus,
 )
-from diglot.stores.session import Session
 
 
 class UpsertTaskParameters(TypedDict):

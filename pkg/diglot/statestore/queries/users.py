@@ -7,8 +7,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol, TypedDict, Unpack
 
+from diglot.sql.session import Session
 from diglot.statestore.models import User
-from diglot.stores.session import Session
 
 
 class CreateUserParameters(TypedDict):

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Protocol, TypedDict, Unpack
 
 from diglot.sql.encoding import Json, ListOf
+from diglot.sql.session import Session
 from diglot.statestore.models import WorkflowState, WorkflowSummary
 from diglot.statestore.repositories.rows import Prunable, RowSize, Stored
-from diglot.stores.session import Session
 
 
 class UpsertWorkflowParameters(TypedDict):

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from diglot.errors import DatabaseError, ForeignKeyViolation, InvalidValue, UniqueViolation
 from diglot.sql.encoding import encode_timestamp
+from diglot.sql.session import Session
 from diglot.statestore.errors import ApiKeyExpired, ApiKeyNotFound, InvalidApiKey, UserNotFound
 from diglot.statestore.models import ApiKey, IssuedKey, Page, User
 from diglot.statestore.repositories import key_format
 from diglot.statestore.repositories.base import Context, page_parameters
 from diglot.statestore.repositories.paging import DEFAULT_LIMIT, page, position
 from diglot.statestore.repositories.validation import check_id, check_name
-from diglot.stores.session import Session
 
 TOUCH_INTERVAL = timedelta(minutes=1)
 _PREFIX_ATTEMPTS = 5

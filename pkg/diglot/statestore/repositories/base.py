@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from diglot.errors import QueryResultError
+from diglot.sql.session import Session
 from diglot.statestore.repositories.paging import MAX_LIMIT, check_limit
-from diglot.stores.session import Session
 
 if TYPE_CHECKING:
     from diglot.statestore.queries import Queries

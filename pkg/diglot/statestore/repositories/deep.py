@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from diglot.sql.session import Session
     from diglot.statestore.queries.tasks import DeleteTasksParameters, TasksQueries
-    from diglot.stores.session import Session
 
 
 def delete_in_parts(tx: Session, tasks: TasksQueries, keys: DeleteTasksParameters) -> int:

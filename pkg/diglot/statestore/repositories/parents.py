@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from diglot.errors import InvalidValue
 
 if TYPE_CHECKING:
+    from diglot.sql.session import Session
     from diglot.statestore.queries.tasks import TasksQueries
-    from diglot.stores.session import Session
 
 Key = tuple[str, str]
 Parents = Mapping[Key, str | None]

@@ -24,8 +24,8 @@ from diglot.statestore.models import TERMINAL, StateError, Status
 from diglot.statestore.repositories.rows import Prunable, RowSize
 
 if TYPE_CHECKING:
+    from diglot.sql.session import Session
     from diglot.statestore.queries import Queries
-    from diglot.stores.session import Session
 
 GOAL = 0.025
 """Seconds that a step should take: on SQLite, others wait for it."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from diglot.errors import UniqueViolation
+from diglot.sql.session import Session
 from diglot.statestore.errors import AlreadyBootstrapped, EmailExists, LastAdmin, UserNotFound
 from diglot.statestore.models import IssuedKey, Page, Role, User
 from diglot.statestore.repositories.api_keys import ApiKeyRepository
 from diglot.statestore.repositories.base import Context, always, page_parameters
 from diglot.statestore.repositories.paging import DEFAULT_LIMIT, page, position
 from diglot.statestore.repositories.validation import check_id, check_role, fold_email, normalise_email
-from diglot.stores.session import Session
 
 
 class UserRepository:

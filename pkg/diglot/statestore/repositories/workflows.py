@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from diglot.errors import InvalidValue
+from diglot.sql.session import Session
 from diglot.sql.together import call, together
 from diglot.statestore.errors import ConcurrentUpdate, WorkflowNotFound
 from diglot.statestore.models import TERMINAL, Page, Status, TaskState, Usage, WorkflowState, WorkflowSummary
@@ -21,7 +22,6 @@ from diglot.statestore.repositories.pruning import ENDED, Pruned, prune
 from diglot.statestore.repositories.rows import Stored, TaskStatus
 from diglot.statestore.repositories.usage import merge_usage
 from diglot.statestore.repositories.validation import check_id, check_optional_id, check_status, workflow_parameters
-from diglot.stores.session import Session
 
 if TYPE_CHECKING:
     from diglot.statestore.queries.workflows import ListWorkflowsParameters

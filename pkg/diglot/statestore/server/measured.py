@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self, TypeVar
 
 from diglot.errors import DatabaseError
+from diglot.sql.session import Batches, Dialect, Row, Session, Statement, Values
 from diglot.statestore.server.metrics import Metrics
-from diglot.stores.session import Batches, Dialect, Health, Row, Session, Statement, Store, Values
+from diglot.stores.store import Health, Store
 
 T = TypeVar("T")
 

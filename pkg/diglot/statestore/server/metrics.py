@@ -16,8 +16,9 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from diglot.errors import DatabaseError, DiglotError
-from diglot.stores.session import Dialect, Store
+from diglot.sql.session import Dialect
 from diglot.stores.statistics import STATISTICS
+from diglot.stores.store import Store
 
 M = TypeVar("M", Counter, Histogram)
 CONTENT_TYPE = "text/plain; version=0.0.4"

@@ -11,8 +11,8 @@ import structlog
 from diglot.errors import MigrationEdited, MigrationOutOfOrder, MigrationUnknown
 from diglot.statestore.config import Config
 from diglot.statestore.database import Database, open_config
-from diglot.stores.session import Store
 from diglot.stores.settings import SQLiteSettings
+from diglot.stores.store import Store
 
 log = structlog.get_logger("diglot.server")
 

@@ -21,8 +21,8 @@ from diglot.statestore.vectors.providers import PgvectorOptions
 from diglot.statestore.vectors.records import Match
 from diglot.statestore.vectors.settings import VectorSettings
 from diglot.stores import open_store
-from diglot.stores.session import Store
 from diglot.stores.settings import PostgresSettings
+from diglot.stores.store import Store
 from diglot.stores.url import parse_url
 
 if TYPE_CHECKING:

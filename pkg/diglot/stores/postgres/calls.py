@@ -28,6 +28,7 @@ from diglot.errors import (
     StoreClosed,
     TransactionError,
 )
+from diglot.sql.session import Statement
 from diglot.stores.postgres import plans
 from diglot.stores.postgres.connection import INFINITE, Link, open_link, server_version
 from diglot.stores.postgres.errors import is_lost, is_read_only, is_stale_plan, translate
@@ -35,7 +36,6 @@ from diglot.stores.postgres.pool import Pool
 from diglot.stores.postgres.set_up import set_up
 from diglot.stores.postgres.statements import EndsTransaction, FailedTogether, Run, Unreadable, many, origin
 from diglot.stores.postgres.watchdog import Watchdog
-from diglot.stores.session import Statement
 from diglot.stores.settings import PostgresSettings
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import time
 from diglot.errors import DatabaseReadOnly, DiglotError
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import server_version
-from diglot.stores.session import Check, Health
+from diglot.stores.store import Check, Health
 
 SECONDS = 5.0
 """Seconds that all checks together may take."""

@@ -15,10 +15,10 @@ import psycopg
 from psycopg.generators import send
 
 from diglot.errors import QueryFileError
+from diglot.sql.session import Row, Statement, Values
 from diglot.sql.statements import split
 from diglot.stores.postgres import plans
 from diglot.stores.postgres.connection import Link
-from diglot.stores.session import Row, Statement, Values
 
 T_co = TypeVar("T_co", covariant=True)
 Before = Sequence[str]

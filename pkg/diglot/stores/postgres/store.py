@@ -18,14 +18,15 @@ import msgspec
 import psycopg
 
 from diglot.errors import TransactionError
+from diglot.sql.session import Batches, Dialect, Row, Statement, Values
 from diglot.stores.postgres import health, statements
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import INFINITE, Link, location
 from diglot.stores.postgres.migration import migration_connection
 from diglot.stores.postgres.statements import After, Before, Run
 from diglot.stores.postgres.unit import SNAPSHOT, PostgresUnit
-from diglot.stores.session import Batches, Dialect, Health, Row, Statement, Values
 from diglot.stores.settings import PostgresSettings
+from diglot.stores.store import Health
 from diglot.stores.transaction import ENDED, Savepoint, Snapshot, Transaction
 
 T = TypeVar("T")

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from diglot.errors import DatabaseReadOnly, OutcomeUnknown, TransactionError
+from diglot.sql.session import Batches, Row, Statement, Values
 from diglot.stores.postgres import statements
 from diglot.stores.postgres.calls import Calls
 from diglot.stores.postgres.connection import Link
 from diglot.stores.postgres.errors import is_read_only, is_stale_plan
 from diglot.stores.postgres.statements import After, Before, Run, Unreadable, origin
-from diglot.stores.session import Batches, Row, Statement, Values
 from diglot.stores.transaction import FORKED, Mark, Unit
 
 T = TypeVar("T")

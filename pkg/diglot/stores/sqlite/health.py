@@ -14,13 +14,13 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from diglot.errors import DatabaseUnavailable, DiglotError, StatementTimeout
-from diglot.stores.session import Check, Health
 from diglot.stores.sqlite.connection import Link, read_pragma
 from diglot.stores.sqlite.file import FileConnections
 from diglot.stores.sqlite.library import library, server_version, wal_reset_safe
 from diglot.stores.sqlite.maintenance import Connections
 from diglot.stores.sqlite.path import COMPANIONS, PRIVATE_FILE, identity
 from diglot.stores.sqlite.room import can_write
+from diglot.stores.store import Check, Health
 
 Reading = Callable[[], AbstractContextManager[Link]]
 Finding = tuple[bool, str]

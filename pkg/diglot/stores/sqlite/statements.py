@@ -12,8 +12,8 @@ from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from diglot.sql.session import Row, Statement, Values
 from diglot.sql.statements import split
-from diglot.stores.session import Row, Statement, Values
 from diglot.stores.sqlite.connection import Link
 from diglot.stores.sqlite.errors import EndsTransaction
 

@@ -15,7 +15,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from diglot.errors import DatabaseError, TransactionError
-from diglot.stores.session import Batches, Dialect, Health, Row, Statement, Values
+from diglot.sql.session import Batches, Dialect, Row, Statement, Values
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.sqlite import fork, health, statements
 from diglot.stores.sqlite.connection import Link
@@ -25,6 +25,7 @@ from diglot.stores.sqlite.maintenance import Checkpoint, Migrating, checkpoint, 
 from diglot.stores.sqlite.memory import MemoryConnections
 from diglot.stores.sqlite.path import MEMORY, Identity
 from diglot.stores.sqlite.unit import SQLiteUnit
+from diglot.stores.store import Health
 from diglot.stores.transaction import Savepoint, Snapshot, Transaction
 
 if TYPE_CHECKING:

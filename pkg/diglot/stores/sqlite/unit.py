@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any, TypeVar
 
 from diglot.errors import DatabaseError, QueryResultError
-from diglot.stores.session import Batches, Row, Statement, Values
+from diglot.sql.session import Batches, Row, Statement, Values
 from diglot.stores.sqlite import statements
 from diglot.stores.sqlite.connection import Link
 from diglot.stores.transaction import Mark, Unit

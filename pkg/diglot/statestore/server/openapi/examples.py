@@ -28,7 +28,7 @@ from diglot.statestore.server.problems import TIMED_OUT
 from diglot.statestore.server.routes import bodies
 from diglot.statestore.server.routes.health import Alive, Readiness, Report
 from diglot.statestore.server.routes.tasks import ProgressReport
-from diglot.stores.session import Check
+from diglot.stores.store import Check
 
 _AT = datetime(2026, 1, 31, 9, 5, 7, 123, tzinfo=UTC)
 RUN, TASK, USER, KEY = (f"01987b2c-4c1e-7d0a-9f3e-5a6b7c8d9e0{digit}" for digit in "abcd")

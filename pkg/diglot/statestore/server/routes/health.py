@@ -23,7 +23,7 @@ from diglot.errors import DiglotError
 from diglot.statestore.database import Database
 from diglot.statestore.server.metrics import CONTENT_TYPE, Metrics
 from diglot.statestore.server.problems import responses
-from diglot.stores.session import Check, Health
+from diglot.stores.store import Check, Health
 
 Anyone = Request[Any, Any, State]
 

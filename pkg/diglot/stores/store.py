@@ -8,21 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from diglot.sql.session import DIALECTS, Batches, Dialect, Reads, Row, Session, Statement, Values
-
-__all__ = [
-    "DIALECTS",
-    "Batches",
-    "Check",
-    "Dialect",
-    "Health",
-    "Reads",
-    "Row",
-    "Session",
-    "Statement",
-    "Store",
-    "Values",
-]
+from diglot.sql.session import Session
 
 
 class Check(msgspec.Struct, frozen=True):
