@@ -24,7 +24,8 @@ from diglot.stores.url import parse_url
 from tests.cli.running import diglot
 from tests.databases import POSTGRES, Databases
 from tests.ops.awkward import fill
-from tests.ops.test_backup import contents, filled, server_of, url
+from tests.ops.backup.conftest import filled, url
+from tests.ops.backup.databases import contents, server_of
 
 __all__ = ["filled", "url"]
 

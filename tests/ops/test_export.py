@@ -26,7 +26,8 @@ from diglot.stores import open_store
 from diglot.stores.url import parse_url
 from tests.cli.running import diglot
 from tests.ops.awkward import VALUES, fill, rows_of
-from tests.ops.test_backup import contents, damaged
+from tests.ops.backup.databases import contents
+from tests.ops.backup.test_file import damaged
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 Urls = tuple[str, str]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ops.test_backup import contents
+from tests.ops.backup.databases import contents
 from tests.ops.test_export import run
 
 ROWS = 300

@@ -17,7 +17,7 @@ from diglot.ops.import_file import import_file
 from diglot.stores.url import parse_url
 from tests.databases import POSTGRES, Databases
 from tests.ops.awkward import rows_of
-from tests.ops.test_backup import contents
+from tests.ops.backup.databases import contents
 from tests.ops.test_export import NOW, Urls, lines_of, run
 
 

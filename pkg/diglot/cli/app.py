@@ -5,6 +5,7 @@ A command gets it with ``@pass_app``, finds the trees in ``app.project`` and pri
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,8 @@ WITHOUT_A_PROJECT = "diglot.statestore.project"
 class App:
     """One run of the command line. The options are filled in while the arguments are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own_process: bool = False) -> None:
+        self.own_process = own_process
         self.flags: dict[str, Any] = {}
         self.project_file: Path | None = None
         self.format = "table"
@@ -65,6 +67,11 @@ class App:
     def out(self) -> Output:
         """Standard output in the chosen format."""
         return Output(self.format)
+
+    def yield_to_others(self) -> None:
+        """Run at the lowest priority from here on: programs that use the database come first."""
+        if self.own_process and hasattr(os, "nice"):
+            os.nice(19)
 
     def refuse_memory(self) -> None:
         """Raises ConfigurationError if the database is in memory: it is empty, and nothing in it would be kept."""

@@ -57,6 +57,7 @@ def create(app: App, path: Path, keep: int | None, metrics_file: Path | None) ->
     with publishing(metrics_file, "backup") as outcome:
         app.refuse_memory()
         settings = app.configuration.database
+        app.yield_to_others()
         with progress_bar(app) as report:
             if keep is None:
                 made = backup(settings, path, utc_now(), report)

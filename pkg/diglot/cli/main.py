@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 signal.signal(number, _terminate)
         from diglot.cli.run import run
 
-        return run(sys.argv[1:] if arguments is None else arguments)
+        return run(sys.argv[1:], own_process=True) if arguments is None else run(arguments)
     except KeyboardInterrupt as interrupt:
         # A second Ctrl-C while threads end must not show a traceback either.
         for number in (signal.SIGINT, *ENDING):

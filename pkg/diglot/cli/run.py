@@ -23,14 +23,14 @@ from diglot.cli.root import cli
 BROKEN_PIPE = 141
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], *, own_process: bool = False) -> int:
     """Runs ``diglot ARGUMENTS`` and returns the exit code. Signals (also Ctrl-C) pass through as KeyboardInterrupt."""
     instruction = os.environ.get("_DIGLOT_COMPLETE")
     if instruction:
         from click.shell_completion import shell_complete
 
         return shell_complete(cli, {}, "diglot", "_DIGLOT_COMPLETE", instruction)
-    app = App()
+    app = App(own_process=own_process)
     with _one_line_warnings(app):
         try:
             return _flushed(_invoke(app, arguments))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,24 @@ def test_the_commands(filled: str, project: Project, tmp_path: Path, monkeypatch
     assert kept.code == 0
     missing = diglot("backup", "verify", str(tmp_path / "none"))
     assert (missing.code, missing.err.count("\n")) == (1, 1)
+
+
+PRIORITY = """\
+import atexit, os, sys
+atexit.register(lambda: print("priority", os.nice(0)))
+from diglot.cli.main import main
+sys.exit(main())
+"""
+
+
+def test_a_backup_has_the_lowest_priority(filled: str, tmp_path: Path) -> None:
+    arguments = ["--database-url", filled, "backup", str(tmp_path / "app.backup")]
+    command = [sys.executable, "-c", PRIORITY, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "priority 19"
+
+
+def test_a_program_that_calls_the_command_keeps_its_priority(filled: str, tmp_path: Path) -> None:
+    before = os.nice(0)
+    assert diglot("backup", str(tmp_path / "app.backup"), "--database-url", filled).code == 0
+    assert os.nice(0) == before
