@@ -61,7 +61,8 @@ def _new(beside: Path) -> tuple[Path, int]:
     The lock is on a separate file: on a network file system, a lock on the file itself would conflict with SQLite's.
     """
     while True:
-        path = beside.parent / f"{_MARK}{beside.name[:100]}.{secrets.token_hex(4)}"
+        # Without the links and '..' of the path: SQLite opens files only by such names.
+        path = beside.parent.resolve() / f"{_MARK}{beside.name[:100]}.{secrets.token_hex(4)}"
         lock = _create(path.with_name(path.name + _LOCK))
         with suppress(OSError):  # a file system without locks: its leftovers stay
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from diglot.ops.backup import backups_in
 from diglot.project import Project
 from tests.cli.running import diglot
 from tests.ops.backup.databases import server_of
@@ -58,3 +59,15 @@ def test_a_program_that_calls_the_command_keeps_its_priority(filled: str, tmp_pa
     before = os.nice(0)
     assert diglot("backup", str(tmp_path / "app.backup"), "--database-url", filled).code == 0
     assert os.nice(0) == before
+
+
+def test_paths_may_lead_through_the_folder_above(filled: str, project: Project, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    above = tmp_path / "inner" / ".." / "kept"
+    assert diglot("backup", "--keep", "2", str(above), "--database-url", filled).code == 0
+    (made,) = backups_in(tmp_path / "kept")
+    server = ["--postgres-url", filled] if server_of(filled) else []
+    assert diglot("backup", "verify", str(above / made.name), *server).code == 0
+    exported = tmp_path / "inner" / ".." / "app.jsonl"
+    assert diglot("export", str(exported), "--database-url", filled).code == 0
+    assert (tmp_path / "app.jsonl").is_file()
