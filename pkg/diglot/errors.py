@@ -211,6 +211,10 @@ class RestoreFailed(DiglotError):
     """the backup could not be restored; nothing was changed"""
 
 
+class ExportFailed(DiglotError):
+    """the export could not be written; nothing is left of it"""
+
+
 class ExportDamaged(DiglotError):
     """the file is not a whole export; nothing was changed"""
 

@@ -17,11 +17,11 @@ from typing import IO, Any
 import msgspec
 
 from diglot._version import __version__
-from diglot.errors import ConfigurationError, ExportDamaged, RowRefused
+from diglot.errors import ConfigurationError, ExportDamaged, ExportFailed, RowRefused
 from diglot.ops.compression import compressed, decompressed, is_damage
 from diglot.ops.content import INFINITY, spelled
 from diglot.ops.forms import Form
-from diglot.ops.private_files import give_name, temporary_file
+from diglot.ops.private_files import give_name, room_for, temporary_file
 from diglot.sql.session import Dialect, Row
 
 FORMAT = 1
@@ -129,7 +129,8 @@ def _read(value: Any) -> Any:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Writer]:
-    """Writes a new file, mode 0600, completely or not at all. Raises ConfigurationError if it exists."""
+    """Writes a new file, mode 0600, completely or not at all. Raises ConfigurationError if it exists, ExportFailed if
+    there is no space for it."""
     if path == STREAM:
         yield Writer(sys.stdout.buffer)
         sys.stdout.buffer.flush()
@@ -138,7 +139,7 @@ def writing(path: Path) -> Iterator[Writer]:
         raise ConfigurationError(f"{path} already exists: choose another name, or remove it")
     if not path.parent.is_dir():
         raise ConfigurationError(f"there is no folder {path.parent}: create it first")
-    with temporary_file(path) as file:
+    with room_for(path, ExportFailed), temporary_file(path) as file:
         with ExitStack() as stack:
             raw = stack.enter_context(file.open("wb"))
             yield Writer(stack.enter_context(compressed(raw, path)))

@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, LiteralString
 
 import pytest
@@ -299,6 +300,25 @@ def test_a_killed_pruning_leaves_nothing_half_that_looks_complete(migrated_url: 
                 whole = {"x": 900, "kept": 3}.get(state.workflow_exec_id, 20)
                 pruned = state.error is not None and state.error.code == "PRUNED"
                 assert len(state.tasks or {}) == whole or pruned, state.workflow_exec_id
+        db.workflows.prune(days(30))
+        assert (left(db), tasks_left(db)) == ({"kept"}, 3)
+
+
+@pytest.mark.sqlite
+def test_a_pruning_without_room_on_the_disk_loses_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files takes the place of a full disk."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    limited = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))\n{PROGRAM}"
+    with statestore.open(url) as db:
+        record(db, "old", 40, tasks=20)
+        record(db, "kept", 10, tasks=3)
+    done = subprocess.run(
+        [sys.executable, "-c", limited, url, days(30).isoformat()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("diglot.errors.DatabaseFull: "), done.stderr
+    with statestore.open(url) as db:
+        assert (left(db), tasks_left(db)) == ({"old", "kept"}, 23)
         db.workflows.prune(days(30))
         assert (left(db), tasks_left(db)) == ({"kept"}, 3)
 

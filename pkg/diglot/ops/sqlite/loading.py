@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diglot.errors import ForeignKeyViolation
@@ -16,6 +17,7 @@ from diglot.sql.session import Batches, Dialect, Row, Statement, Values
 from diglot.stores.sqlite.connection import read_pragma, set_pragma
 from diglot.stores.sqlite.errors import translate
 from diglot.stores.sqlite.library import library
+from diglot.stores.sqlite.trouble import Trouble
 from diglot.stores.store import Store
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def loading(store: Store, timeout: float) -> Iterator[SQLiteLoad]:
             yield SQLiteLoad(connection)
             connection.execute("commit")
         except library().Error as error:
-            raise translate(error, "ops.load", writing=True) from error
+            raise Trouble(Path(store.location)).noted(translate(error, "ops.load", writing=True)) from error
         finally:
             if connection.in_transaction:
                 connection.execute("rollback")
