@@ -220,7 +220,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "select max(total) as h",
         "select sum(total) as h",
-        (P[0], "sum(total)", "numeric, but the result"),
+        (P[0], "sum(total)", "numeric (decimal), but the result"),
     ),
     (
         "value of a wrong type",

@@ -236,5 +236,5 @@ def test_sqlite_s_columns_are_what_their_checks_say(tmp_path: Path) -> None:
         uuid, boolean = (Column(name, frozenset({name}), True) for name in ("uuid", "bool"))
         facing = {"t": {"other": uuid, "plain": boolean}}
         helped = read_catalog(store, facing)["t"]
-        assert helped["other"].kinds == {"text"}
+        assert helped["other"].kinds == {"text", "uuid"}
         assert helped["plain"].kinds == {"bool"}

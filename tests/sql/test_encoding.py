@@ -11,8 +11,9 @@ from uuid import UUID
 import pytest
 
 from diglot.errors import InvalidValue
-from diglot.sql.encoding import EncodedJson, encode_json, encoder
+from diglot.sql.encoding import EncodedJson, encode_json
 from diglot.sql.header import Parameter
+from diglot.sql.parameters import encoder
 from diglot.sql.session import DIALECTS
 
 AT = datetime(2026, 1, 31, 10, 5, 7, 123, timezone(timedelta(hours=1)))

@@ -16,20 +16,16 @@ from diglot.drift.normal_form import Scope
 from diglot.drift.values import Form
 from diglot.schema.columns import visible_columns
 from diglot.schema.model import Check
+from diglot.sql.types import TYPES
 from diglot.stores.store import Store
 
 Kinds = frozenset[str] | None
 
 TEXT, INTEGER = frozenset({"text", "timestamp", "json"}), frozenset({"int", "bool"})
-_POSTGRES: dict[str, str] = {
-    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "char", "unknown"), "text"),
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), "int"),
-    **dict.fromkeys(("float4", "float8"), "float"),
-    **dict.fromkeys(("jsonb", "json"), "json"),
-    "bool": "bool",
-    "bytea": "bytes",
-    "timestamptz": "timestamp",
-}
+_POSTGRES = {postgres: name for name, each in TYPES.items() for postgres in each.postgres}
+_AS_TEXT = frozenset({"date", "time", "uuid", "decimal"})
+"""Types whose values are text on SQLite."""
+_DECLARED = {"DATE": "date", "TIME": "time", "UUID": "uuid"}
 _TIME_FUNCTIONS = frozenset({"date", "datetime", "julianday", "strftime", "unixepoch"})
 _TIMES = tuple(
     f"2001-01-01{time}{zone}"
@@ -61,9 +57,12 @@ def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
         else:
             kinds = _sqlite_kinds(column.type, column.name, visible.checks.get(column.table, []))
         other = (facing or {}).get(column.table, {}).get(column.name)
+        if store.dialect == "sqlite" and kinds is None and other is not None and other.kinds is not None:
+            kinds = (other.kinds & {"decimal"}) or None  # numeric affinity, as any unknown type
         if store.dialect == "sqlite" and kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
-            # A type that SQLite has no name for (uuid, an enum, numeric) is text there.
-            kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"})
+            # A type that SQLite has no name for (uuid, an enum, numeric) is text there, and may be read as such.
+            named = other.kinds & _AS_TEXT if kinds == TEXT else frozenset()
+            kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"}) | named
         found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable)
     return found
 
@@ -81,6 +80,9 @@ def postgres_kinds(name: str, kind: str) -> Kinds:
 def _sqlite_kinds(declared: str, name: str, checks: list[Check]) -> Kinds:
     """By the declared type's affinity and by the CHECKs that are about this column alone."""
     kind = declared.upper()
+    named = _DECLARED.get(kind.partition("(")[0].strip())
+    if named is not None:
+        return frozenset({named})
     if "BOOL" in kind:
         return frozenset({"bool"})
     if "JSON" in kind:

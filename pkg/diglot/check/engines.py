@@ -12,6 +12,7 @@ import msgspec
 from diglot.check.catalog import Kinds, postgres_kinds
 from diglot.sql.header import Parameter
 from diglot.sql.statements import split
+from diglot.sql.types import TYPES
 from diglot.stores.sqlite.library import library
 from diglot.stores.store import Store
 
@@ -66,9 +67,6 @@ def engine(store: Store) -> Iterator[Engine]:
 # --- PostgreSQL ---
 
 _UNDECIDED = ("42P18", "42P08")
-_OIDS = {"int": (20, 1016), "float": (701, 1022), "bool": (16, 1000), "timestamp": (1184, 1185), "bytes": (17, 1001)}
-"""How the driver declares a value and a list of values; for text and json the server infers the type."""
-_TEXT_LIST = 1009
 
 
 class _Postgres:
@@ -120,8 +118,8 @@ class _Postgres:
 
 
 def _oid(parameter: Parameter) -> int:
-    alone, as_list = _OIDS.get(parameter.type, (0, _TEXT_LIST))
-    return as_list if parameter.is_list else alone
+    found = TYPES[parameter.type]
+    return found.list_oid if parameter.is_list else found.oid
 
 
 def _with_names(message: str, order: Sequence[Parameter]) -> str:
@@ -138,8 +136,6 @@ _NAMED = re.compile(
     r"(?:no such (?:column|function|table): |near |has no column named |ambiguous column name: |"
     r"function )\"?(?:\w+\.)?([^\s\"()]+)"
 )
-_SAMPLES: dict[str, Any] = {"text": "", "int": 0, "float": 0.0, "bool": 0, "bytes": b"", "json": "{}"}
-_INSTANT = "2026-01-31T09:05:07.000123Z"
 
 
 class _SQLite:
@@ -196,9 +192,7 @@ class _SQLite:
 
 
 def _sample(parameter: Parameter) -> Any:
-    if parameter.is_list:
-        return "[]"
-    return _INSTANT if parameter.type == "timestamp" else _SAMPLES[parameter.type]
+    return "[]" if parameter.is_list else TYPES[parameter.type].sample
 
 
 def _refused(error: Exception) -> Refused:

@@ -20,14 +20,15 @@ from diglot.check.sources import SourceFile, source_files
 from diglot.check.variants import Combination, characteristic, combinations, declared
 from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
-from diglot.sql.models import Columns, Models
+from diglot.sql.models import Column as Field
+from diglot.sql.models import Columns, Models, is_list, item_type
 from diglot.sql.session import Dialect
 from diglot.stores.store import Store
 
 CHECK = "prepare"
 _OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json"})
 """Kinds that are not declared as text, because the header has a type for them. A uuid, an enum, a date has none."""
-_ALSO = {"int": frozenset({"int", "numeric"}), "float": frozenset({"float", "numeric"})}
+_ALSO = {"int": frozenset({"int", "decimal"}), "float": frozenset({"float", "decimal"})}
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -145,7 +146,8 @@ class _Checked:
             if parameter is None:
                 continue
             item = Parameter(parameter.name, parameter.type)
-            if self.dialect == "sqlite" and not _accepts(item, use.kinds):
+            array = parameter.is_list and use.kinds is not None and "json" in use.kinds
+            if self.dialect == "sqlite" and not array and not _accepts(item, use.kinds):
                 kinds = _shown(use.kinds)
                 message = f"parameter {parameter.name!r} is {parameter.declaration}, but {use.column} is {kinds}"
                 yield self._at(message, f"param {parameter.name}")
@@ -199,7 +201,7 @@ class _Checked:
             yield misfit
             return
         for column, field in zip(columns, fields, strict=False):
-            if column.kinds is not None and field.type not in column.kinds:
+            if column.kinds is not None and not _fits(field, column.kinds):
                 kind = _described(column)
                 yield self._there(column, f"column {column.name!r} is {kind}, but {field.shown} is {field.type}")
             if column.nullable is True and not (field.nullable or field.in_optional):
@@ -264,13 +266,25 @@ def _facing(page: Page, facing: Page) -> Iterator[Finding]:
         message = ""
         if mine.name != theirs.name and _is_name(mine.name) and _is_name(theirs.name):
             message = f"column {mine.name!r} is {theirs.name!r} in {place}"
-        elif mine.kinds is not None and theirs.kinds is not None and not mine.kinds & theirs.kinds:
+        elif mine.kinds is not None and theirs.kinds is not None and not _share_a_kind(mine.kinds, theirs.kinds):
             message = f"column {mine.name!r} is {_described(mine)}, in {place} {_described(theirs)}"
         elif mine.nullable is not None and theirs.nullable is not None and mine.nullable != theirs.nullable:
             may, other = ("may be null", "may not") if mine.nullable else ("is never null", "may be")
             message = f"column {mine.name!r} {may}, in {place} it {other}"
         if message:
             yield page.file.finding_at(CHECK, page.query, message, mine.offset)
+
+
+def _fits(field: Field, kinds: frozenset[str]) -> bool:
+    """A field that is a list takes an array of PostgreSQL as well as a JSON array."""
+    if is_list(field.python_type) and any(kind.endswith("[]") for kind in kinds):
+        return f"{item_type(field.python_type)}[]" in kinds
+    return field.type in kinds
+
+
+def _share_a_kind(mine: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether both may hold the same: SQLite keeps an array of PostgreSQL as JSON."""
+    return bool(mine & theirs) or ("json" in mine | theirs and any(kind.endswith("[]") for kind in mine | theirs))
 
 
 def _is_name(name: str) -> bool:

@@ -8,10 +8,10 @@ import textwrap
 from diglot.errors import QueryFileError
 from diglot.generate.imports import Imports
 from diglot.sql.header import BASE_TYPES, Parameter, QuerySource
+from diglot.sql.types import TYPES
 
 WIDTH = 88
 """The narrowest of the usual limits: a formatter with a wider one leaves such lines alone."""
-BUILTINS = {"text": "str", "int": "int", "float": "float", "bool": "bool", "bytes": "bytes"}
 
 
 class Signatures:
@@ -60,10 +60,8 @@ class Signatures:
         """The type of a value for a parameter."""
         if parameter.type == "json":
             kind = self._imports.add("diglot.sql.encoding", "Json")
-        elif parameter.type == "timestamp":
-            kind = self._imports.add("datetime", "datetime")
         else:
-            kind = BUILTINS[parameter.type]
+            kind = self._python(parameter.type, shadowed=False)
         if parameter.is_list:
             kind = f"{self._imports.add('diglot.sql.encoding', 'ListOf')}[{kind}]"
         return f"{kind} | None" if parameter.nullable else kind
@@ -87,9 +85,14 @@ class Signatures:
     def _value(self, name: str) -> str:
         if name == "json":
             return self._imports.add("typing", "Any")
-        if name == "timestamp":
-            return self._imports.add("datetime", "datetime")
-        return self._builtin(BUILTINS[name])
+        return self._python(name, shadowed=True)
+
+    def _python(self, name: str, *, shadowed: bool) -> str:
+        """The Python type of a header type. ``shadowed``: a query of this name may hide it."""
+        kind = TYPES[name].python
+        if kind.__module__ != "builtins":
+            return self._imports.add(kind.__module__, kind.__name__)
+        return self._builtin(kind.__name__) if shadowed else kind.__name__
 
     def _builtin(self, name: str) -> str:
         if name not in self._shadowed:

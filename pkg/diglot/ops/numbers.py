@@ -6,6 +6,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
+from diglot.sql.types import decimal_text
+
 
 def real(value: Any) -> Any:
     """A float; text for NaN and the infinities, which JSON does not have. Negative zero becomes zero."""
@@ -18,6 +20,4 @@ def plain_digits(value: Any) -> str:
     number = Decimal(str(value))
     if not number.is_finite():
         return str(number)
-    text = format(number, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
+    return decimal_text(number)

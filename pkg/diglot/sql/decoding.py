@@ -7,6 +7,7 @@ rows for the first time (``check_columns``), not on every call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -14,11 +15,10 @@ import msgspec
 from diglot.errors import QueryResultError
 from diglot.sql import canonical_json
 from diglot.sql.header import BASE_TYPES
-from diglot.sql.models import Column, Columns, Models, RowModel, row_model
+from diglot.sql.models import Column, Columns, Models, RowModel, is_enum, is_list, row_model
 from diglot.sql.session import Dialect, Row
-from diglot.sql.timestamps import timestamp_from_text
+from diglot.sql.types import TYPES, Convert
 
-Convert = Callable[[Any], Any]
 Part = tuple[int, int, Convert | None]
 """Where the columns of a field begin and end, and the function that converts them. For a nested model, it takes that
 part of the row; for a column, it takes the value, and ``end`` is 0."""
@@ -153,12 +153,23 @@ def _or_none(build: Callable[[Row], Any], columns: tuple[Column, ...]) -> Callab
 
 def _converter(column: Column, dialect: Dialect) -> Convert | None:
     """Converts the driver's value to the field's type; None if no conversion is needed."""
-    if column.type == "timestamp":
-        return timestamp_from_text if dialect == "sqlite" else None
-    if column.type == "bool":
-        return bool if dialect == "sqlite" else None
     if column.type != "json":
-        return None
+        found = TYPES[column.type]
+        convert = found.from_sqlite if dialect == "sqlite" else found.from_postgres
+        return convert if not is_enum(column.python_type) else _to_enum(convert, column.python_type)
     if dialect == "sqlite":  # the text as we wrote it, its floats too
         return canonical_json.exact_loader(column.python_type)
-    return canonical_json.loader(column.python_type)
+    return _array_or_document(column.python_type, canonical_json.loader(column.python_type))
+
+
+def _to_enum(convert: Convert | None, kind: type[Enum]) -> Convert:
+    return kind if convert is None else lambda value: kind(convert(value))
+
+
+def _array_or_document(kind: Any, load: Convert) -> Convert:
+    """PostgreSQL has arrays, which its driver returns as lists."""
+
+    def convert(value: Any) -> Any:
+        return msgspec.convert(value, kind) if type(value) is list else load(value)
+
+    return convert if is_list(kind) else load

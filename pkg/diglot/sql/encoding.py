@@ -1,23 +1,22 @@
-"""From Python values to what a driver takes: one encoder for each declared type, which checks the value first.
+"""From Python values to what PostgreSQL's driver takes: one function for each declared type, which checks the value.
 
-The databases disagree about wrong types (PostgreSQL stores 2 for 1.5, SQLite keeps '12x' as text), so a value of the
-wrong type is refused here, the same way for both, with the parameter's name.
+``parameters.encoder`` chooses it by the header.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from diglot.errors import InvalidValue, TooLarge
 from diglot.sql import canonical_json
-from diglot.sql.header import Parameter
-from diglot.sql.session import Dialect
-from diglot.sql.timestamps import timestamp_text, utc
+from diglot.sql.timestamps import utc
 
 Encoder = Callable[[Any, str], Any]
 """Takes a value (never None) and its name in errors; returns what the driver takes."""
@@ -35,47 +34,8 @@ MIN_DOCUMENT_LIMIT, MAX_DOCUMENT_LIMIT = 64 * 1024, 32 * 1024 * 1024
 SHORT = MIN_DOCUMENT_LIMIT // 4
 """A text of this many characters is within every limit."""
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
-
-
-def encoder(parameter: Parameter, dialect: Dialect, max_document: int = MAX_DOCUMENT) -> Encoder:
-    """The encoder of a declared parameter. TooLarge for a value of more than ``max_document`` bytes."""
-    encode = (_SQLITE if dialect == "sqlite" else _POSTGRES)[parameter.type]
-    of_item = _sized(encode, max_document) if parameter.type in SIZED else encode
-    if not parameter.is_list:
-        return of_item
-
-    def encode_list(value: Any, path: str) -> Any:
-        if type(value) not in (list, tuple, set, frozenset):
-            raise InvalidValue(path, f"a list is needed, not {_kind(value)}")
-        items = [of_item(item, f"{path}[{i}]") for i, item in enumerate(value)]
-        return items if dialect == "postgres" else _encode_json(items).decode()
-
-    return encode_list
-
-
-def count_of_rows(encode: Encoder) -> Encoder:
-    """The same encoder for a number of rows: a negative one is refused, because SQLite reads it as all rows."""
-
-    def encode_count(value: Any, path: str) -> Any:
-        encoded = encode(value, path)
-        if isinstance(encoded, int | float) and encoded < 0:
-            raise InvalidValue(path, f"a number of rows is 0 or more, not {value}")
-        return encoded
-
-    return encode_count
-
-
-SIZED = frozenset({"text", "json", "bytes"})
-"""The types whose values have no size of their own."""
-
-
-def _sized(encode: Encoder, most: int) -> Encoder:
-    def encode_sized(value: Any, path: str) -> Any:
-        encoded = encode(value, path)
-        check_size(encoded, path, most)
-        return encoded
-
-    return encode_sized
+_DECIMAL_DIGITS = 16_383
+"""The most digits that PostgreSQL keeps behind the point of a number; it keeps more before it."""
 
 
 def check_size(encoded: str | bytes, path: str, most: int, hint: str = "") -> None:
@@ -90,7 +50,7 @@ def check_size(encoded: str | bytes, path: str, most: int, hint: str = "") -> No
 def encode_text(value: Any, path: str) -> str:
     if type(value) is not str:
         if not isinstance(value, str):
-            raise InvalidValue(path, f"text is needed, not {_kind(value)}")
+            raise InvalidValue(path, f"text is needed, not {kind_of(value)}")
         value = str.__str__(value)
     if not value.isascii() or "\0" in value:
         canonical_json.check_text(value, path)
@@ -99,7 +59,7 @@ def encode_text(value: Any, path: str) -> str:
 
 def encode_int(value: Any, path: str) -> int:
     if type(value) is not int:
-        raise InvalidValue(path, f"an integer is needed, not {_kind(value)}")
+        raise InvalidValue(path, f"an integer is needed, not {kind_of(value)}")
     if not MIN_INT <= value <= MAX_INT:
         raise InvalidValue(path, "the integer is beyond 64 bits")
     return value
@@ -109,7 +69,7 @@ def encode_float(value: Any, path: str) -> float:
     if type(value) is int:
         value = _exact_float(value, path)
     if type(value) is not float:
-        raise InvalidValue(path, f"a number is needed, not {_kind(value)}")
+        raise InvalidValue(path, f"a number is needed, not {kind_of(value)}")
     if value - value != 0.0:
         raise InvalidValue(path, f"{value} can't be stored: SQLite would keep NULL")
     return value if value else 0.0
@@ -127,28 +87,56 @@ def _exact_float(value: int, path: str) -> float:
 
 def encode_bool(value: Any, path: str) -> bool:
     if type(value) is not bool:
-        raise InvalidValue(path, f"True or False is needed, not {_kind(value)}")
+        raise InvalidValue(path, f"True or False is needed, not {kind_of(value)}")
     return value
 
 
 def encode_bytes(value: Any, path: str) -> bytes:
     if type(value) is not bytes:
-        raise InvalidValue(path, f"bytes are needed, not {_kind(value)}")
+        raise InvalidValue(path, f"bytes are needed, not {kind_of(value)}")
     return value
 
 
 def encode_timestamp(value: Any, path: str) -> datetime:
     if not isinstance(value, datetime):
-        raise InvalidValue(path, f"a datetime is needed, not {_kind(value)}")
+        raise InvalidValue(path, f"a datetime is needed, not {kind_of(value)}")
     return utc(value, path)
 
 
-def _sqlite_bool(value: Any, path: str) -> int:
-    return int(encode_bool(value, path))
+def encode_date(value: Any, path: str) -> date:
+    if type(value) is not date:
+        raise InvalidValue(path, f"a date is needed, not {kind_of(value)}")
+    return value
 
 
-def _sqlite_timestamp(value: Any, path: str) -> str:
-    return timestamp_text(encode_timestamp(value, path))
+def encode_time(value: Any, path: str) -> time:
+    if type(value) is not time:
+        raise InvalidValue(path, f"a time is needed, not {kind_of(value)}")
+    if value.tzinfo is not None:
+        raise InvalidValue(path, "a time of day without a time zone is needed")
+    return value.replace(fold=0)
+
+
+def encode_uuid(value: Any, path: str) -> UUID:
+    if not isinstance(value, UUID):
+        raise InvalidValue(path, f"a UUID is needed, not {kind_of(value)}")
+    return value
+
+
+def encode_decimal(value: Any, path: str) -> Decimal:
+    if type(value) is int:
+        value = Decimal(value)
+    if type(value) is not Decimal:
+        raise InvalidValue(path, f"a Decimal is needed, not {kind_of(value)}")
+    if not value.is_finite():
+        raise InvalidValue(path, f"{value} can't be stored: it is not a number")
+    if value.adjusted() >= _DECIMAL_DIGITS or -_exponent(value) > _DECIMAL_DIGITS:
+        raise InvalidValue(path, f"the number has more than {_DECIMAL_DIGITS:,} digits before or after its point")
+    return value if value else abs(value)
+
+
+def _exponent(value: Decimal) -> int:
+    return int(value.as_tuple().exponent)
 
 
 class EncodedJson(str):
@@ -163,19 +151,5 @@ def encode_json(value: Any, path: str) -> str:
     return canonical_json.dumps(value, path)
 
 
-_encode_json = msgspec.json.Encoder().encode
-
-_POSTGRES: dict[str, Encoder] = {
-    "text": encode_text,
-    "int": encode_int,
-    "float": encode_float,
-    "bool": encode_bool,
-    "bytes": encode_bytes,
-    "timestamp": encode_timestamp,
-    "json": encode_json,
-}
-_SQLITE: dict[str, Encoder] = _POSTGRES | {"bool": _sqlite_bool, "timestamp": _sqlite_timestamp}
-
-
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     return "None" if value is None else type(value).__name__

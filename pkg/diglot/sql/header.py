@@ -16,10 +16,10 @@ from diglot.errors import QueryFileError
 from diglot.sql.misread import misread
 from diglot.sql.scanner import Kind, Token, position, scan
 from diglot.sql.session import Dialect
+from diglot.sql.types import TYPES
 from diglot.text_file import normalised
 
-BASE_TYPES = ("text", "int", "float", "bool", "bytes", "timestamp", "json")
-LIST_TYPES = ("text", "int", "float", "bool", "timestamp")
+BASE_TYPES = tuple(TYPES)
 SUFFIXES = {
     "": "list of rows",
     "^": "one row or none",
@@ -298,7 +298,7 @@ class _Reader:
                 token.start,
             )
             return None
-        if found["list"] and found["base"] not in LIST_TYPES:
+        if found["list"] and not TYPES[found["base"]].in_lists:
             message = f"parameter {name!r}: a list of {found['base']} can't be passed to SQLite"
             self.problem(message, token.start)
             return None

@@ -9,24 +9,16 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from datetime import datetime
+from enum import Enum
 from itertools import accumulate
 from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from diglot.errors import ConfigurationError
+from diglot.sql.types import OF_PYTHON
 
 Models = Mapping[str, type[msgspec.Struct]]
-
-_TYPES: dict[Any, str] = {
-    str: "text",
-    int: "int",
-    float: "float",
-    bool: "bool",
-    bytes: "bytes",
-    datetime: "timestamp",
-}
 
 
 def structs_of(module: types.ModuleType) -> dict[str, type[msgspec.Struct]]:
@@ -144,5 +136,23 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 def _header_type(kind: Any) -> str:
     if get_origin(kind) is Literal:
         of = {type(value) for value in get_args(kind)}
-        return _TYPES.get(of.pop(), "json") if len(of) == 1 else "text"
-    return _TYPES.get(kind, "json") if isinstance(kind, type) else "json"
+        return OF_PYTHON.get(of.pop(), "json") if len(of) == 1 else "text"
+    if is_enum(kind):
+        of = {type(member.value) for member in kind}
+        return OF_PYTHON.get(of.pop(), "json") if len(of) == 1 else "json"
+    return OF_PYTHON.get(kind, "json") if isinstance(kind, type) else "json"
+
+
+def is_enum(kind: Any) -> TypeGuard[type[Enum]]:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a field of this type may be an array of PostgreSQL, and a JSON array on SQLite."""
+    return kind in (list, tuple) or get_origin(kind) in (list, tuple)
+
+
+def item_type(kind: Any) -> str:
+    """The header type of the items of such a field; json if they may be anything."""
+    items = get_args(kind)
+    return _header_type(_without_none(items[0])[0]) if items else "json"

@@ -17,8 +17,9 @@ from typing import Any, cast
 from diglot.errors import InvalidValue, QueryArgumentError, QueryResultError
 from diglot.sql.adapters import PositionalAdapter
 from diglot.sql.decoding import Decoder, Decoders
-from diglot.sql.encoding import SHORT, Encoder, count_of_rows, encoder
+from diglot.sql.encoding import SHORT, Encoder
 from diglot.sql.header import QuerySource, words
+from diglot.sql.parameters import count_of_rows, encoder
 from diglot.sql.row_limits import row_limits
 from diglot.sql.scanner import Kind, Token
 from diglot.sql.session import Dialect, Row, Session, Statement, Values
