@@ -9,7 +9,9 @@ import pytest
 from diglot.errors import MigrationFailed
 from diglot.migrate import MigrationTree
 from diglot.migrate.trial import LOCK_WAIT, apply, apply_all, roll_back
+from diglot.stores import open_store
 from diglot.stores.store import Store
+from diglot.stores.url import parse_url
 from tests.migrate.dump import tables
 
 
@@ -37,3 +39,10 @@ def test_a_file_that_fails_leaves_nothing_and_no_transaction(begin: str, store: 
             apply(connection, tried.migrations[0])
         apply(connection, tried.migrations[1])
     assert tables(store) == ["b"]
+
+
+def test_an_extension_that_the_server_lacks_is_to_be_had_from_another(postgres_url: str, tmp_path: Path) -> None:
+    with open_store(parse_url(postgres_url)) as store:
+        tried = tree(tmp_path, store, a="create extension if not exists nowhere;")
+        with pytest.raises(MigrationFailed, match=r"a\.sql:1: .*not available.*; name a server .* --postgres-url"):
+            apply_all(store, tried)

@@ -19,6 +19,8 @@ from diglot.sql.statements import SqlStatement
 from diglot.stores.store import Store
 
 LOCK_WAIT = 30.0
+_NO_EXTENSION = "0A000"
+"""The embedded server has no extensions but plpgsql and vector."""
 
 
 def apply_all(store: Store, tree: MigrationTree) -> None:
@@ -47,6 +49,8 @@ def _run(connection: Any, migration: Migration, file: str, statements: list[SqlS
                 books.run(statement.text)
             except books.errors as error:
                 message, line = books.explain(error, statement)
+                if getattr(error, "sqlstate", None) == _NO_EXTENSION and "extension" in message:
+                    message += "; name a server that has it with --postgres-url"
                 raise MigrationFailed(f"{file}:{line}: {message}") from error
 
 
