@@ -157,7 +157,7 @@ class _SQLite:
     def script(self, text: str) -> Refused | None:
         self._connection.execute("savepoint diglot_check")
         try:
-            for statement in split(text):
+            for statement in split(text, dialect="sqlite"):
                 self._connection.execute(statement.text)
         except library().Error as error:
             return _refused(error)

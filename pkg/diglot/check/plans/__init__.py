@@ -88,7 +88,7 @@ def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
     for on, variant in zip(switches, query.variants(), strict=True):
         given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
         if query.source.suffix == "#":
-            for statement in split(variant.statement.text, query.source.file):
+            for statement in split(variant.statement.text, query.source.file, query.dialect):
                 if statement.words[0] in _PLANNED:
                     yield planner.explain(statement.text, 0, given)
         else:
