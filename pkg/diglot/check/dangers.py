@@ -29,6 +29,10 @@ _SAME_FOR_ALL_ROWS = frozenset(
 )
 
 
+LONGEST_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
+
+
 def dangers(statements: list[SqlStatement], dialect: Dialect) -> Iterator[tuple[int, str]]:
     """The number of each unsafe statement, and what it does."""
     tables = _Tables(dialect)
@@ -122,6 +126,8 @@ def _lost(found: list[Change], tables: _Tables) -> Iterator[str]:
 
 def _dangers(words: Words, dialect: Dialect, tables: _Tables) -> Iterator[str]:
     first, second = words[0], words[1] if len(words) > 1 else ""
+    if dialect == "postgres":
+        yield from _too_long(words)
     if first == "drop" and second not in ("table", "schema", "database") and "cascade" in words:
         yield f"drops a {second} and, by 'cascade', whatever depends on it"
     elif words[:2] == ("alter", "table"):
@@ -147,8 +153,29 @@ def _locks(words: Words, tables: _Tables) -> Iterator[str]:
         yield "fills a materialized view without 'concurrently': nobody can read it until it is done"
     elif first in ("cluster", "lock") or (first == "vacuum" and "full" in _options(words)):
         yield f"locks a table for everybody ('{first}')"
+    elif words[:2] == ("alter", "domain"):
+        yield from _altered_domain(words)
+    elif words[:2] == ("alter", "type") and _follows(words, "drop", "attribute"):
+        yield "drops an attribute with its values in every column of this type"
+    elif words[:2] == ("drop", "sequence"):
+        yield "drops a sequence with its position: numbers that were used may be used again"
     elif first == "do":
         yield "runs a block of code ('do'), which can't be examined"
+    elif first == "call":
+        yield "calls a procedure, which can't be examined"
+
+
+def _altered_domain(words: Words) -> Iterator[str]:
+    checks = _follows(words, "add", "constraint") or _follows(words, "add", "check")
+    if _follows(words, "set", "not") or (checks and not _follows(words, "not", "valid")):
+        yield "adds a constraint to a domain: every table with a column of it is read under a lock"
+
+
+def _too_long(words: Words) -> Iterator[str]:
+    for word in words:
+        is_name = isinstance(word, Quoted) or word[0] == "_" or word[0].isalpha()
+        if is_name and len(word.encode()) > LONGEST_NAME:
+            yield f"uses the name {word}, of which PostgreSQL keeps only the first {LONGEST_NAME} bytes"
 
 
 def _alter_table(words: Words, dialect: Dialect, tables: _Tables) -> Iterator[str]:
@@ -170,6 +197,8 @@ def _alter_table(words: Words, dialect: Dialect, tables: _Tables) -> Iterator[st
             yield from _altered_column(table, action)
         elif verb == "set" and object and object[0] in ("tablespace", "logged", "unlogged", "access"):
             yield f"rewrites the whole table {table} under a lock"
+        elif verb == "detach" and "concurrently" not in action:
+            yield f"detaches a partition of {table} without 'concurrently': nobody can use {table} until it is done"
         elif verb == "set" and object == ("schema",):
             yield f"moves {table}, which running code still expects in its old schema"
 
