@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol, get_args
 
 from diglot.check.finding import Finding
+from diglot.check.nesting import FAULTS, deep_nesting, explained
 from diglot.check.plans.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
 from diglot.project import Project
@@ -67,7 +68,7 @@ class _Planner(Protocol):
 @contextmanager
 def _planner(store: Store, text: bool) -> Iterator[_Planner]:
     schema = read_schema(store) if store.dialect == "sqlite" else None
-    with store.migration_connection(_LOCK_WAIT) as connection:
+    with deep_nesting(), store.migration_connection(_LOCK_WAIT) as connection:
         if schema is None:
             from diglot.check.plans.postgres import PostgresPlanner
 
@@ -87,9 +88,16 @@ def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
         if query.source.suffix == "#":
             for statement in split(variant.statement.text, query.source.file, query.dialect):
                 if statement.words[0] in _PLANNED:
-                    yield planner.explain(statement.text, 0, variant.given)
+                    yield _explained(planner, statement.text, 0, variant.given)
         else:
-            yield planner.explain(variant.statement.text, len(variant.order), variant.given)
+            yield _explained(planner, variant.statement.text, len(variant.order), variant.given)
+
+
+def _explained(planner: _Planner, text: str, parameters: int, given: tuple[str, ...]) -> VariantPlan:
+    try:
+        return planner.explain(text, parameters, given)
+    except FAULTS as error:
+        return VariantPlan(given, error=explained(error))
 
 
 # --- findings ----------------------------------------------------------------------------------------------
