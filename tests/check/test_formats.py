@@ -57,6 +57,14 @@ def test_github_gets_one_command_a_line_with_its_place() -> None:
     assert lines[3] == "2 findings: 2 checks in 1.8 s"
 
 
+def test_every_format_has_the_note() -> None:
+    noted = Report([CheckRun("plans", "passed", 1.5, [], note="not all: q.find")])
+    assert json.loads(as_json(noted))["checks"][0]["note"] == "not all: q.find"
+    assert "::notice title=plans::not all: q.find" in as_github(noted).splitlines()
+    assert ElementTree.fromstring(as_junit(noted)).findtext("testsuite/system-out") == "not all: q.find"  # noqa: S314 - our own text
+    assert table(noted).splitlines()[:2] == ["plans      passed in 1.5 s", "  not all: q.find"]
+
+
 def test_junit_is_xml_with_a_suite_a_check() -> None:
     root = ElementTree.fromstring(as_junit(REPORT))  # noqa: S314 - our own text
     suites = {suite.get("name"): suite for suite in root}

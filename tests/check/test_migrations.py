@@ -78,7 +78,6 @@ STATEMENTS = [
     ("refresh materialized view concurrently v", "", None),
     ("lock table t", "locks a table", ""),
     ("vacuum full t", "locks a table", ""),
-    ("do $$ begin delete from t; end $$", "a block of code", ""),
     ("create table u (id int)", "", None),
     ("create table u (id int); create index i on u (id); alter table u add column y int not null", "", None),
     ("create table u (id int); drop table u", "", None),
@@ -86,17 +85,97 @@ STATEMENTS = [
     ('create table "Odd" (id int); create index i on "Odd" (id)', "", None),
     ("create table u (id int); create index i on t (x)", "an index on t", ""),
     ("create function f() returns int language sql as 'select 1'", "", None),
+    # statements inside of statements
+    ("with x as (select 1) delete from t where id in (select * from x)", "deletes rows of t", None),
+    ("with x as (delete from t returning id) insert into u select id from x", "deletes rows of t", None),
+    ("with x as materialized (update t set a = 1 returning id) select * from x", "changes every row of t", None),
+    ("with recursive x as (select 1 as n) search depth first by n set o delete from t", "deletes rows of t", None),
+    ("with x as (select 1) select * from x for update", "", None),
+    ("insert into t (id) values (1) on conflict (id) do update set a = 1", "", None),
+    ("insert into t (id) select id from u where a = 1 for no key update", "", None),
+    ('select "delete" from t', "", None),
+    ('select ("update") from t', "", None),
+    ("explain delete from t", "", None),
+    ("explain (analyze) delete from t", "deletes rows of t", None),
+    ("prepare x as delete from t", "deletes rows of t", None),
+    ("merge into t using u on u.id = t.id when matched and u.x then delete", "deletes rows of t", None),
+    ("merge into only a.t as x using u on u.id = x.id when not matched by source then delete", "rows of t", None),
+    ("merge into t using u on u.id = t.id when matched then update set a = 1", "", None),
+    ("replace into t (id) values (1)", "replaces rows of t", None),
+    ("insert or replace into t (id) values (1)", "replaces rows of t", None),
+    ("insert or ignore into t (id) values (1)", "", None),
+    ("update or replace t set id = 1 where id = 2", "replaces rows of t", None),
+    ("update t set a = (select u.a from u where u.id = t.id)", "changes every row of t", None),
+    ("update t set a = 1 where exists (select 1 from u)", "", None),
+    ("update t set a = 1 where true", "changes every row of t", None),
+    ("update t set a = 1 where 1 = 1 returning id", "changes every row of t", None),
+    ("truncate t, u", "deletes rows of t, u", None),
+    ("create rule r as on delete to t do also (delete from u)", "", None),
+    ("create policy p on t for delete using (true)", "", None),
+    ("grant delete on t to u", "", None),
+    # tables that may not be new
+    ("create table if not exists t (id int); drop table t", "drops the table t", None),
+    ("create table if not exists t (id int); delete from t", "deletes rows of t", None),
+    ("create table if not exists t (id int); update t set a = 1", "changes every row of t", None),
+    ("create table if not exists t (id int); alter table t drop column a", "drops the column t.a", None),
+    ("create table if not exists t (id int); create index i on t (id)", "", None),
+    ("create table if not exists t (id int); alter table t rename to u; drop table u", "drops the table u", None),
+    ("create table n (id int); drop table n; create table if not exists n (id int); delete from n", "", None),
+    ("create table n (id int); drop table n; delete from n", "deletes rows of n", None),
+    ("create table n (id int); alter table n rename to u; delete from n", "deletes rows of n", None),
+    ("create table a.n (id int); delete from b.n", "deletes rows of n", None),
+    ("create table a.n (id int); delete from a.n; drop table a.n", "", None),
+    ("create temp table n (id int); delete from n", "", None),
+    ("create temp table n (id int); drop table n; drop table n", "drops the table n", None),
+    ("create table n as select 1 as id; delete from n", "", None),
+    # quoted names
+    ('drop table "if"', "drops the table if", None),
+    ('alter table t drop column "default"', "drops the column t.default", None),
+    ('alter table t drop "constraint"', "drops the column t.constraint", None),
+    ('alter table "a,b" drop column x', "drops the column a,b.x", None),
+    ('create table "N" (id int); delete from n', "deletes rows of n", ""),
+    ("create table n (id int); delete from N", "", None),
+    ("vacuum (full, analyze) t", "locks a table", ""),
+]
+ON_SQLITE = [
+    ("create trigger x after delete on t begin delete from u; end", ""),
+    ("create table [n] (id int); drop table [t]", "drops the table t"),
+    ("create table [n] (id int); drop table N; create table `n` (id int); delete from 'n'", ""),
+    ("create table 'n' (id int); drop table 't'", "drops the table t"),
+    ("create table main.n (id int); delete from n", ""),
+    ("create temp table t (id int); delete from main.t", "deletes rows of t"),
+]
+ON_POSTGRES = [
+    ("alter domain d add constraint ck check (value > 1)", "adds a constraint to a domain"),
+    ("alter domain d add check (value > 1)", "adds a constraint to a domain"),
+    ("alter domain d set not null", "adds a constraint to a domain"),
+    ("alter domain d add constraint ck check (value > 1) not valid", ""),
+    ("alter domain d drop constraint ck", ""),
+    ("alter type c drop attribute a", "drops an attribute"),
+    ("alter type c add attribute a int", ""),
+    ("drop sequence s", "drops a sequence"),
+    ("alter table t detach partition p", "detaches a partition of t"),
+    ("alter table t detach partition p concurrently", ""),
+    ("call p()", "calls a procedure"),
+    (f"create table {'n' * 64} (id int)", "of which PostgreSQL keeps only the first 63 bytes"),
+    (f'create table "{"ü" * 32}" (id int)', "of which PostgreSQL keeps only the first 63 bytes"),
+    (f"create table {'n' * 63} (id int); insert into {'n' * 63} values ('{'n' * 64}')", ""),
+    ("do $$ begin delete from t; end $$", "a block of code"),
+    ("copy (delete from t returning id) to stdout", "deletes rows of t"),
+    ("create table public.n (id int); delete from n", ""),
+    ("create temporary table t (id int); delete from public.t", "deletes rows of t"),
 ]
 CASES = [
     (dialect, sql, postgres if dialect == "postgres" or sqlite is None else sqlite)
     for sql, postgres, sqlite in STATEMENTS
     for dialect in ("postgres", "sqlite")
 ]
+CASES += [("sqlite", sql, said) for sql, said in ON_SQLITE] + [("postgres", sql, said) for sql, said in ON_POSTGRES]
 
 
 @pytest.mark.parametrize(("dialect", "sql", "said"), CASES, ids=[f"{dialect}: {sql}" for dialect, sql, _ in CASES])
 def test_statement(dialect: Dialect, sql: str, said: str) -> None:
-    found = [message for _, message in dangers(split(sql, "x.sql"), dialect)]
+    found = [message for _, message in dangers(split(sql, "x.sql", dialect), dialect)]
     assert bool(found) == bool(said), found
     assert said in " ".join(found)
 
@@ -185,6 +264,9 @@ TREES = [
      ["1_a.down.sql:2:1: 1_a: no such table: b"]),
     ("can't be cut", {"1_a.up.sql": "create table a (x text default 'a);", "1_a.down.sql": "drop table a;"},
      ["1_a.up.sql:1:32: 1_a: this string does not end"]),
+    ("a carriage return that hides a statement",
+     {"1_a.up.sql": "-- old\rcreate table b (x int);\ncreate table a (x int);", "1_a.down.sql": "drop table a;"},
+     ["1_a.up.sql:1:7: 1_a: a carriage return in a comment"]),
     ("both ways in one file", {"1_a.sql": "-- +goose Up\ncreate table a (x int);\n-- +goose Down\ndrop table a;"},
      ["1_a.sql:1:1: 1_a.sql: '+goose Up': files with both directions are not supported"]),
     ("depends on nothing", {"1_a.sql": "-- depends: 0_x\ncreate table a (x int);", "1_a.rollback.sql": "drop table a;"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 import subprocess
 import sys
 from importlib import import_module, resources
@@ -173,6 +174,32 @@ def test_what_python_can_t_say_is_refused_with_its_place(tmp_path, text, message
     with pytest.raises(QueryFileError, match=r"a\.sql:\d") as refused:
         modules(tree(tmp_path, a=text))
     assert message in str(refused.value)
+
+
+ONE = "-- name: one()$\n-- returns: int\nselect 1;\n"
+
+
+@pytest.mark.parametrize("name", ["class", "async", "my-file", "My", "1a", "__init__", "add_queries", "property", ""])
+def test_a_file_that_can_be_no_module_is_refused_with_its_name(tmp_path, name):
+    with pytest.raises(QueryFileError, match=rf"/{name}\.sql:1:1: a query file is named in lower case"):
+        modules(tree(tmp_path, **{name: ONE}))
+
+
+def test_two_files_whose_class_would_have_one_name_are_refused(tmp_path):
+    message = r"^a_1\.sql:1:1: the generated class A1Queries is that of a1\.sql already"
+    with pytest.raises(QueryFileError, match=message):
+        modules(tree(tmp_path, a1=ONE, a_1=ONE))
+
+
+def test_every_other_name_gives_a_package_that_can_be_imported(tmp_path, monkeypatch):
+    soft = [name for name in keyword.softkwlist if name != "_"]
+    names = [*soft, "builtins", "typing", "protocol", "queries", "int", "self", "annotations"]
+    write(tmp_path / "typed_by_test", modules(tree(tmp_path / "queries", **dict.fromkeys(names, ONE))))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    queries = import_module("typed_by_test").Queries
+    for name in names:
+        protocol = get_type_hints(inspect.getattr_static(queries, name).fget)["return"]
+        assert protocol.__module__ == f"typed_by_test.{name}"
 
 
 def test_trees_that_declare_a_query_differently_are_refused(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from diglot.check.catalog import Kinds, postgres_kinds
+from diglot.check.nesting import deep_nesting
 from diglot.sql.header import Parameter
 from diglot.sql.statements import split
 from diglot.sql.types import TYPES
@@ -60,7 +61,7 @@ class Engine(Protocol):
 @contextmanager
 def engine(store: Store) -> Iterator[Engine]:
     """The engine of a store, alone with its lock; statements on the store itself have to wait."""
-    with store.migration_connection(LOCK_TIMEOUT) as connection:
+    with deep_nesting(), store.migration_connection(LOCK_TIMEOUT) as connection:
         yield _Postgres(connection) if store.dialect == "postgres" else _SQLite(connection)
 
 
@@ -153,7 +154,7 @@ class _SQLite:
     def script(self, text: str) -> Refused | None:
         self._connection.execute("savepoint diglot_check")
         try:
-            for statement in split(text):
+            for statement in split(text, dialect="sqlite"):
                 self._connection.execute(statement.text)
         except library().Error as error:
             return _refused(error)

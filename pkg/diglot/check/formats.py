@@ -33,9 +33,10 @@ def show(report: Report, form: Form, console: Console) -> None:
 
 
 def as_json(report: Report) -> str:
-    """``{"checks": [{"name", "state", "seconds", "detail"}], "findings": [{"check", "path", "line", …}]}``"""
+    """``{"checks": [{"name", "state", "seconds", "detail", "note"}], "findings": [{"check", "path", "line", …}]}``"""
     checks = [
-        {"name": run.name, "state": run.state, "seconds": run.seconds, "detail": run.detail} for run in report.checks
+        {"name": run.name, "state": run.state, "seconds": run.seconds, "detail": run.detail, "note": run.note}
+        for run in report.checks
     ]
     document = msgspec.json.encode({"checks": checks, "findings": report.findings})
     return msgspec.json.format(document, indent=2).decode() + "\n"
@@ -54,6 +55,7 @@ def as_github(report: Report) -> str:
         for run in report.checks
         if run.state == "left out"
     ]
+    lines += [f"::notice title={_property(run.name)}::{_data(run.note)}" for run in report.checks if run.note]
     lines.append(_summary(report))
     return "\n".join(lines) + "\n"
 
@@ -93,6 +95,8 @@ def as_junit(report: Report) -> str:
             case = SubElement(suite, "testcase", classname=run.name, name=run.name, time=f"{run.seconds:.3f}")
             if run.state == "left out":
                 SubElement(case, "skipped", message=_xml(run.detail))
+        if run.note:
+            SubElement(suite, "system-out").text = _xml(run.note)
     indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
@@ -100,6 +104,8 @@ def as_junit(report: Report) -> str:
 def _table(report: Report, console: Console) -> None:
     for run in report.checks:
         console.print(_line(run), soft_wrap=True)
+        if run.note:
+            console.print(Text(f"  {_printable(run.note)}", style="yellow"), soft_wrap=True)
         for finding in run.findings:
             console.print(_described(finding), soft_wrap=True)
     console.print(Text(_summary(report), style="bold red" if report.findings else "bold green"), soft_wrap=True)

@@ -6,13 +6,12 @@ import keyword
 import re
 from collections.abc import Iterator
 
-from aiosql.queries import Queries
-
 from diglot.check.finding import Finding
 from diglot.check.same_text import same_text
 from diglot.check.sources import SourceFile, source_files
 from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
+from diglot.sql.file_names import RESERVED, RULE, is_file_name
 from diglot.sql.header import BASE_TYPES, QuerySource
 from diglot.sql.models import Models
 from diglot.sql.query import Query
@@ -20,9 +19,7 @@ from diglot.sql.row_limits import row_limits
 from diglot.sql.session import DIALECTS
 
 CHECK = "headers"
-_SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
 _ONLY = re.compile(r"(?P<dialect>\w+)\s+because\s+\S")
-_RESERVED = frozenset(name for name in dir(Queries(None)) if not name.startswith("__"))  # type: ignore[arg-type]
 
 
 def check_headers(project: Project) -> list[Finding]:
@@ -36,9 +33,8 @@ def check_headers(project: Project) -> list[Finding]:
 
 
 def _of_file(file: SourceFile, models: Models | None) -> Iterator[Finding]:
-    if not _SUBJECT.fullmatch(file.subject) or file.subject in _RESERVED or keyword.iskeyword(file.subject):
-        message = "a query file is named in lower case with underscores, and not like a name that Python or aiosql uses"
-        yield Finding(CHECK, file.shown, 1, 1, file.subject, message)
+    if not is_file_name(file.subject):
+        yield Finding(CHECK, file.shown, 1, 1, file.subject, RULE)
     for problem in file.problems:
         name = file.name_at(problem.line)
         yield Finding(CHECK, file.shown, problem.line, problem.column, name, problem.problem)
@@ -52,7 +48,7 @@ def _of_file(file: SourceFile, models: Models | None) -> Iterator[Finding]:
 
 
 def _names(file: SourceFile, query: QuerySource) -> Iterator[Finding]:
-    if query.name in _RESERVED:
+    if query.name in RESERVED:
         yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: aiosql uses this name itself")
     if keyword.iskeyword(query.name):
         yield file.finding(CHECK, query, f"a query can't be named {query.name!r}: it is a keyword of Python")

@@ -16,10 +16,12 @@ from diglot.check.finding import Finding
 from diglot.check.unsafe import unsafe
 from diglot.errors import MigrationError, MigrationFailed, MigrationTreeError
 from diglot.migrate.layouts import ID, Timestamped, UpDown
-from diglot.migrate.tree import MigrationTree
+from diglot.migrate.tree import Migration, MigrationTree
 from diglot.migrate.trial import LOCK_WAIT, apply, roll_back
 from diglot.project import Project
 from diglot.schema.objects import difference, objects
+from diglot.sql.misread import carriage_returns
+from diglot.sql.scanner import position, tokens
 from diglot.sql.session import Dialect
 from diglot.stores.store import Store
 from diglot.text_file import NotText, decoded, normalised_bytes, shown
@@ -98,10 +100,19 @@ def _statements(tree: MigrationTree) -> Iterator[Finding]:
                 yield _finding(migration.file, 1, migration.id, "it contains no statement")
             for one in unsafe(migration.text, statements, tree.dialect):
                 yield Finding(CHECK, migration.file, one.line, one.column, migration.id, one.message)
+            yield from _carriage_returns(migration, migration.file, migration.text)
         try:
             migration.rollback_written()
         except MigrationTreeError as error:
             yield _of_error(error, Path(migration.rollback_file or migration.file), migration.id)
+        else:
+            yield from _carriage_returns(migration, migration.rollback_file or "", migration.rollback_text)
+
+
+def _carriage_returns(migration: Migration, file: str, text: str) -> Iterator[Finding]:
+    for offset, message in carriage_returns(tokens(text, file, migration.dialect)):
+        line, column = position(text, offset)
+        yield Finding(CHECK, file, line, column, migration.id, message)
 
 
 def _runners_rules(path: Path, tree: MigrationTree) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from diglot.check.engines import Engine, Prepared, Refused, engine
 from diglot.check.finding import Finding
 from diglot.check.lineage import Lineage, Output, Use, derive
 from diglot.check.models import wanted
+from diglot.check.nesting import FAULTS, explained
 from diglot.check.sources import SourceFile, source_files
 from diglot.check.variants import Combination, characteristic, combinations, declared
 from diglot.project import Project
@@ -124,7 +125,11 @@ class _Checked:
             if not _accepts(parameter, answered.kinds):
                 message = f"parameter {parameter.name!r} is {parameter.declaration}, in the SQL {answered.declared}"
                 yield self._at(message, f"param {parameter.name}")
-        lineage = derive(each.named, self.dialect, self.catalog, self.parameters, each.active)
+        try:
+            lineage = derive(each.named, self.dialect, self.catalog, self.parameters, each.active)
+        except FAULTS as error:
+            yield self._at(f"its columns can't be derived: {explained(error)}")
+            return
         yield from self._uses(lineage.uses if lineage else [], each)
         if self.query.returns is None:
             answer = told.columns or (lineage.outputs if lineage else [])

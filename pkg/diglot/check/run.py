@@ -43,13 +43,14 @@ _COMPARES = ("parity", "drift")
 
 
 class CheckRun(msgspec.Struct, frozen=True):
-    """One check; ``detail`` says why it was skipped."""
+    """One check; ``detail`` says why it was skipped, ``note`` what it did not look at."""
 
     name: CheckName
     state: State
     seconds: float
     findings: list[Finding]
     detail: str = ""
+    note: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -120,7 +121,16 @@ def _run(name: CheckName, project: Project, databases: _Databases, allowed: Path
 
         findings, detail = [finding_of(error, project)], "the migrations can't be applied"
     seconds = time.monotonic() - start
-    return CheckRun(name, "failed" if findings else "passed", round(seconds, 3), findings, detail)
+    state: State = "failed" if findings else "passed"
+    return CheckRun(name, state, round(seconds, 3), findings, detail, _note(name, project))
+
+
+def _note(name: CheckName, project: Project) -> str:
+    if name not in ("prepare", "plans"):
+        return ""
+    from diglot.check.variants import not_all_tried
+
+    return not_all_tried(project)
 
 
 def _findings(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import product
 
+from diglot.check.queries import readable_queries
+from diglot.project import Project
 from diglot.sql.adapters import ADAPTERS
+from diglot.sql.combinations import ALL_UP_TO, count
 from diglot.sql.header import Parameter, QuerySource
 from diglot.sql.query import Query, Variant
 from diglot.sql.scanner import Kind, Token
@@ -83,14 +85,23 @@ class Combination:
 
 
 def combinations(source: QuerySource, dialect: Dialect) -> Iterator[Combination]:
-    """All of them, those with few blocks first."""
-    conditions = source.conditions
-    keys = product((False, True), repeat=len(conditions))
-    found = [
-        Combination(source, frozenset(name for name, on in zip(conditions, key, strict=True) if on), variant)
-        for key, variant in zip(keys, Query(source, ADAPTERS[dialect]()).variants(), strict=True)
-    ]
+    """Those that are worth trying, with few blocks first."""
+    variants = Query(source, ADAPTERS[dialect]()).variants()
+    found = [Combination(source, frozenset(variant.given), variant) for variant in variants]
     return iter(sorted(found, key=lambda each: len(each.active)))
+
+
+def not_all_tried(project: Project) -> str:
+    """The queries with so many blocks that not every combination is tried, in one line; "" if there is none."""
+    many: dict[str, int] = {}
+    for dialect in project.dialects:
+        for query in readable_queries(project, dialect):
+            if len(query.source.conditions) > ALL_UP_TO:
+                many[query.source.full_name] = len(query.source.conditions)
+    if not many:
+        return ""
+    counts = ", ".join(f"{name} ({count(blocks):,} of {2**blocks:,})" for name, blocks in sorted(many.items()))
+    return f"more than {ALL_UP_TO} conditional blocks, so every two were combined, not all: {counts}"
 
 
 def characteristic(all_of_them: list[Combination]) -> list[Combination]:

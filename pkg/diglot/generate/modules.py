@@ -64,8 +64,14 @@ def _whole(subjects: list[str]) -> str:
     imports = Imports({})
     imports.add("typing", "Protocol")
     body = ["", "", "class Queries(Protocol):", '    """Every query file; each is an attribute by its name."""']
+    by_class: dict[str, str] = {}
     for subject in subjects:
-        kind = imports.add(f".{subject}", f"{camel(subject)}Queries")
+        name = f"{camel(subject)}Queries"
+        first = by_class.setdefault(name, subject)
+        if first != subject:
+            message = f"the generated class {name} is that of {first}.sql already: give the file another name"
+            raise QueryFileError(message, file=f"{subject}.sql")
+        kind = imports.add(f".{subject}", name)
         body += ["", "    @property", f"    def {subject}(self) -> {kind}: ..."]
     return _text("the query files", "What every query takes and returns, by file.", imports, body)
 

@@ -7,6 +7,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from diglot.errors import ConfigurationError, QueryFileError
+from diglot.sql.file_names import RULE, is_file_name
 from diglot.sql.header import QuerySource, read_queries
 from diglot.sql.loader import read_text
 from diglot.sql.session import DIALECTS, Dialect
@@ -18,7 +19,8 @@ Subjects = dict[str, list[QuerySource]]
 def read_trees(folder: Traversable | Path) -> Subjects:
     """The queries of ``folder/postgres`` and ``folder/sqlite``; queries of SQLite alone come last.
 
-    QueryFileError if the trees declare a query differently; ConfigurationError without query files.
+    QueryFileError if the trees declare a query differently, or for a file whose name a module can't have;
+    ConfigurationError without query files.
     """
     trees = [_read(tree, dialect) for dialect in DIALECTS if (tree := folder / dialect).is_dir()]
     if not any(trees):
@@ -40,11 +42,13 @@ def read_trees(folder: Traversable | Path) -> Subjects:
 
 def _read(tree: Traversable, dialect: Dialect) -> Subjects:
     files = sorted((f for f in tree.iterdir() if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
-    return {
-        subject: read_queries(read_text(file), subject, str(file), dialect)
-        for file in files
-        for subject in [file.name.removesuffix(".sql")]
-    }
+    found = {}
+    for file in files:
+        subject = file.name.removesuffix(".sql")
+        if not is_file_name(subject):
+            raise QueryFileError(RULE, file=str(file))
+        found[subject] = read_queries(read_text(file), subject, str(file), dialect)
+    return found
 
 
 def _queries(subjects: Subjects) -> Iterator[QuerySource]:

@@ -1,19 +1,19 @@
 """What rolling a migration back would lose: read from its rollback file, then looked up in the database.
 
-Statements that drop a table or a column, or delete rows, count if it holds any data. A table that
+Statements that drop a table or a column, or delete or replace rows, count if it holds any data. A table that
 is rebuilt (copied, dropped, renamed) counts too, because nothing here shows that its rows are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from diglot.migrate.tree import Migration
 from diglot.schema.columns import has_column
+from diglot.sql.changes import changes
 from diglot.sql.identifiers import quoted
 from diglot.sql.session import Session, Statement
-from diglot.sql.statements import SqlStatement, read_names
+from diglot.sql.statements import SqlStatement
 
 
 class Dropped(NamedTuple):
@@ -36,25 +36,11 @@ def rows_lost(session: Session, migration: Migration) -> list[str]:
 
 def dropped(statements: list[SqlStatement]) -> list[Dropped]:
     """What these statements drop or empty, each once."""
-    return list(dict.fromkeys(one for statement in statements for one in _dropped(statement.words)))
+    found = (change for statement in statements for change in changes(statement.words))
+    return list(dict.fromkeys(Dropped(each.table.name, each.column or None) for each in found if each.kind in _LOSSES))
 
 
-def _dropped(words: tuple[str, ...]) -> Iterator[Dropped]:
-    if words[:2] == ("drop", "table"):
-        yield from (Dropped(name) for name in read_names(words[2:])[0])
-    elif words[:1] == ("truncate",):
-        yield from (Dropped(name) for name in read_names(words[1:])[0])
-    elif words[:2] == ("delete", "from"):
-        yield from (Dropped(name) for name in read_names(words[2:])[0][:1])
-    elif words[:2] == ("alter", "table"):
-        for table in read_names(words[2:])[0][:1]:
-            for at, word in enumerate(words):
-                rest = words[at + 1 :]
-                if word == "drop" and rest[:1] not in _NO_COLUMN:
-                    yield from (Dropped(table, column) for column in read_names(rest)[0][:1])
-
-
-_NO_COLUMN = (("constraint",), ("not",), ("default",), ("expression",), ("identity",))
+_LOSSES = ("drop table", "drop column", "delete", "replace")
 
 
 def _anything_in(table: str, column: str | None) -> Statement:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from diglot.errors import MigrationTreeError, QueryFileError
 from diglot.sql import statements
+from diglot.sql.session import Dialect
 from diglot.sql.statements import SqlStatement
 
 __all__ = ["SqlStatement", "split"]
 
 
-def split(text: str, file: str, *, own_transactions: bool = False) -> list[SqlStatement]:
-    """The statements of a file. MigrationTreeError if the text can't be split.
+def split(
+    text: str, file: str, dialect: Dialect | None = None, *, own_transactions: bool = False
+) -> list[SqlStatement]:
+    """The statements of a file, as this dialect reads it. MigrationTreeError if the text can't be split.
 
-    A statement that begins or ends a transaction is refused too, unless ``own_transactions`` allows it.
+    Refused too are rows for COPY, and statements that begin or end a transaction, unless ``own_transactions`` allows
+    them.
     """
     try:
-        found = statements.split(text, file)
+        found = statements.split(text, file, dialect)
     except QueryFileError as error:
         raise MigrationTreeError(str(error)) from error
     for statement in found:
+        if statement.copies_from_client:
+            raise MigrationTreeError(
+                f"{file}:{statement.line}: 'copy … from stdin' gets its rows from a client such as psql, not from the "
+                "migration: write them as INSERT statements"
+            )
         control = statement.transaction_control
         if control and not own_transactions:
             raise MigrationTreeError(

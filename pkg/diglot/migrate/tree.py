@@ -21,13 +21,13 @@ from diglot.migrate.header import Depends, Header, read_header
 from diglot.migrate.layouts import ID, Layout, Plain, Timestamped, UpDown, Yoyo, layout_of
 from diglot.migrate.statements import SqlStatement, split
 from diglot.sql.session import DIALECTS, Dialect
+from diglot.sql.statements import BEGINS, COMMITS
 from diglot.text_file import NotText, decoded, shown
 
 Folder = Path | Traversable
 
 _BOTH_WAYS = re.compile(r"^\s*--\s*(\+goose\s+(?:Up|Down)|\+migrate\s+(?:Up|Down)|migrate:(?:up|down))\b", re.MULTILINE)
 _NO_TRANSACTION_CONCURRENTLY = frozenset({"create", "drop", "reindex", "alter"})
-_BEGINS, _COMMITS = ("begin", "start"), ("commit", "end")
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -65,13 +65,15 @@ class Migration(msgspec.Struct, frozen=True):
 
     def written(self) -> list[SqlStatement]:
         """The statements of its file as they are; MigrationTreeError if it can't be split."""
-        return split(self.text, self.file, own_transactions=self.layout.own_transactions)
+        return split(self.text, self.file, self.dialect, own_transactions=self.layout.own_transactions)
 
     def rollback_written(self) -> list[SqlStatement]:
         """As ``written``, for the rollback file; [] if there is none."""
         if self.rollback_file is None:
             return []
-        return split(self.rollback_text, self.rollback_file, own_transactions=self.layout.own_transactions)
+        return split(
+            self.rollback_text, self.rollback_file, self.dialect, own_transactions=self.layout.own_transactions
+        )
 
     def statements(self) -> list[SqlStatement]:
         """What applies it; MigrationTreeError if there is none or the runner can't run it safely."""
@@ -261,7 +263,7 @@ def _is_concurrent(text: str, file: str) -> bool:
     if "concurrently" not in text.lower():
         return False
     try:
-        statements = split(text, file, own_transactions=True)
+        statements = split(text, file, "postgres", own_transactions=True)
     except MigrationTreeError:
         return False  # reported when its statements are read
     return any(
@@ -286,7 +288,7 @@ def _shown(path: Folder) -> str:
 
 def _in_our_transaction(statements: list[SqlStatement], file: str) -> list[SqlStatement]:
     """Without the begin and the commit around the whole file: the runner's transaction replaces them."""
-    if len(statements) > 1 and statements[0].words[0] in _BEGINS and statements[-1].words[0] in _COMMITS:
+    if len(statements) > 1 and statements[0].words[0] in BEGINS and statements[-1].words[0] in COMMITS:
         statements = statements[1:-1]
     for statement in statements:
         control = statement.transaction_control

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from diglot.schema.statements import statement
-from diglot.sql.scanner import Kind, scan
+from diglot.sql.scanner import Kind, tokens
 from diglot.sql.session import Dialect
 
 Objects = dict[str, str]
@@ -62,7 +62,7 @@ def _of_sqlite(connection: Any) -> Objects:
 def _normal(sql: str) -> str:
     """Without comments, white space, and quotes around names that need none: what ALTER TABLE leaves differently."""
     parts: list[str] = []
-    for token in scan(sql):
+    for token in tokens(sql, dialect="sqlite"):
         if token.kind is Kind.CODE:
             parts.extend(re.findall(r"\w+|[^\w\s]", token.text.lower()))
         elif token.kind is Kind.IDENTIFIER and re.fullmatch(r"\w+", token.text[1:-1]):

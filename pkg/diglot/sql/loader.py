@@ -7,7 +7,6 @@ on dollar quotes, slices and comments), and its ``Queries`` hold the result. Onl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -22,13 +21,13 @@ from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.adapters import ADAPTERS, PositionalAdapter
 from diglot.sql.decoding import Decoders
 from diglot.sql.encoding import MAX_DOCUMENT
+from diglot.sql.file_names import FORM
 from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.models import Models
 from diglot.sql.query import Query, make_query
 from diglot.sql.session import Dialect
 from diglot.text_file import NotText, decoded
 
-_SUBJECT = re.compile(r"[a-z][a-z0-9_]*")
 _OPERATIONS = {
     "": SQLOperationType.SELECT,
     "^": SQLOperationType.SELECT_ONE,
@@ -90,7 +89,7 @@ class QuerySet(Queries):
         return self._adapter.max_document
 
     def add_file(self, subject: str, queries: QueryFile, file: str) -> None:
-        if not _SUBJECT.fullmatch(subject):
+        if not FORM.fullmatch(subject):
             raise QueryFileError("a query file is named in lower case with underscores", file=file)
         try:
             self.add_child_queries(subject, queries)

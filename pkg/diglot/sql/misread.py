@@ -9,7 +9,7 @@ file that contains one is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from diglot.sql.scanner import Kind, Token
 from diglot.sql.session import Dialect
@@ -26,6 +26,11 @@ _POSTGRES = re.compile(rf"{_WORD}|(?P<parameter>\$\d+)")
 def misread(tokens: list[Token], dialect: Dialect) -> Iterator[tuple[int, str]]:
     """The offset of everything that the database reads differently, with what to write instead."""
     yield from _misread_by_sqlite(tokens) if dialect == "sqlite" else _misread_by_postgres(tokens)
+    yield from carriage_returns(tokens)
+
+
+def carriage_returns(tokens: Iterable[Token]) -> Iterator[tuple[int, str]]:
+    """The offset of each one in a line comment, which hides the rest of the line on SQLite alone."""
     for token in tokens:
         if token.kind is Kind.LINE_COMMENT and "\r" in token.text:
             message = "a carriage return in a comment: PostgreSQL ends the comment there, SQLite at the end of the line"

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import product
 from operator import itemgetter
 from typing import Any, cast
 
 from diglot.errors import InvalidValue, QueryArgumentError, QueryResultError
 from diglot.sql.adapters import PositionalAdapter
+from diglot.sql.combinations import worth_trying
 from diglot.sql.decoding import Decoder, Decoders
 from diglot.sql.encoding import SHORT, Encoder
 from diglot.sql.header import QuerySource, words
@@ -29,13 +29,17 @@ _WRITING = frozenset({"insert", "update", "delete", "merge"})
 
 
 class Variant:
-    """One combination of the conditional blocks: the statement, and the parameter of each placeholder."""
+    """One combination of the conditional blocks: the statement, and the parameter of each placeholder.
 
-    __slots__ = ("_values", "checked", "order", "statement")
+    ``given`` are the parameters whose blocks are there.
+    """
 
-    def __init__(self, statement: Statement, order: list[str]) -> None:
+    __slots__ = ("_values", "checked", "given", "order", "statement")
+
+    def __init__(self, statement: Statement, order: list[str], given: tuple[str, ...]) -> None:
         self.statement = statement
         self.order = order
+        self.given = given
         self.checked = False
         """Whether the columns of a result were compared with the model."""
         self._values = _picker(order)
@@ -78,8 +82,11 @@ class Query:
         return self._adapter.dialect
 
     def variants(self) -> Iterator[Variant]:
-        """Every combination of the conditional blocks."""
-        for key in product((False, True), repeat=len(self._conditions)):
+        """Every combination of the conditional blocks; of many blocks those that are worth trying, see combinations.py.
+
+        The first has none of the blocks, the last all.
+        """
+        for key in worth_trying(len(self._conditions)):
             yield self._variant(key)
 
     def bind(self, parameters: dict[str, Any]) -> tuple[Variant, Values]:
@@ -109,17 +116,17 @@ class Query:
     def _variant(self, key: tuple[bool, ...]) -> Variant:
         found = self._variants.get(key)
         if found is None:
-            active = {name for name, on in zip(self._conditions, key, strict=True) if on}
+            given = tuple(name for name, on in zip(self._conditions, key, strict=True) if on)
             tokens = [
                 token
                 for segment in self.source.segments
-                if segment.condition is None or segment.condition in active
+                if segment.condition is None or segment.condition in given
                 for token in segment.tokens
             ]
-            found = self._variants.setdefault(key, self._build(tokens))
+            found = self._variants.setdefault(key, self._build(tokens, given))
         return found
 
-    def _build(self, tokens: list[Token]) -> Variant:
+    def _build(self, tokens: list[Token], given: tuple[str, ...]) -> Variant:
         text, order = self._adapter.positional(_without_gaps(tokens))
         body = text.strip() if self.source.suffix == "#" else text.strip().rstrip(";").rstrip()
         writes, locks = _effects(tokens)
@@ -131,7 +138,7 @@ class Query:
             locks=locks,
             idempotent=not writes or self.source.idempotent is not None,
         )
-        return Variant(statement, order)
+        return Variant(statement, order, given)
 
     def _wrong_arguments(self, given: Mapping[str, Any]) -> QueryArgumentError:
         declared = [p.name for p in self.source.parameters]

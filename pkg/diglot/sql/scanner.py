@@ -1,19 +1,26 @@
-"""Splits SQL text into tokens without parsing it, for both dialects at once.
+"""Splits SQL text into tokens without parsing it, for one dialect or for both at once.
 
 A token is a piece of text of one kind; together they are the text, unchanged. The scanner knows what may hide a
-``:name`` or a ``%``: strings (``''``, ``E''``), quoted identifiers, dollar quotes and (nested) comments, and what only
+``:name`` or a ``%``: strings (``''``, ``E''``), quoted identifiers, dollar quotes and comments, and what only
 looks like a parameter: casts ``::``, assignments ``:=`` and array slices ``a[i:j]``. Nothing else.
+
+Query files are read for both dialects at once; misread.py finds what one of them reads differently. A migration is
+read as its own database reads it: only SQLite has ``[name]`` and only PostgreSQL dollar quotes, nested comments, and
+line comments that end at a carriage return.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 
 import msgspec
 
 from diglot.errors import QueryFileError
+from diglot.sql.session import Dialect
 
 
 class Kind(Enum):
@@ -26,7 +33,7 @@ class Kind(Enum):
     STRING = "string"
     """``'…'``, ``E'…'``, ``x'…'`` with its quotes, and dollar quotes ``$tag$…$tag$``"""
     IDENTIFIER = "identifier"
-    """``"…"`` with its quotes (and SQLite's back-ticks)"""
+    """``"…"`` with its quotes (and SQLite's back-ticks and brackets)"""
     LINE_COMMENT = "line comment"
     """``-- …`` without its line end"""
     BLOCK_COMMENT = "block comment"
@@ -53,61 +60,90 @@ _PARAMETER = re.compile(rf":{_LETTER}[\w$\x80-\U0010ffff]*")
 # Where a token other than CODE may begin. A word is matched whole, so that `tag$x$` and `a1e'` are read correctly.
 _INTERESTING = re.compile(rf"[Ee]'|'|\"|`|--|/\*|::|:=|:|\$|\[|\]|{_LETTER}[\w$\x80-\U0010ffff]*|\d[\w.]*")
 # PostgreSQL continues a string after a line break: E'a'\n'b' is E'ab', and the second part has escapes, too.
-_CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*'")
+_CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\r\n]*+)*+[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*+[\r\n])*+'")
+_LINE_END = re.compile(r"\r?\n")
+_POSTGRES_LINE_END = re.compile(r"[\r\n]")
+_COMMENT_MARK = re.compile(r"/\*|\*/")
+
+
+class Lines:
+    """Where the lines of a text begin, for those who ask for many positions."""
+
+    def __init__(self, source: str) -> None:
+        self._starts = [0, *(found.end() for found in re.finditer("\n", source))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The line and column (both from 1) of an offset."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
 
 
 def position(source: str, offset: int) -> tuple[int, int]:
-    """The line and column (both from 1) of an offset."""
+    """The line and column (both from 1) of one offset. ``Lines`` is for many."""
     line = source.count("\n", 0, offset) + 1
     return line, offset - (source.rfind("\n", 0, offset) + 1) + 1
 
 
-def scan(source: str, file: str = "<text>") -> list[Token]:
-    """The tokens of a SQL text. QueryFileError for a string, identifier or comment that does not end."""
-    return list(_tokens(source, file))
+def scan(source: str, file: str = "<text>", dialect: Dialect | None = None) -> list[Token]:
+    """The tokens of a SQL text, without a dialect for both at once.
+
+    QueryFileError for a string, identifier or comment that does not end.
+    """
+    return list(tokens(source, file, dialect))
 
 
-def _tokens(source: str, file: str) -> Iterator[Token]:
-    code_start = at = 0
+def tokens(source: str, file: str = "<text>", dialect: Dialect | None = None, start: int = 0) -> Iterator[Token]:
+    """As ``scan``, one after the other, from an offset."""
+    code_start = at = start
     brackets = 0
     length = len(source)
     while at < length:
         found = _INTERESTING.search(source, at)
         if found is None:
             break
-        start, lexeme = found.start(), found.group()
-        kind: Kind | None = None
-        end = found.end()
-        if lexeme == "'":
-            kind, end = Kind.STRING, _quoted_end(source, start, "'", file)
-        elif lexeme in ("E'", "e'"):
-            kind, end = Kind.STRING, _escape_string_end(source, start, file)
-        elif lexeme in ('"', "`"):
-            kind, end = Kind.IDENTIFIER, _quoted_end(source, start, lexeme, file)
-        elif lexeme == "--":
-            kind, end = Kind.LINE_COMMENT, _line_end(source, start)
-        elif lexeme == "/*":
-            kind, end = Kind.BLOCK_COMMENT, _block_comment_end(source, start, file)
-        elif lexeme == "$":
-            quote = _DOLLAR_QUOTE.match(source, start)
-            if quote:
-                kind, end = Kind.STRING, _dollar_quote_end(source, quote, file)
-        elif lexeme == ":":
-            parameter = _PARAMETER.match(source, start)
-            if parameter and not (brackets and _is_slice(source, start)):
-                kind, end = Kind.PARAMETER, parameter.end()
-        elif lexeme == "[":
+        begin, lexeme = found.start(), found.group()
+        at = found.end()
+        if lexeme == "[":
             brackets += 1
         elif lexeme == "]":
             brackets = max(0, brackets - 1)
-        if kind is not None:
-            if start > code_start:
-                yield Token(Kind.CODE, source[code_start:start], code_start)
-            yield Token(kind, source[start:end], start)
-            code_start = end
-        at = end
+        opened = _opened(source, found, dialect)
+        if opened is None or (opened[0] is Kind.PARAMETER and brackets and _is_slice(source, begin)):
+            continue
+        if begin > code_start:
+            yield Token(Kind.CODE, source[code_start:begin], code_start)
+        kind, end_of = opened
+        code_start = at = end_of(source, begin, file)
+        yield Token(kind, source[begin:at], begin)
+        if lexeme == "[":
+            brackets = 0
     if length > code_start:
         yield Token(Kind.CODE, source[code_start:], code_start)
+
+
+_EndOf = Callable[[str, int, str], int]
+
+
+def _opened(source: str, found: re.Match[str], dialect: Dialect | None) -> tuple[Kind, _EndOf] | None:
+    """The token other than CODE that begins here, and what finds its end."""
+    lexeme, start = found.group(), found.start()
+    if lexeme == "'" or (lexeme in ("E'", "e'") and dialect == "sqlite"):
+        return Kind.STRING, partial(_quoted_end, quote="'")
+    if lexeme in ("E'", "e'"):
+        return Kind.STRING, _escape_string_end
+    if lexeme == '"' or (lexeme == "`" and dialect != "postgres"):
+        return Kind.IDENTIFIER, partial(_quoted_end, quote=lexeme)
+    if lexeme == "[" and dialect == "sqlite":
+        return Kind.IDENTIFIER, _bracketed_end
+    if lexeme == "--":
+        return Kind.LINE_COMMENT, partial(_line_end, dialect=dialect)
+    if lexeme == "/*":
+        return Kind.BLOCK_COMMENT, partial(_block_comment_end, dialect=dialect)
+    if lexeme == "$" and dialect != "sqlite" and _DOLLAR_QUOTE.match(source, start):
+        return Kind.STRING, _dollar_quote_end
+    if lexeme == ":" and (parameter := _PARAMETER.match(source, start)):
+        return Kind.PARAMETER, lambda _source, _start, _file: parameter.end()
+    return None
 
 
 def _is_slice(source: str, colon: int) -> bool:
@@ -116,14 +152,21 @@ def _is_slice(source: str, colon: int) -> bool:
     return before.isalnum() or before in "_)]'\""
 
 
-def _quoted_end(source: str, start: int, quote: str, file: str) -> int:
-    at = start + 1
+def _quoted_end(source: str, start: int, file: str, *, quote: str) -> int:
+    at = source.index(quote, start) + 1
     while (at := source.find(quote, at)) >= 0:
         if source.startswith(quote, at + 1):
             at += 2
             continue
         return at + 1
     raise _unended("string" if quote == "'" else "quoted identifier", source, start, file)
+
+
+def _bracketed_end(source: str, start: int, file: str) -> int:
+    end = source.find("]", start)
+    if end < 0:
+        raise _unended("quoted identifier", source, start, file)
+    return end + 1
 
 
 def _escape_string_end(source: str, start: int, file: str) -> int:
@@ -141,31 +184,36 @@ def _escape_string_end(source: str, start: int, file: str) -> int:
     raise _unended("string", source, start, file)
 
 
-def _line_end(source: str, start: int) -> int:
-    end = source.find("\n", start)
+def _line_end(source: str, start: int, _file: str, *, dialect: Dialect | None) -> int:
+    end = (_POSTGRES_LINE_END if dialect == "postgres" else _LINE_END).search(source, start)
+    return end.start() if end else len(source)
+
+
+def _block_comment_end(source: str, start: int, file: str, *, dialect: Dialect | None) -> int:
+    # PostgreSQL nests comments, SQLite does not, so for both at once a nested one is refused.
+    if dialect != "postgres":
+        end = source.find("*/", start + 2)
+        nested = source.find("/*", start + 2, max(end, 0))
+        if nested >= 0 and dialect is None:
+            line, column = position(source, nested)
+            message = "a comment inside a comment: PostgreSQL and SQLite end it at different places"
+            raise QueryFileError(message, file=file, line=line, column=column)
+        if end >= 0:
+            return end + 2
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(source, start) if dialect == "postgres" else ():
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    raise _unended("comment", source, start, file)
+
+
+def _dollar_quote_end(source: str, start: int, file: str) -> int:
+    quote = source[start : source.index("$", start + 1) + 1]
+    end = source.find(quote, start + len(quote))
     if end < 0:
-        return len(source)
-    return end - 1 if source[end - 1] == "\r" else end
-
-
-def _block_comment_end(source: str, start: int, file: str) -> int:
-    # PostgreSQL nests comments, SQLite does not: a nested one would end at different places, so it is refused.
-    end = source.find("*/", start + 2)
-    if end < 0:
-        raise _unended("comment", source, start, file)
-    nested = source.find("/*", start + 2, end)
-    if nested >= 0:
-        line, column = position(source, nested)
-        message = "a comment inside a comment: PostgreSQL and SQLite end it at different places"
-        raise QueryFileError(message, file=file, line=line, column=column)
-    return end + 2
-
-
-def _dollar_quote_end(source: str, quote: re.Match[str], file: str) -> int:
-    end = source.find(quote.group(), quote.end())
-    if end < 0:
-        raise _unended(f"dollar quote {quote.group()}", source, quote.start(), file)
-    return end + len(quote.group())
+        raise _unended(f"dollar quote {quote}", source, start, file)
+    return end + len(quote)
 
 
 def _unended(what: str, source: str, start: int, file: str) -> QueryFileError:

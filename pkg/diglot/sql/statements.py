@@ -1,34 +1,52 @@
 """The statements of a script or a migration, each with the line it begins on and its words.
 
 The text is split by the scanner that query files use, so semicolons in strings, comments and dollar quotes do not
-end a statement; bodies of triggers and of ``begin atomic`` functions stay whole. (sqlparse, which yoyo uses, takes an
-unquoted column called ``begin`` for a block and swallows the statements that follow.)
+end a statement; bodies of triggers, rules and ``begin atomic`` functions stay whole. (sqlparse, which yoyo uses, takes
+an unquoted column called ``begin`` for a block and swallows the statements that follow.) The rows that follow
+``copy … from stdin`` are no statements. The time is proportional to the length of the text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 
-from diglot.sql.scanner import Kind, position, scan
+from diglot.sql.scanner import Kind, Lines, Token, tokens
+from diglot.sql.session import Dialect
 
-TRANSACTION_CONTROL = frozenset(
-    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "prepare"}
-)
+BEGINS = frozenset({"begin", "start"})
+COMMITS = frozenset({"commit", "end"})
+TRANSACTION_CONTROL = BEGINS | COMMITS | {"rollback", "abort", "savepoint", "release", "prepare"}
 """The first words of statements that begin or end a transaction or a savepoint, on either database."""
 _ONLY_WITH_TRANSACTION = ("start", "prepare")
-_WORD = re.compile(r"[^\W\d][\w$]*|\S")
+_WORD = re.compile(r"[^\W\d][\w$]*|\d[\w.]*|\S")
 _COMMENTS = (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT)
 _BEFORE_A_NAME = frozenset({"if", "not", "exists", "only", "table", "column"})
+_END_OF_ROWS = re.compile(r"^\\\.[ \t\r]*$", re.MULTILINE)
+
+
+class Quoted(str):
+    """A quoted identifier among the words of a statement: never a keyword."""
+
+    __slots__ = ()
+
+
+class Name(NamedTuple):
+    """The name of a table, a column or the like; ``schema`` is "" if the statement names none."""
+
+    schema: str
+    name: str
 
 
 class SqlStatement(msgspec.Struct, frozen=True):
     """One statement as it is written in the file, with the comments before it.
 
     ``line`` is the line of its first word. ``words`` are its words and signs in lower case, without comments; a
-    quoted identifier is one of them without its quotes, a string is ``''``.
+    quoted identifier is one of them (``Quoted``) without its quotes, a string is one with its quotes.
     """
 
     text: str
@@ -47,84 +65,138 @@ class SqlStatement(msgspec.Struct, frozen=True):
             return f"{first} transaction" if self.words[1:2] == ("transaction",) else None
         return first
 
+    @property
+    def copies_from_client(self) -> bool:
+        """``copy … from stdin``: its rows follow in the file, and a client such as psql has to send them."""
+        return _copies_from_client(self.words)
+
     def line_at(self, offset: int) -> int:
         """The line of the file that has this character of the text."""
         return self.first_line + self.text.count("\n", 0, offset)
 
 
-def split(text: str, file: str = "<text>") -> list[SqlStatement]:
-    """The statements of a text. QueryFileError if a string, an identifier or a comment in it does not end."""
-    statements: list[SqlStatement] = []
-    words: list[str] = []
-    start = first_word = 0
-    in_body = False
-    for token in scan(text, file):
-        if token.kind in _COMMENTS:
-            continue
-        for offset, word in _words(token.kind, token.text):
-            at = token.start + offset
-            if word == ";" and not in_body:
-                statements.append(_statement(text, start, at + 1, first_word, words))
-                start, words = at + 1, []
-                continue
-            if not words:
-                first_word = at
-            words.append(word)
-            if token.kind is Kind.CODE:
-                in_body = not _ends_body(words) if in_body else _begins_body(words)
-    statements.append(_statement(text, start, len(text), first_word, words))
-    return [statement for statement in statements if statement.words]
+def split(text: str, file: str = "<text>", dialect: Dialect | None = None) -> list[SqlStatement]:
+    """The statements of a text, as this dialect reads it, or as both do.
+
+    QueryFileError if a string, an identifier or a comment in it does not end.
+    """
+    splitter = _Splitter(text, file, dialect)
+    start: int | None = 0
+    while start is not None:
+        start = splitter.read_from(start)
+    return splitter.found
 
 
-def read_names(words: Sequence[str]) -> tuple[list[str], Sequence[str]]:
-    """The names at the beginning, separated by commas, without their schemas; and the words after them.
+def read_names(words: Sequence[str]) -> tuple[list[Name], Sequence[str]]:
+    """The names at the beginning, separated by commas, and the words after them.
 
     ``words`` are what follows DROP TABLE, DELETE FROM, ALTER TABLE and the like.
     """
-    names: list[str] = []
+    names: list[Name] = []
     wanted = True
     for at, word in enumerate(words):
-        if word in _BEFORE_A_NAME:
+        sign = "" if isinstance(word, Quoted) else word
+        after_dot = at > 0 and words[at - 1] == "."
+        if sign in _BEFORE_A_NAME and not after_dot:
             continue
-        if word == ",":
-            wanted = True
-        elif word == "." and names:
-            names.pop()
+        if sign == "," or (sign == "." and names):
             wanted = True
         elif wanted:
-            names.append(word)
+            schema = names.pop().name if after_dot and names else ""
+            names.append(Name(schema, _without_quotes(word)))
             wanted = False
         else:
             return names, words[at:]
     return names, ()
 
 
-def _statement(text: str, start: int, end: int, first_word: int, words: list[str]) -> SqlStatement:
-    part = text[start:end]
-    begin = start + len(part) - len(part.lstrip())
-    return SqlStatement(
-        text=part.strip(),
-        line=position(text, first_word)[0],
-        words=tuple(words),
-        first_line=position(text, begin)[0],
-    )
+def _without_quotes(word: str) -> str:
+    """SQLite takes a string for a name where it needs one."""
+    return word[1:-1].replace("''", "'") if word[:1] == "'" and not isinstance(word, Quoted) else str(word)
 
 
-def _words(kind: Kind, text: str) -> list[tuple[int, str]]:
-    if kind is Kind.STRING:
-        return [(0, "''")]
-    if kind is Kind.IDENTIFIER:
-        return [(0, text[1:-1].replace(text[0] * 2, text[0]))]
-    return [(found.start(), found.group().lower()) for found in _WORD.finditer(text)]
+class _Splitter:
+    """Collects the statements; the words of the current one, and whether it is inside a body."""
+
+    def __init__(self, text: str, file: str, dialect: Dialect | None) -> None:
+        self.found: list[SqlStatement] = []
+        self._text, self._file, self._dialect = text, file, dialect
+        self._lines = Lines(text)
+        self._words: list[str] = []
+        self._in_body = False
+        self._begin(0)
+
+    def read_from(self, start: int) -> int | None:
+        """Read from an offset to the end; or to rows of COPY, and return where the statements go on after them."""
+        self._begin(start)
+        for token in tokens(self._text, self._file, self._dialect, start):
+            if token.kind in _COMMENTS:
+                continue
+            for at, word in _words(token):
+                if word == ";" and token.kind is Kind.CODE and not self._in_body:
+                    copies = self._dialect != "sqlite" and _copies_from_client(self._words)
+                    self._end(at + 1)
+                    if copies:
+                        rows_end = _END_OF_ROWS.search(self._text, at)
+                        return rows_end.end() if rows_end else len(self._text)
+                    continue
+                if not self._words:
+                    self._first_word = at
+                self._words.append(word)
+                self._follow_body(word if token.kind is Kind.CODE else "")
+        self._end(len(self._text))
+        return None
+
+    def _begin(self, start: int) -> None:
+        self._start = self._first_word = start
+        self._words = []
+        self._in_body = False
+        self._body_start = 0
+        self._after_semicolon = False
+        self._depth = 0
+
+    def _end(self, end: int) -> None:
+        if self._words:
+            part = self._text[self._start : end]
+            statement = SqlStatement(
+                text=part.strip(),
+                line=self._lines.position(self._first_word)[0],
+                words=tuple(self._words),
+                first_line=self._lines.position(end - len(part.lstrip()))[0],
+            )
+            self.found.append(statement)
+        self._begin(end)
+
+    def _follow_body(self, word: str) -> None:
+        """Whether the next semicolon is inside a body, where it ends no statement."""
+        words = self._words
+        if words[0] != "create":
+            return
+        if self._dialect != "sqlite" and "rule" in words[1:4]:
+            self._depth += (word == "(") - (word == ")")
+            self._in_body = self._depth > 0
+        elif not self._in_body:
+            # On SQLite a trigger or its table may have the name BEGIN: the body still ends at the first ``; end``.
+            trigger = word == "begin" and self._dialect != "postgres" and "trigger" in words[1:3]
+            self._in_body = trigger or (self._dialect != "sqlite" and words[-2:] == ["begin", "atomic"])
+            self._body_start = len(words)
+        elif word == "end" and (self._after_semicolon or len(words) == self._body_start + 1):
+            # Only the END of the body follows a semicolon, or nothing: that of a CASE or a column does not.
+            self._in_body = False
+        self._after_semicolon = word == ";"
 
 
-def _begins_body(words: list[str]) -> bool:
-    """Whether the last word begins a body, whose semicolons end no statement."""
-    if words[0] != "create":
-        return False
-    return (words[-1] == "begin" and "trigger" in words[1:3]) or words[-2:] == ["begin", "atomic"]
+def _words(token: Token) -> Iterator[tuple[int, str]]:
+    text = token.text
+    if token.kind is Kind.STRING:
+        yield token.start, text
+    elif token.kind is Kind.IDENTIFIER:
+        closing = "]" if text[0] == "[" else text[0]
+        yield token.start, Quoted(text[1:-1].replace(closing * 2, closing))
+    else:
+        for found in _WORD.finditer(text):
+            yield token.start + found.start(), found.group().lower()
 
 
-def _ends_body(words: list[str]) -> bool:
-    """An END that is not of a CASE: only that one follows a semicolon, or nothing at all."""
-    return words[-1] == "end" and words[-2] in (";", "begin", "atomic")
+def _copies_from_client(words: Sequence[str]) -> bool:
+    return words[:1] in (["copy"], ("copy",)) and ("from", "stdin") in pairwise(words)

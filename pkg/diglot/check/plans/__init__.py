@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 from typing import Protocol, get_args
 
 from diglot.check.finding import Finding
+from diglot.check.nesting import FAULTS, deep_nesting, explained
 from diglot.check.plans.plan import Kind, Plan, Problem, VariantPlan
 from diglot.check.queries import readable_queries
 from diglot.project import Project
 from diglot.schema.read import read_schema
+from diglot.sql.combinations import count
 from diglot.sql.header import QuerySource, words
 from diglot.sql.loader import read_text
 from diglot.sql.query import Query
@@ -67,7 +68,7 @@ class _Planner(Protocol):
 @contextmanager
 def _planner(store: Store, text: bool) -> Iterator[_Planner]:
     schema = read_schema(store) if store.dialect == "sqlite" else None
-    with store.migration_connection(_LOCK_WAIT) as connection:
+    with deep_nesting(), store.migration_connection(_LOCK_WAIT) as connection:
         if schema is None:
             from diglot.check.plans.postgres import PostgresPlanner
 
@@ -80,19 +81,23 @@ def _planner(store: Store, text: bool) -> Iterator[_Planner]:
 
 
 def _variants(query: Query, planner: _Planner) -> Iterator[VariantPlan]:
-    conditions = query.source.conditions
     first = next(words([token for segment in query.source.segments for token in segment.tokens]), "")
     if query.source.suffix != "#" and first not in _PLANNED:
         return  # lock, notify, pragma …: the engines have no plan for them
-    switches = product((False, True), repeat=len(conditions))
-    for on, variant in zip(switches, query.variants(), strict=True):
-        given = tuple(name for name, is_on in zip(conditions, on, strict=True) if is_on)
+    for variant in query.variants():
         if query.source.suffix == "#":
-            for statement in split(variant.statement.text, query.source.file):
+            for statement in split(variant.statement.text, query.source.file, query.dialect):
                 if statement.words[0] in _PLANNED:
-                    yield planner.explain(statement.text, 0, given)
+                    yield _explained(planner, statement.text, 0, variant.given)
         else:
-            yield planner.explain(variant.statement.text, len(variant.order), given)
+            yield _explained(planner, variant.statement.text, len(variant.order), variant.given)
+
+
+def _explained(planner: _Planner, text: str, parameters: int, given: tuple[str, ...]) -> VariantPlan:
+    try:
+        return planner.explain(text, parameters, given)
+    except FAULTS as error:
+        return VariantPlan(given, error=explained(error))
 
 
 # --- findings ----------------------------------------------------------------------------------------------
@@ -155,7 +160,7 @@ def _advice(problem: Problem) -> str:
 def _when(source: QuerySource, variants: list[VariantPlan]) -> str:
     """Which combinations; empty if there is only one, or if it is all."""
     conditions = source.conditions
-    if not conditions or len({variant.given for variant in variants}) == 2 ** len(conditions):
+    if not conditions or len({variant.given for variant in variants}) == count(len(conditions)):
         return ""
     first = min(variants, key=lambda variant: len(variant.given)).given
     given = f"with :{' and :'.join(first)}" if first else f"without :{' and :'.join(conditions)}"

@@ -197,6 +197,8 @@ def _taken(before: Before) -> Before:
 def _transaction_control(text: str) -> str | None:
     """The first word of it that would begin or end a transaction."""
     try:
-        return next((each.transaction_control for each in split(text) if each.transaction_control), None)
+        return next(
+            (each.transaction_control for each in split(text, dialect="postgres") if each.transaction_control), None
+        )
     except QueryFileError:
         return None  # PostgreSQL reports what is wrong with it

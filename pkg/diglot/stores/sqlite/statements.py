@@ -75,7 +75,7 @@ def script(link: Link, statement: Statement, _values: Values) -> None:
 
     Not the driver's executescript, which commits what is open.
     """
-    found = split(statement.text, statement.query)
+    found = split(statement.text, statement.query, "sqlite")
     for each in found:
         if each.transaction_control:
             raise EndsTransaction(each.transaction_control.upper())
