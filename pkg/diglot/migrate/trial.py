@@ -22,7 +22,11 @@ LOCK_WAIT = 30.0
 
 
 def apply_all(store: Store, tree: MigrationTree) -> None:
-    """Apply all of them in their order; MigrationFailed with the place of the first statement that is refused."""
+    """Apply all of them in their order; MigrationFailed with the place of the first statement that is refused.
+
+    MigrationTreeError if the tree has a file that nothing would run.
+    """
+    tree.refuse_strays()
     with store.migration_connection(LOCK_WAIT) as connection:
         for migration in tree:
             apply(connection, migration)
