@@ -27,7 +27,7 @@ def taken_for_text(connection: sqlite3.Connection, text: str, values: Sequence[A
     The statement is compiled, not run; a view and a trigger are created and rolled back, since SQLite looks at their
     names when they are used.
     """
-    named = _with_back_ticks(text)
+    named = with_back_ticks(text)
     if named == text:
         return None
     error = _error(connection, named, values)
@@ -36,7 +36,8 @@ def taken_for_text(connection: sqlite3.Connection, text: str, values: Sequence[A
     return f"{error} (SQLite takes a name in double quotes that is no column for a text)"
 
 
-def _with_back_ticks(text: str) -> str:
+def with_back_ticks(text: str) -> str:
+    """The text with each name in back-ticks that it has in double quotes."""
     if '"' not in text:
         return text
     try:
