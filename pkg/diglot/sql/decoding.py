@@ -12,13 +12,11 @@ from typing import Any
 import msgspec
 
 from diglot.errors import QueryResultError
-from diglot.sql import canonical_json
 from diglot.sql.header import BASE_TYPES
 from diglot.sql.models import Column, Columns, Models, RowModel, row_model
 from diglot.sql.session import Dialect, Row
-from diglot.sql.timestamps import timestamp_from_text
+from diglot.sql.values import Convert, converter, scalar
 
-Convert = Callable[[Any], Any]
 Part = tuple[int, int, Convert | None]
 """Where the columns of a field begin and end, and the function that converts them. For a nested model, it takes that
 part of the row; for a column, it takes the value, and ``end`` is 0."""
@@ -63,18 +61,15 @@ class Decoders:
         self._models = models
         self._compiled: dict[type[msgspec.Struct], Decoder] = {}
 
-    def of(self, returns: str) -> Decoder:
-        """The decoder of what ``-- returns:`` names: a model or a type. KeyError if it is neither."""
+    def of(self, returns: str, *, nullable: bool = True) -> Decoder:
+        """The decoder of what ``-- returns:`` names: a model or a type. KeyError if it is neither.
+
+        ``nullable``: whether the value of a type may be NULL; a model says that for each field.
+        """
         if returns not in BASE_TYPES:
             return self._of_model(self._models[returns])
-        column = Column(None, returns, nullable=True, python_type=Any)
-        convert = _converter(column, self._dialect)
-
-        def value(row: Row) -> Any:
-            found = row[0]
-            return found if convert is None or found is None else convert(found)
-
-        return Decoder(Columns((column,), (1,)), value)
+        column = Column(None, returns, nullable=nullable, python_type=Any)
+        return Decoder(Columns((column,), (1,)), scalar(column, self._dialect))
 
     def _of_model(self, model: type[msgspec.Struct]) -> Decoder:
         found = self._compiled.get(model)
@@ -89,7 +84,7 @@ def _builder(row: RowModel, dialect: Dialect) -> Callable[[Row], Any]:
     at = 0
     for field in row.fields:
         if isinstance(field, Column):
-            parts.append((at, 0, _converter(field, dialect)))
+            parts.append((at, 0, converter(field, dialect)))
             at += 1
         else:
             inner = field.row.columns.columns
@@ -149,16 +144,3 @@ def _or_none(build: Callable[[Row], Any], columns: tuple[Column, ...]) -> Callab
         return build(row)
 
     return build_or_none
-
-
-def _converter(column: Column, dialect: Dialect) -> Convert | None:
-    """Converts the driver's value to the field's type; None if no conversion is needed."""
-    if column.type == "timestamp":
-        return timestamp_from_text if dialect == "sqlite" else None
-    if column.type == "bool":
-        return bool if dialect == "sqlite" else None
-    if column.type != "json":
-        return None
-    if dialect == "sqlite":  # the text as we wrote it, its floats too
-        return canonical_json.exact_loader(column.python_type)
-    return canonical_json.loader(column.python_type)
