@@ -22,7 +22,7 @@ lint: $(VENV)/.installed-lint ## ruff, mypy --strict, import-linter, sqlfluff
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/diglot generate --check
-	$(BIN)/sqlfluff lint queries/postgres migrations/postgres pkg/diglot/schema/postgres pkg/diglot/ops/postgres --dialect postgres
+	$(BIN)/sqlfluff lint queries/postgres queries/vectors/postgres migrations/postgres pkg/diglot/schema/postgres pkg/diglot/ops/postgres --dialect postgres
 	$(BIN)/sqlfluff lint queries/sqlite migrations/sqlite pkg/diglot/schema/sqlite pkg/diglot/ops/sqlite --dialect sqlite
 
 check: $(VENV)/.installed-check ## both SQL trees are one data layer: diglot check on new databases (ARGS="--format github" …)

@@ -32,6 +32,7 @@ from diglot.errors import ConfigurationError
 from diglot.project_file import ProjectFile, read_project_file
 from diglot.sql.encoding import MAX_DOCUMENT
 from diglot.sql.session import DIALECTS, Dialect
+from diglot.sql_folder import SqlFolder, beside_dialects, read_folder
 from diglot.stores.settings import PostgresSettings, SQLiteSettings
 from diglot.text_file import shown
 
@@ -181,7 +182,19 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
     def query_files(self, dialect: Dialect) -> list[Path]:
         """The query files of a dialect in the order of their names; ConfigurationError where the folder is missing."""
-        return sorted(_of_dialect(self.queries, dialect, "queries").glob("*.sql"))
+        return [Path(str(file)) for file in self.query_folder(dialect).files.values()]
+
+    def every_query_file(self, dialect: Dialect) -> list[Path]:
+        """As ``query_files``; QueryFileError if the tree has a file that nothing would read."""
+        from diglot.sql.loader import claimed
+
+        return [Path(str(file)) for file in claimed(self.query_folder(dialect)).values()]
+
+    def query_folder(self, dialect: Dialect) -> SqlFolder:
+        """The query files of a dialect, and the files that nothing reads, in its folder or beside it."""
+        folder = _of_dialect(self.queries, dialect, "queries")
+        found = read_folder(folder)
+        return msgspec.structs.replace(found, unclaimed=(*beside_dialects(folder.parent), *found.unclaimed))
 
     def migration_folder(self, dialect: Dialect) -> Path:
         """The migrations of a dialect; ConfigurationError where the folder is missing."""
@@ -205,6 +218,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         """The queries of a dialect as callable objects. QueryFileError, ConfigurationError."""
         from diglot.sql.loader import load_queries
 
+        self.every_query_file(dialect)
         folder = _of_dialect(self.queries, dialect, "queries")
         return load_queries(folder, dialect, self.row_models(), max_document=max_document)
 

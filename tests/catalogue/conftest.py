@@ -36,7 +36,7 @@ create table "</code><b>odd" ("a & b" text);
 """
 WORDS = {
     "postgres": {"integer": "bigint", "time": "timestamptz", "now": "now()"},
-    "sqlite": {"integer": "integer", "time": "text", "now": "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"},
+    "sqlite": {"integer": "integer", "time": "text", "now": "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z')"},
 }
 WORDS_INDEX = "create index ix_orders_words on orders using hash (note);"
 CUSTOMERS = """

@@ -55,6 +55,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
 EXIT_CODES = {
     errors.ConfigurationError: 2,
     errors.InvalidValue: 2,
+    errors.MigrationTreeError: 2,
+    errors.QueryFileError: 2,
     errors.DatabaseIOError: 3,
     errors.DatabaseUnavailable: 3,
     errors.DatabaseIOError: 3,

@@ -215,4 +215,4 @@ def test_new_refuses_a_name_that_is_none(name: str) -> None:
 
 def test_new_says_where_it_looked_for_the_trees() -> None:
     done = diglot("migrate", "new", "x")
-    assert (done.code, done.err) == (1, "diglot: there is no folder migrations/postgres with migrations\n")
+    assert (done.code, done.err) == (2, "diglot: there is no folder migrations/postgres with migrations\n")

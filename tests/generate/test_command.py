@@ -77,7 +77,7 @@ def test_models_are_named_as_a_module_or_a_dict(project, monkeypatch):
         shutil.rmtree(project / "typed", ignore_errors=True)
         assert diglot("generate", *OPTIONS, "--models", models).code == 0
         assert "-> list[Invoice]" in (project / "typed/invoices.py").read_text()
-    assert diglot("generate", *OPTIONS).code == 1
+    assert diglot("generate", *OPTIONS).code == 2
     assert diglot("generate", *OPTIONS, "--models", "shop_rows:Nothing").code == 2
     assert diglot("generate", *OPTIONS, "--models", "no_such_module").code == 2
 

@@ -88,7 +88,7 @@ def test_what_can_not_be_run_is_refused(texts: dict[str, str], said: str, tmp_pa
 def test_a_file_in_capital_letters_is_refused_not_left_out(tmp_path: Path) -> None:
     tree = files(tmp_path, **{"1_a": "create table a (x int);"})
     (tree / "sqlite" / "2_b.SQL").write_text("create table b (x int);")
-    with pytest.raises(MigrationTreeError, match=r"2_b\.SQL: it would not be run: name it NAME\.sql, or move it"):
+    with pytest.raises(MigrationTreeError, match=r"2_b\.SQL: nothing reads it: its name does not end with \.sql"):
         MigrationTree.read(tree, "sqlite")
 
 

@@ -70,7 +70,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "name without time": (_add("add_users.sql"), "name it YYYYMMDDhhmmss"),
     "no such time": (_add("20261301000000_x.sql"), "name it YYYYMMDDhhmmss"),
     "capital letters": (_add("20260101000000_Users.sql"), "name it YYYYMMDDhhmmss"),
-    "capital ending": (_add("20260101000000_x.SQL"), "name it YYYYMMDDhhmmss"),
+    "capital ending": (_add("20260101000000_x.SQL"), r"x\.SQL: nothing reads it"),
     "Python": (_add("20260105000000_x.py"), "migrations in Python are not supported"),
     "not UTF-8": (_add(f"{A}.sql", b"select '\xe4';"), r"not UTF-8 \(at line 1, column 9\)"),
     "NUL": (_add(f"{A}.sql", b"select '\x00';"), "NUL"),

@@ -71,7 +71,7 @@ def _pairs(project: Project) -> dict[str, Pair]:
         return found
     for dialect in DIALECTS:
         adapter = ADAPTERS[dialect]()
-        for file in project.query_files(dialect):
+        for file in project.every_query_file(dialect):
             for source in read_queries(read_text(file), file.stem, str(file), dialect):
                 found.setdefault(source.full_name, {})[dialect] = Query(source, adapter)
     return dict(sorted(found.items(), key=lambda item: item[0].partition(".")[0]))

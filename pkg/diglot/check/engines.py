@@ -14,6 +14,7 @@ from diglot.check.nesting import deep_nesting
 from diglot.sql.header import Parameter
 from diglot.sql.statements import split
 from diglot.sql.types import TYPES
+from diglot.stores.sqlite.double_quotes import taken_for_text
 from diglot.stores.sqlite.library import library
 from diglot.stores.store import Store
 
@@ -149,12 +150,18 @@ class _SQLite:
             self._connection.execute(f"explain {text}", values).close()
         except library().Error as error:
             return self._refused(error, text)
+        misnamed = taken_for_text(self._connection, text, values)
+        if misnamed is not None:
+            return _refused(misnamed)
         return Prepared([], self._columns(text, values) if describe else None)
 
     def script(self, text: str) -> Refused | None:
         self._connection.execute("savepoint diglot_check")
         try:
             for statement in split(text, dialect="sqlite"):
+                misnamed = taken_for_text(self._connection, statement.text)
+                if misnamed is not None:
+                    return _refused(misnamed)
                 self._connection.execute(statement.text)
         except library().Error as error:
             return _refused(error)
@@ -196,6 +203,6 @@ def _sample(parameter: Parameter) -> Any:
     return "[]" if parameter.is_list else TYPES[parameter.type].sample
 
 
-def _refused(error: Exception) -> Refused:
+def _refused(error: Exception | str) -> Refused:
     found = _NAMED.search(str(error))
     return Refused(str(error), word=found[1] if found else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from diglot.check.finding import Finding
 from diglot.check.same_text import same_text
@@ -29,7 +30,16 @@ def check_headers(project: Project) -> list[Finding]:
     findings = [finding for files in trees.values() for file in files for finding in _of_file(file, models)]
     if set(trees) == set(DIALECTS):
         findings += _stale_differs(trees["postgres"], trees["sqlite"])
-    return sorted(findings)
+    return sorted(set(findings + _unclaimed(project)))
+
+
+def _unclaimed(project: Project) -> list[Finding]:
+    """Files of the trees that nothing reads, so that no query of theirs is checked."""
+    return [
+        Finding(CHECK, each.path, 1, 1, Path(each.path).name, each.message)
+        for dialect in project.dialects
+        for each in project.query_folder(dialect).unclaimed
+    ]
 
 
 def _of_file(file: SourceFile, models: Models | None) -> Iterator[Finding]:

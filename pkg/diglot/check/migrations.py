@@ -23,13 +23,15 @@ from diglot.schema.objects import difference, objects
 from diglot.sql.misread import carriage_returns
 from diglot.sql.scanner import position, tokens
 from diglot.sql.session import Dialect
+from diglot.sql_folder import read_folder
 from diglot.stores.store import Store
 from diglot.text_file import NotText, decoded, normalised_bytes, shown
 
 CHECK = "migrations"
 CHECKSUMS = "checksums.sha256"
 _PLACE = re.compile(
-    r"(?P<path>[^:\n]+\.(?:sql|py)):(?:(?P<line>\d+):)?(?:(?P<column>\d+):)? (?P<message>.*)", re.DOTALL
+    r"(?P<path>[^:\n]+\.(?:\w*sql\w*|ddl|dml|py)(?:\.\w+)*):(?:(?P<line>\d+):)?(?:(?P<column>\d+):)? (?P<message>.*)",
+    re.DOTALL | re.IGNORECASE,
 )
 _LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<file>\S+)")
 _OTHER: dict[Dialect, Dialect] = {"postgres": "sqlite", "sqlite": "postgres"}
@@ -64,7 +66,7 @@ def _files(tree: MigrationTree, other: MigrationTree | None) -> Iterator[Finding
     for orphan in tree.orphans:
         yield _finding(orphan, 1, orphan, f"down migration without an up migration: {_up_of(tree, orphan)} is missing")
     for stray in tree.strays:
-        yield _finding(stray, 1, stray, tree.stray())
+        yield _finding(stray.path, 1, Path(stray.path).name, stray.message)
     theirs = set(other.ids) if other is not None else set()
     numbers: dict[int, str] = {}
     ids = set(tree.ids)
@@ -204,7 +206,7 @@ def _checksums(project: Project) -> dict[str, str]:
     return {
         f"{dialect}/{file.name}": hashlib.sha256(normalised_bytes(file.read_bytes())).hexdigest()
         for dialect in project.dialects
-        for file in sorted(project.migration_folder(dialect).glob("*.sql"))
+        for file in read_folder(project.migration_folder(dialect)).files.values()
     }
 
 

@@ -13,7 +13,9 @@ from diglot.errors import (
     DatabaseUnavailable,
     DiglotError,
     InvalidValue,
+    MigrationTreeError,
     OutcomeUnknown,
+    QueryFileError,
 )
 from diglot.redaction import Redactor
 
@@ -23,8 +25,12 @@ _REDACTOR: Redactor = import_module("diglot.statestore.secrets").REDACTOR
 
 
 def exit_code(error: Exception) -> int:
-    """1 refused · 2 usage or configuration · 3 the database can't be reached, or does not answer in time."""
-    if isinstance(error, click.UsageError | ConfigurationError | InvalidValue):
+    """The exit code for an error.
+
+    1 refused · 2 usage, configuration, or SQL files that are not right · 3 the database can't be reached, or does not
+    answer in time.
+    """
+    if isinstance(error, click.UsageError | ConfigurationError | InvalidValue | MigrationTreeError | QueryFileError):
         return 2
     if isinstance(error, DatabaseUnavailable | DatabaseTimeout | OutcomeUnknown):
         return 3

@@ -67,7 +67,7 @@ def _queries(app: App) -> dict[str, Dialects]:
 
     found: dict[str, Dialects] = {}
     for dialect in app.project.dialects:
-        for file in app.project.query_files(dialect):
+        for file in app.project.every_query_file(dialect):
             for source in read_queries(read_text(file), file.stem, shown(file), dialect):
                 found.setdefault(source.full_name, {})[dialect] = source
     return found

@@ -9,8 +9,9 @@ from pathlib import Path
 from diglot.errors import ConfigurationError, QueryFileError
 from diglot.sql.file_names import RULE, is_file_name
 from diglot.sql.header import QuerySource, read_queries
-from diglot.sql.loader import read_text
+from diglot.sql.loader import claimed, read_text
 from diglot.sql.session import DIALECTS, Dialect
+from diglot.sql_folder import ENDING, SqlFolder, beside_dialects, read_folder
 
 Subjects = dict[str, list[QuerySource]]
 """The queries of each file, by its name without ``.sql``."""
@@ -22,6 +23,8 @@ def read_trees(folder: Traversable | Path) -> Subjects:
     QueryFileError if the trees declare a query differently, or for a file whose name a module can't have;
     ConfigurationError without query files.
     """
+    if isinstance(folder, Path):
+        claimed(SqlFolder({}, beside_dialects(folder)))
     trees = [_read(tree, dialect) for dialect in DIALECTS if (tree := folder / dialect).is_dir()]
     if not any(trees):
         raise ConfigurationError(f"{folder} has no query files: postgres/*.sql and sqlite/*.sql are looked for")
@@ -41,10 +44,9 @@ def read_trees(folder: Traversable | Path) -> Subjects:
 
 
 def _read(tree: Traversable, dialect: Dialect) -> Subjects:
-    files = sorted((f for f in tree.iterdir() if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
     found = {}
-    for file in files:
-        subject = file.name.removesuffix(".sql")
+    for name, file in claimed(read_folder(tree)).items():
+        subject = name.removesuffix(ENDING)
         if not is_file_name(subject):
             raise QueryFileError(RULE, file=str(file))
         found[subject] = read_queries(read_text(file), subject, str(file), dialect)

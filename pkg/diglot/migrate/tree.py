@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import msgspec
@@ -22,9 +21,8 @@ from diglot.migrate.layouts import ID, Layout, Plain, Timestamped, UpDown, Yoyo,
 from diglot.migrate.statements import SqlStatement, split
 from diglot.sql.session import DIALECTS, Dialect
 from diglot.sql.statements import BEGINS, COMMITS
+from diglot.sql_folder import Folder, Unclaimed, beside_dialects, read_folder
 from diglot.text_file import NotText, decoded, shown
-
-Folder = Path | Traversable
 
 _BOTH_WAYS = re.compile(r"^\s*--\s*(\+goose\s+(?:Up|Down)|\+migrate\s+(?:Up|Down)|migrate:(?:up|down))\b", re.MULTILINE)
 _NO_TRANSACTION_CONCURRENTLY = frozenset({"create", "drop", "reindex", "alter"})
@@ -100,8 +98,8 @@ class Migration(msgspec.Struct, frozen=True):
 class MigrationTree(msgspec.Struct, frozen=True):
     """The migrations of one dialect in the order in which they are applied.
 
-    ``orphans`` are the files of down migrations without a migration, ``strays`` those whose names are not
-    those of a migration, so that nothing would run them.
+    ``orphans`` are the files of down migrations without a migration, ``strays`` those that are no migration by their
+    names or their places, so that nothing would run them.
     """
 
     dialect: Dialect
@@ -109,38 +107,32 @@ class MigrationTree(msgspec.Struct, frozen=True):
     layout: Layout
     migrations: tuple[Migration, ...]
     orphans: tuple[str, ...] = ()
-    strays: tuple[str, ...] = ()
+    strays: tuple[Unclaimed, ...] = ()
 
     @classmethod
     def scan(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
         """The migrations of this one folder; MigrationTreeError for a folder that can't be read at all."""
-        entries = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
-        names = sorted(name for name in entries if name.endswith(".sql"))
+        files, strays = _files(folder, dialect)
+        names = list(files)
         if not names:
+            _refuse(strays)
             raise MigrationTreeError(f"{_shown(folder)} has no migrations (*.sql)")
-        python = sorted(name for name in entries if name.endswith(".py") and name != "__init__.py")
+        python = sorted(e.name for e in folder.iterdir() if e.name.endswith(".py") and e.name != "__init__.py")
         if python:
             raise MigrationTreeError(
-                f"{_shown(entries[python[0]])}:1: migrations in Python are not supported: write it in SQL"
+                f"{_shown(folder / python[0])}:1: migrations in Python are not supported: write it in SQL"
             )
         layout = layout_of(names)
         ups, downs = layout.ups(names), layout.downs(names)
         found = {
-            id: _migration(id, dialect, layout, entries[name], entries[downs[id]] if id in downs else None)
+            id: _migration(id, dialect, layout, files[name], files[downs[id]] if id in downs else None)
             for id, name in ups.items()
         }
         order = layout.order({id: migration.depends for id, migration in found.items()})
-        orphans = tuple(_shown(entries[name]) for id, name in downs.items() if id not in ups)
+        orphans = tuple(_shown(files[name]) for id, name in downs.items() if id not in ups)
         taken = {*ups.values(), *downs.values()}
-        strays = sorted(name for name in entries if name.lower().endswith(".sql") and name not in taken)
-        return cls(
-            dialect,
-            str(folder),
-            layout,
-            tuple(found[id] for id in order),
-            orphans,
-            tuple(_shown(entries[name]) for name in strays),
-        )
+        strays += tuple(Unclaimed(_shown(files[name]), _misnamed(layout)) for name in names if name not in taken)
+        return cls(dialect, str(folder), layout, tuple(found[id] for id in order), orphans, strays)
 
     @classmethod
     def read(cls, folder: Folder, dialect: Dialect) -> MigrationTree:
@@ -152,13 +144,10 @@ class MigrationTree(msgspec.Struct, frozen=True):
         own = folder / dialect
         if not own.is_dir():
             raise MigrationTreeError(f"there is no folder {own} with migrations")
-        names = _names(own)
-        if isinstance(layout_of(names), Timestamped) or not any(name.endswith(".sql") for name in names):
-            _check_names(own)
-        if not any(name.endswith(".sql") for name in names):
-            tree = cls(dialect, str(own), Timestamped(), ())
-        else:
-            tree = cls.scan(own, dialect)
+        files, strays = _files(own, dialect)
+        if isinstance(layout_of(files), Timestamped) or not files:
+            _check_names(own, files)
+        tree = cls.scan(own, dialect) if files else cls(dialect, str(own), Timestamped(), (), (), strays)
         tree._check_rules()
         for other in DIALECTS:
             if other != dialect and (folder / other).is_dir():
@@ -179,11 +168,6 @@ class MigrationTree(msgspec.Struct, frozen=True):
                 return migration
         raise MigrationError(f"there is no migration {id!r} in {self.folder}")
 
-    def stray(self) -> str:
-        """The message about a file of ``strays``."""
-        names = " or ".join(f"NAME{suffix}" for suffix in (self.layout.up, self.layout.down) if suffix)
-        return f"it would not be run: name it {names}, or move it to another folder"
-
     def check(self) -> None:
         """The checks that reading skips: each file can be split into statements, and has some."""
         for migration in self.migrations:
@@ -191,11 +175,14 @@ class MigrationTree(msgspec.Struct, frozen=True):
             if migration.rollback_file is not None:
                 migration.rollback_statements()
 
+    def refuse_strays(self) -> None:
+        """MigrationTreeError if the tree has a file that nothing would run."""
+        _refuse(self.strays)
+
     def _check_rules(self) -> None:
         if self.orphans:
             raise MigrationTreeError(f"{self.orphans[0]}: down migration without an up migration")
-        if self.strays:
-            raise MigrationTreeError(f"{self.strays[0]}: {self.stray()}")
+        self.refuse_strays()
         for migration in self.migrations:
             if not migration.transactional and self.dialect == "sqlite":
                 raise MigrationTreeError(
@@ -224,6 +211,23 @@ def check_pairs(one: MigrationTree, other: MigrationTree) -> None:
         theirs = other.get(mine.id)
         if mine.depends != theirs.depends:
             raise MigrationTreeError(f"{mine.file} and {theirs.file} depend on different migrations")
+
+
+def _files(folder: Folder, dialect: Dialect) -> tuple[dict[str, Folder], tuple[Unclaimed, ...]]:
+    """The ``.sql`` files of a folder by their names, and what nothing would read in it or beside it."""
+    found = read_folder(folder)
+    beside = beside_dialects(folder.parent) if isinstance(folder, Path) and folder.name == dialect else ()
+    return found.files, (*beside, *found.unclaimed)
+
+
+def _misnamed(layout: Layout) -> str:
+    names = " or ".join(f"NAME{suffix}" for suffix in (layout.up, layout.down) if suffix)
+    return f"it would not be run: name it {names}, or move it to another folder"
+
+
+def _refuse(strays: tuple[Unclaimed, ...]) -> None:
+    for stray in strays:
+        raise MigrationTreeError(f"{stray.path}: {stray.message}")
 
 
 # --- one migration -----------------------------------------------------------------------------------------
@@ -303,30 +307,24 @@ def _in_our_transaction(statements: list[SqlStatement], file: str) -> list[SqlSt
 # --- the rules of Diglot's own layout ----------------------------------------------------------------------
 
 
-def _names(folder: Folder) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_file())
-
-
 def _ids(folder: Folder) -> set[str]:
-    names = [name for name in _names(folder) if name.endswith(".sql")]
+    names = read_folder(folder).files
     return set((layout_of(names) if names else Plain()).ups(names))
 
 
-def _check_names(folder: Folder) -> None:
-    names = {entry.name: entry for entry in folder.iterdir() if entry.is_file()}
+def _check_names(folder: Folder, files: Mapping[str, Folder]) -> None:
+    for entry in folder.iterdir():
+        if entry.name.endswith(".py") and ID.match(entry.name.removesuffix(".py")):
+            raise MigrationTreeError(f"{_shown(entry)}: migrations in Python are not supported: write it in SQL")
     down = Timestamped.down
-    for name, entry in names.items():
+    for name, entry in files.items():
         file, stem = _shown(entry), name.removesuffix(down or "").removesuffix(".sql")
-        if name.endswith(".py") and ID.match(name.removesuffix(".py")):
-            raise MigrationTreeError(f"{file}: migrations in Python are not supported: write it in SQL")
-        if not name.lower().endswith(".sql"):
-            continue
-        if not name.endswith(".sql") or not _is_id(stem):
+        if not _is_id(stem):
             raise MigrationTreeError(
                 f"{file}: name it YYYYMMDDhhmmss_what_it_does.sql (UTC; small letters, digits and _)"
             )
         for other in (f"{stem}.sql", f"{stem}{down}"):
-            if other not in names:
+            if other not in files:
                 raise MigrationTreeError(f"{file}: there is no {other} next to it")
 
 

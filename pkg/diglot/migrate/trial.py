@@ -16,6 +16,7 @@ from diglot.errors import MigrationFailed
 from diglot.migrate.bookkeeping import Books, open_books
 from diglot.migrate.tree import Migration, MigrationTree
 from diglot.sql.statements import SqlStatement
+from diglot.stores.sqlite.double_quotes import taken_for_text
 from diglot.stores.store import Store
 
 LOCK_WAIT = 30.0
@@ -24,7 +25,11 @@ _NO_EXTENSION = "0A000"
 
 
 def apply_all(store: Store, tree: MigrationTree) -> None:
-    """Apply all of them in their order; MigrationFailed with the place of the first statement that is refused."""
+    """Apply all of them in their order; MigrationFailed with the place of the first statement that is refused.
+
+    MigrationTreeError if the tree has a file that nothing would run.
+    """
+    tree.refuse_strays()
     with store.migration_connection(LOCK_WAIT) as connection:
         for migration in tree:
             apply(connection, migration)
@@ -45,6 +50,9 @@ def _run(connection: Any, migration: Migration, file: str, statements: list[SqlS
     own = any(statement.transaction_control for statement in statements)
     with books.atomically() if migration.transactional and not own else _nothing_left_open(books):
         for statement in statements:
+            misnamed = taken_for_text(connection, statement.text) if migration.dialect == "sqlite" else None
+            if misnamed is not None:
+                raise MigrationFailed(f"{file}:{statement.line}: {misnamed}")
             try:
                 books.run(statement.text)
             except books.errors as error:

@@ -7,17 +7,16 @@ rows for the first time (``check_columns``), not on every call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 import msgspec
 
 from diglot.errors import QueryResultError
-from diglot.sql import canonical_json
 from diglot.sql.header import BASE_TYPES
-from diglot.sql.models import Column, Columns, Models, RowModel, is_enum, is_list, row_model
+from diglot.sql.models import Column, Columns, Models, RowModel, row_model
 from diglot.sql.session import Dialect, Row
-from diglot.sql.types import TYPES, Convert
+from diglot.sql.types import Convert
+from diglot.sql.values import converter, scalar
 
 Part = tuple[int, int, Convert | None]
 """Where the columns of a field begin and end, and the function that converts them. For a nested model, it takes that
@@ -63,18 +62,15 @@ class Decoders:
         self._models = models
         self._compiled: dict[type[msgspec.Struct], Decoder] = {}
 
-    def of(self, returns: str) -> Decoder:
-        """The decoder of what ``-- returns:`` names: a model or a type. KeyError if it is neither."""
+    def of(self, returns: str, *, nullable: bool = True) -> Decoder:
+        """The decoder of what ``-- returns:`` names: a model or a type. KeyError if it is neither.
+
+        ``nullable``: whether the value of a type may be NULL; a model says that for each field.
+        """
         if returns not in BASE_TYPES:
             return self._of_model(self._models[returns])
-        column = Column(None, returns, nullable=True, python_type=Any)
-        convert = _converter(column, self._dialect)
-
-        def value(row: Row) -> Any:
-            found = row[0]
-            return found if convert is None or found is None else convert(found)
-
-        return Decoder(Columns((column,), (1,)), value)
+        column = Column(None, returns, nullable=nullable, python_type=Any)
+        return Decoder(Columns((column,), (1,)), scalar(column, self._dialect))
 
     def _of_model(self, model: type[msgspec.Struct]) -> Decoder:
         found = self._compiled.get(model)
@@ -89,7 +85,7 @@ def _builder(row: RowModel, dialect: Dialect) -> Callable[[Row], Any]:
     at = 0
     for field in row.fields:
         if isinstance(field, Column):
-            parts.append((at, 0, _converter(field, dialect)))
+            parts.append((at, 0, converter(field, dialect)))
             at += 1
         else:
             inner = field.row.columns.columns
@@ -149,27 +145,3 @@ def _or_none(build: Callable[[Row], Any], columns: tuple[Column, ...]) -> Callab
         return build(row)
 
     return build_or_none
-
-
-def _converter(column: Column, dialect: Dialect) -> Convert | None:
-    """Converts the driver's value to the field's type; None if no conversion is needed."""
-    if column.type != "json":
-        found = TYPES[column.type]
-        convert = found.from_sqlite if dialect == "sqlite" else found.from_postgres
-        return convert if not is_enum(column.python_type) else _to_enum(convert, column.python_type)
-    if dialect == "sqlite":  # the text as we wrote it, its floats too
-        return canonical_json.exact_loader(column.python_type)
-    return _array_or_document(column.python_type, canonical_json.loader(column.python_type))
-
-
-def _to_enum(convert: Convert | None, kind: type[Enum]) -> Convert:
-    return kind if convert is None else lambda value: kind(convert(value))
-
-
-def _array_or_document(kind: Any, load: Convert) -> Convert:
-    """PostgreSQL has arrays, which its driver returns as lists."""
-
-    def convert(value: Any) -> Any:
-        return msgspec.convert(value, kind) if type(value) is list else load(value)
-
-    return convert if is_list(kind) else load

@@ -26,6 +26,7 @@ from diglot.sql.header import BASE_TYPES, QuerySource, read_queries
 from diglot.sql.models import Models
 from diglot.sql.query import Query, make_query
 from diglot.sql.session import Dialect
+from diglot.sql_folder import ENDING, Folder, SqlFolder, read_folder
 from diglot.text_file import NotText, decoded
 
 _OPERATIONS = {
@@ -148,17 +149,17 @@ def load_queries(
     """The queries of ``folder/*.sql``. ``models`` are the structs that ``-- returns:`` may name.
 
     A query refuses a text, JSON or bytes value of more than ``max_document`` bytes with TooLarge.
-    QueryFileError, with file, line and column, for a mistake in a file; ConfigurationError for a folder
-    without query files.
+    QueryFileError, with file, line and column, for a mistake in a file, and for one that is not read;
+    ConfigurationError for a folder without query files.
     """
     adapter, models = ADAPTERS[dialect](max_document), models or {}
     decoders = Decoders(dialect, models)
-    files = sorted((f for f in _entries(folder) if f.name.endswith(".sql") and f.is_file()), key=lambda f: f.name)
+    files = claimed(read_folder(folder))
     if not files:
         raise ConfigurationError(f"{folder} has no query files (*.sql)")
     queries = QuerySet(adapter)
-    for file in files:
-        subject = file.name.removesuffix(".sql")
+    for name, file in files.items():
+        subject = name.removesuffix(ENDING)
         found = _load(read_text(file), subject, str(file), adapter, models, decoders)
         queries.add_file(subject, found, str(file))
     return queries
@@ -185,11 +186,11 @@ def _load(
     return QueryFile(subject, adapter).load(loader.sources, data, decoders)
 
 
-def _entries(folder: Traversable | Path) -> list[Any]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise ConfigurationError(f"{folder} can't be read: {error.strerror}") from error
+def claimed(folder: SqlFolder) -> dict[str, Folder]:
+    """The query files by their names. QueryFileError if the folder has a file that nothing would read."""
+    for each in folder.unclaimed:
+        raise QueryFileError(each.message, file=each.path)
+    return folder.files
 
 
 def read_text(file: Traversable | Path) -> str:

@@ -160,7 +160,9 @@ class RowQuery(Query):
     def __init__(self, source: QuerySource, adapter: PositionalAdapter, decoders: Decoders) -> None:
         super().__init__(source, adapter)
         assert source.returns is not None  # noqa: S101 - the header reader made sure
-        self._decoder: Decoder = decoders.of(source.returns)
+        self._decoder: Decoder = decoders.of(
+            source.returns, nullable=source.returns_nullable or source.suffix == "$"
+        )  # a ValueQuery has a message of its own for NULL
 
     def decode(self, rows: list[Row]) -> list[Any]:
         """The models of rows that were fetched by ``Session.together``."""

@@ -41,7 +41,7 @@ from diglot.stores.settings import PostgresSettings
 from diglot.stores.url import parse_url
 from tests.statestore.config.configuring import CANARY
 
-SQL = Path(str(resources.files("diglot.statestore.sql") / "postgres" / "vectors"))
+SQL = Path(str(resources.files("diglot.statestore.sql") / "vectors" / "postgres"))
 
 
 def pgvector(url: str, **more: object) -> VectorStore:

@@ -1,4 +1,4 @@
-"""Vectors in PostgreSQL, with the extension pgvector. The SQL is in queries/postgres/vectors/.
+"""Vectors in PostgreSQL, with the extension pgvector. The SQL is in queries/vectors/postgres/.
 
 The tables are created when a collection is first opened, not by a migration: migrations must not need an extension,
 both trees have the same migrations, and this database may not be the state store's.
@@ -71,7 +71,7 @@ class PgvectorEngine:
         self._options = cast(PgvectorOptions, settings.typed_options())
         self._indexed = self._options.index != "none"
         self._few = self._most_few
-        tree = resources.files("diglot.statestore.sql") / "postgres" / "vectors"
+        tree = resources.files("diglot.statestore.sql") / "vectors" / "postgres"
         self.queries: Any = load_queries(tree, "postgres", {"Match": Match, "Collection": Collection}).vectors
         self._search = getattr(self.queries, f"search_{settings.metric}")
 
