@@ -29,6 +29,7 @@ _POSTGRES: dict[str, str] = {
     "bool": "bool",
     "bytea": "bytes",
     "timestamptz": "timestamp",
+    "timestamp": "timestamp without time zone",  # no instant, so the headers have no type for it
 }
 _TIME_FUNCTIONS = frozenset({"date", "datetime", "julianday", "strftime", "unixepoch"})
 _TIMES = tuple(
@@ -63,9 +64,14 @@ def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
         other = (facing or {}).get(column.table, {}).get(column.name)
         if store.dialect == "sqlite" and kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
             # A type that SQLite has no name for (uuid, an enum, numeric) is text there.
-            kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"})
+            kinds = (kinds & _as_text(other.kinds)) or frozenset({"text" if kinds == TEXT else "int"})
         found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable)
     return found
+
+
+def _as_text(kinds: frozenset[str]) -> frozenset[str]:
+    """What SQLite keeps for PostgreSQL's kinds: a timestamp has one form there, with or without time zone."""
+    return frozenset({"timestamp" if kind.startswith("timestamp") else kind for kind in kinds})
 
 
 def postgres_kinds(name: str, kind: str) -> Kinds:

@@ -16,6 +16,7 @@ from diglot.check.engines import Engine, Prepared, Refused, engine
 from diglot.check.finding import Finding
 from diglot.check.lineage import Lineage, Output, Use, derive
 from diglot.check.models import wanted
+from diglot.check.narrow_integers import check_narrow_integers
 from diglot.check.sources import SourceFile, source_files
 from diglot.check.stored import check_stored
 from diglot.check.variants import Combination, characteristic, combinations, declared
@@ -77,6 +78,8 @@ def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None
             findings += _facing(page, facing)
     if sqlite is not None and "sqlite" in project.dialects:
         findings += check_stored(project, sqlite, read_catalog(sqlite, catalog))
+        if postgres is not None and "postgres" in project.dialects:
+            findings += check_narrow_integers(project, postgres, sqlite)
     return sorted(set(findings))
 
 
