@@ -182,3 +182,30 @@ def test_a_timestamp_without_time_zone_is_no_timestamp(
     (tmp_path / "q/postgres/m.sql").write_text(text.format(plain))
     store = postgres_again(postgres)
     assert findings(project, store) == []
+
+
+DEFAULTS = {
+    "now": ("now()", False),
+    "a constant": ("'9999-12-31 23:59:59.999999+00'", False),
+    "infinity": ("'infinity'", True),
+    "minus infinity": ("'-infinity'", True),
+    "before the year 1": ("'0044-03-15 BC'", True),
+    "beyond the year 9999": ("'10000-01-01'", True),
+}
+
+
+@pytest.mark.parametrize(("default", "wrong"), DEFAULTS.values(), ids=DEFAULTS.keys())
+def test_a_default_that_cannot_be_read_is_found(default: str, wrong: bool, tmp_path: Path, postgres: Store) -> None:
+    query = "-- name: latest()\n-- returns: Moment\n-- Doc.\nselect id, at from m order by id;"
+    columns = f"at timestamptz not null default {default}", "at text not null"
+    found = findings(written(tmp_path, columns, both(query)), postgres)
+    assert [(each.line, each.name) for each in found] == ([(2, "m.at")] if wrong else [])
+    assert all("latest can't read" in each.message for each in found)
+
+
+def test_postgres_says_which_columns_of_sqlite_are_timestamps(tmp_path: Path, postgres: Store) -> None:
+    query = "-- name: latest()\n-- returns: int\n-- Doc.\nselect id from m order by at;"
+    columns = "at timestamptz not null default now()", "at text not null default current_timestamp"
+    (found,) = findings(written(tmp_path, columns, both(query)), postgres)
+    assert (found.path, found.name) == (str(tmp_path / "m/sqlite/1_a.sql"), "m.at")
+    assert "but m.latest needs timestamps of the form" in found.message

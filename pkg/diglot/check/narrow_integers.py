@@ -18,7 +18,8 @@ from diglot.check.finding import Finding
 from diglot.check.meetings import meetings, parsed
 from diglot.check.places import place_of_column
 from diglot.check.sources import SourceFile, source_files
-from diglot.check.variants import Combination, combinations
+from diglot.check.variants import Combination
+from diglot.check.whole import whole
 from diglot.project import Project
 from diglot.schema.model import Column, Table
 from diglot.schema.read import read_schema
@@ -50,7 +51,8 @@ def check_narrow_integers(project: Project, postgres: Store, sqlite: Store) -> l
     with closing(library().connect(":memory:", isolation_level=None)) as memory:
         for file in source_files(project, "postgres"):
             for query in file.queries:
-                tree, whole = _tree(query)
+                every = whole(query, "postgres")
+                tree = parsed(every.named, "postgres") if query.suffix != "#" else None
                 if tree is None:
                     continue
                 for written in _written(tree, query, tables):
@@ -58,17 +60,12 @@ def check_narrow_integers(project: Project, postgres: Store, sqlite: Store) -> l
                     copy = _copy(memory, facing, *key)
                     if key not in found and not _kept_in_range(copy, facing.get(written.table), written.column):
                         found[key] = _finding(project, file, query, written)
-                casts += _casts(tree, file, query, whole)
+                casts += _casts(tree, file, query, every)
     return [*found.values(), *casts]
 
 
 def _tables(store: Store) -> dict[str, Table]:
     return {table.name.lower(): table for table in read_schema(store).tables}
-
-
-def _tree(query: QuerySource) -> tuple[Any, Combination]:
-    *_, whole = combinations(query, "postgres")
-    return (None if query.suffix == "#" else parsed(whole.named, "postgres")), whole
 
 
 def _written(tree: Any, query: QuerySource, tables: Tables) -> Iterator[Written]:
@@ -114,7 +111,7 @@ def _kept_in_range(copy: ColumnCopy | None, table: Table | None, column: Column)
     )
 
 
-def _casts(tree: Any, file: SourceFile, query: QuerySource, whole: Combination) -> Iterator[Finding]:
+def _casts(tree: Any, file: SourceFile, query: QuerySource, every: Combination) -> Iterator[Finding]:
     parameters = {each.name for each in query.parameters if each.type == "int"}
     for cast in tree.find_all(exp.Cast):
         bits = _CASTS.get(cast.to.this.name)
@@ -123,7 +120,7 @@ def _casts(tree: Any, file: SourceFile, query: QuerySource, whole: Combination) 
                 f"the cast of :{cast.this.name} has room for {bits} bits on PostgreSQL and for 64 on SQLite: "
                 "cast it to bigint"
             )
-            offset = whole.offset_of_word(f":{cast.this.name}") or 0
+            offset = every.offset_of_word(f":{cast.this.name}") or 0
             yield file.finding_at(CHECK, query, message, offset)
 
 

@@ -52,7 +52,7 @@ def check_stored(project: Project, sqlite: Store, catalog: Catalog) -> list[Find
     files = source_files(project, "sqlite")
     for file in files:
         for query in file.queries:
-            for use in touched(query, catalog, project.row_models()):
+            for use in touched(query, "sqlite", catalog, project.row_models()):
                 table = tables.get(use.table)
                 column = _column(table, use.column)
                 if table is not None and column is not None:

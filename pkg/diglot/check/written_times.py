@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from diglot.check.meetings import Meeting, meetings, parsed
 from diglot.check.timestamp_form import is_comparable, is_timestamp, needed_by
-from diglot.check.variants import combinations
+from diglot.check.whole import whole
 from diglot.errors import QueryFileError
 from diglot.sql.header import QuerySource
 from diglot.sql.scanner import Kind, scan
@@ -35,10 +35,10 @@ def in_query(query: QuerySource, times: Collection[Column], memory: sqlite3.Conn
     """A message for each such time of another form, with its offset in the file. ``times`` keep timestamps."""
     if query.suffix == "#":
         return
-    *_, whole = combinations(query, "sqlite")
-    for (table, name), meeting, message in _misfits(whole.named, times, memory):
+    every = whole(query, "sqlite")
+    for (table, name), meeting, message in _misfits(every.named, times, memory):
         start = next((each.meta["start"] for each in meeting.column.walk() if "start" in each.meta), 0)
-        yield f"{message} {table}.{name}, {needed_by('it')}", whole.offset_of_named(start)
+        yield f"{message} {table}.{name}, {needed_by('it')}", every.offset_of_named(start)
 
 
 def in_triggers(store: Store, times: Collection[Column], memory: sqlite3.Connection) -> Iterator[tuple[Column, str]]:
