@@ -20,6 +20,8 @@ from diglot.stores.store import Store
 
 Kinds = frozenset[str] | None
 
+WITHOUT_ZONE = "timestamp without time zone"
+"""No instant, so the headers have no type for it."""
 TEXT, INTEGER = frozenset({"text", "timestamp", "json"}), frozenset({"int", "bool"})
 _POSTGRES: dict[str, str] = {
     **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "char", "unknown"), "text"),
@@ -29,7 +31,7 @@ _POSTGRES: dict[str, str] = {
     "bool": "bool",
     "bytea": "bytes",
     "timestamptz": "timestamp",
-    "timestamp": "timestamp without time zone",  # no instant, so the headers have no type for it
+    "timestamp": WITHOUT_ZONE,
 }
 _TIME_FUNCTIONS = frozenset({"date", "datetime", "julianday", "strftime", "unixepoch"})
 _TIMES = tuple(
@@ -71,7 +73,7 @@ def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
 
 def _as_text(kinds: frozenset[str]) -> frozenset[str]:
     """What SQLite keeps for PostgreSQL's kinds: a timestamp has one form there, with or without time zone."""
-    return frozenset({"timestamp" if kind.startswith("timestamp") else kind for kind in kinds})
+    return frozenset({"timestamp" if kind == WITHOUT_ZONE else kind for kind in kinds})
 
 
 def postgres_kinds(name: str, kind: str) -> Kinds:

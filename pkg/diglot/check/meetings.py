@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from diglot.sql.session import Dialect
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 
+_READABLE = frozenset({"select", "with", "values", "insert", "replace", "update", "delete", "merge"})
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
+
 
 class Meeting(msgspec.Struct, frozen=True):
     """An expression that is written into a column of ``table``, or compared with one; then ``table`` is empty."""
@@ -23,7 +27,10 @@ class Meeting(msgspec.Struct, frozen=True):
 
 
 def parsed(sql: str, dialect: Dialect) -> Any:
-    """The tree of a statement; None if sqlglot can't read it."""
+    """The tree of a query or of a statement that writes; None for others, and if sqlglot can't read it."""
+    first = _FIRST_WORD.match(sql)
+    if first is None or first[1].lower() not in _READABLE:
+        return None  # sqlglot would log a warning
     try:
         return sqlglot.parse_one(sql, dialect=dialect)
     except (sqlglot.errors.SqlglotError, RecursionError):
