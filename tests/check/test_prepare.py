@@ -80,7 +80,7 @@ MUTATIONS: list[Mutation] = [
         C,
         "where id = :id;\n\n-- name: list",
         'where "idd" = :id;\n\n-- name: list',
-        (S[0], '"idd"', "no such column: idd (SQLite takes"),
+        (S[0], '"idd"', "no such column"),
     ),
     (
         "the same in a script",
@@ -88,7 +88,7 @@ MUTATIONS: list[Mutation] = [
         I,
         "delete from invoices;",
         "delete from invoices where \"idd\" = '1';",
-        (S[0], '"idd"', "no such column: idd (SQLite takes"),
+        (S[0], '"idd"', "no such column"),
     ),
     ("wrong table", P, C, "email\nfrom customers", "email\nfrom clients", (P[0], "from clients", '"clients" does not')),
     ("wrong table", S, C, "email\nfrom customers", "email\nfrom clients", (S[0], "from clients", "no such table")),

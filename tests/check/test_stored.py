@@ -163,6 +163,7 @@ def test_a_column_of_the_same_name_in_another_table_is_not(tmp_path: Path) -> No
 TRIGGERS = {
     "set": "after update on events begin\n update events set at = current_timestamp where id = new.id; end",
     "inserted": "after delete on events begin insert into events (at) values (datetime('now')); end",
+    "with a comment": "after delete on events begin -- why\n /* so */ insert into events (at) values (date()); end",
     "in capitals": "AFTER DELETE ON events BEGIN INSERT INTO events (at) VALUES (datetime('now')); END",
 }
 
@@ -185,6 +186,7 @@ DOCUMENTS = {
     "jsonb": ("jsonb", True),
     "numeric": ("json not null default '{}' check (json_valid(doc))", True),
     "text": ("text check (json_valid(doc))", False),
+    "a type in double quotes": ('"my-json-text" check (json_valid(doc))', False),
     "objects alone": ("json check (json_type(doc) = 'object')", False),
     "objects or null": ("json check (doc is null or json_type(doc) in ('object', 'array'))", False),
 }

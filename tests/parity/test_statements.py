@@ -185,7 +185,7 @@ def test_null_sorts_where_the_query_says(db):
         "n desc nulls last": [2, 1, None],
         "n desc nulls first": [None, 2, 1],
     }.items():
-        assert rows(db.store, f"select n from scratch order by {order}", "int") == wanted
+        assert rows(db.store, f"select n from scratch order by {order}", "int?") == wanted
 
 
 @pytest.mark.parity(80)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +17,6 @@ from diglot.stores import open_store
 from diglot.stores.settings import SQLiteSettings
 from diglot.stores.store import Store
 
-NAIVE = datetime(2026, 1, 31, 9, 5, 7)
 WRONG: list[tuple[str, Any]] = [
     ("text", 1),
     ("text", b"a"),
@@ -34,7 +32,6 @@ WRONG: list[tuple[str, Any]] = [
     ("bool", 2),
     ("bytes", "a"),
     ("timestamp", 5),
-    ("timestamp", NAIVE),
     ("timestamp", "2026-01-31 09:05:07"),
     ("json", "{"),
 ]
@@ -104,14 +101,3 @@ def refuse(query: Any, store: Store, message: str) -> None:
     with pytest.raises(QueryResultError) as error:
         query(store)
     assert message in str(error.value)
-
-
-@pytest.mark.postgres
-def test_a_timestamp_without_time_zone_is_no_instant(store: Store) -> None:
-    if store.dialect == "sqlite":
-        wanted = load_text("-- name: it()$\n-- returns: timestamp\n-- Doc.\nselect '2026-01-31' as at;\n", "sqlite")
-        refuse(wanted.it, store, "is not a timestamp of the form")
-        return
-    text = "-- name: it()$\n-- returns: timestamp\n-- Doc.\nselect cast('2026-01-31 09:05' as {}) as at;\n"
-    assert load_text(text.format("timestamptz"), "postgres").it(store) == datetime(2026, 1, 31, 9, 5, tzinfo=UTC)  # type: ignore[operator]
-    refuse(load_text(text.format("timestamp"), "postgres").it, store, "is a timestamp without time zone")

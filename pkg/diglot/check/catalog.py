@@ -21,8 +21,10 @@ from diglot.stores.store import Store
 
 Kinds = frozenset[str] | None
 
+WITHOUT_ZONE = "timestamp without time zone"
+"""No instant, so the headers have no type for it."""
 TEXT, INTEGER = frozenset({"text", "timestamp", "json"}), frozenset({"int", "bool"})
-_POSTGRES = {postgres: name for name, each in TYPES.items() for postgres in each.postgres}
+_POSTGRES = {postgres: name for name, each in TYPES.items() for postgres in each.postgres} | {"timestamp": WITHOUT_ZONE}
 _AS_TEXT = frozenset({"date", "time", "uuid", "decimal"})
 """Types whose values are text on SQLite."""
 _DECLARED = {"DATE": "date", "TIME": "time", "UUID": "uuid"}
@@ -62,9 +64,14 @@ def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
         if store.dialect == "sqlite" and kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
             # A type that SQLite has no name for (uuid, an enum, numeric) is text there, and may be read as such.
             named = other.kinds & _AS_TEXT if kinds == TEXT else frozenset()
-            kinds = (kinds & other.kinds) or frozenset({"text" if kinds == TEXT else "int"}) | named
+            kinds = (kinds & _as_text(other.kinds)) or frozenset({"text" if kinds == TEXT else "int"}) | named
         found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable)
     return found
+
+
+def _as_text(kinds: frozenset[str]) -> frozenset[str]:
+    """What SQLite keeps for PostgreSQL's kinds: a timestamp has one form there, with or without time zone."""
+    return frozenset({"timestamp" if kind == WITHOUT_ZONE else kind for kind in kinds})
 
 
 def postgres_kinds(name: str, kind: str) -> Kinds:

@@ -46,12 +46,15 @@ class ColumnCopy:
         except library().Error:
             return None
 
-    def type_of(self, value: str) -> str:
-        """SQLite's type of the value once it is stored."""
-        with self._created(""):
-            self._insert(value)
-            found: str = self._first(f"typeof({quoted(self._column.name)})")
-            return found
+    def type_of(self, value: str) -> str | None:
+        """SQLite's type of the value once it is stored; None if it can't be tried."""
+        try:
+            with self._created(""):
+                self._insert(value)
+                found: str = self._first(f"typeof({quoted(self._column.name)})")
+                return found
+        except library().Error:
+            return None
 
     def _insert(self, value: str) -> None:
         self._memory.execute(f"insert into {self._table} values (?)", (value,))  # noqa: S608 - a quoted name

@@ -18,7 +18,7 @@ from diglot.check.lineage import Lineage, Output, Use, derive
 from diglot.check.models import wanted
 from diglot.check.nesting import FAULTS, explained
 from diglot.check.sources import SourceFile, source_files
-from diglot.check.stored import check_stored
+from diglot.check.values import check_values
 from diglot.check.variants import Combination, characteristic, combinations, declared
 from diglot.project import Project
 from diglot.sql.header import Parameter, QuerySource
@@ -77,8 +77,7 @@ def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None
         facing = pages.get("postgres", {}).get(name)
         if facing is not None and not page.wrong and not facing.wrong:
             findings += _facing(page, facing)
-    if sqlite is not None and "sqlite" in project.dialects:
-        findings += check_stored(project, sqlite, read_catalog(sqlite, catalog))
+    findings += check_values(project, postgres, sqlite, catalog)
     return sorted(set(findings))
 
 

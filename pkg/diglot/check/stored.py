@@ -52,7 +52,7 @@ def check_stored(project: Project, sqlite: Store, catalog: Catalog) -> list[Find
     files = source_files(project, "sqlite")
     for file in files:
         for query in file.queries:
-            for use in touched(query, catalog, project.row_models()):
+            for use in touched(query, "sqlite", catalog, project.row_models()):
                 table = tables.get(use.table)
                 column = _column(table, use.column)
                 if table is not None and column is not None:
@@ -99,7 +99,7 @@ def _of_rows(kept: Kept, store: Store) -> Iterator[str]:
 
 def _of_document(kept: Kept, copy: ColumnCopy) -> Iterator[str]:
     """A column declared ``json`` has numeric affinity. A CHECK may keep numbers out: ``json_type(x) = 'object'``."""
-    if copy.type_of("1") == "text" or any(copy.takes("1", check) is False for check in kept.table.checks):
+    if copy.type_of("1") in ("text", None) or any(copy.takes("1", check) is False for check in kept.table.checks):
         return
     yield (
         f"it is declared {kept.column.type or 'without a type'}, so SQLite stores the document 1 as a number, which "

@@ -1,4 +1,4 @@
-"""The columns of SQLite that a query uses as a timestamp or as a JSON document."""
+"""The columns that a query uses as a timestamp or as a JSON document."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import msgspec
 from diglot.check.catalog import Catalog
 from diglot.check.lineage import Lineage, derive
 from diglot.check.models import wanted
-from diglot.check.variants import characteristic, combinations, declared
+from diglot.check.variants import declared
+from diglot.check.whole import whole
 from diglot.sql.header import QuerySource
 from diglot.sql.models import Models
+from diglot.sql.session import Dialect
 
 _TYPES = ("timestamp", "json")
 
@@ -24,18 +26,15 @@ class Touched(msgspec.Struct, frozen=True):
     type: str
 
 
-def touched(query: QuerySource, catalog: Catalog, models: Models | None) -> list[Touched]:
+def touched(query: QuerySource, dialect: Dialect, catalog: Catalog, models: Models | None) -> list[Touched]:
     """Each column that the query returns as one, compares with a parameter of that type, or writes one into."""
-    found: dict[Touched, None] = {}
     if query.suffix == "#":
         return []
-    for each in characteristic(list(combinations(query, "sqlite"))):
-        lineage = derive(each.named, "sqlite", catalog, declared(query), each.active)
-        if lineage is not None:
-            found.update(dict.fromkeys(_returned(query, lineage, models)))
-            found.update(dict.fromkeys(_met(query, lineage)))
-            found.update(dict.fromkeys(_known(lineage, catalog)))
-    return list(found)
+    every = whole(query, dialect)
+    lineage = derive(every.named, dialect, catalog, declared(query), every.active)
+    if lineage is None:
+        return []
+    return list(dict.fromkeys([*_returned(query, lineage, models), *_met(query, lineage), *_known(lineage, catalog)]))
 
 
 def _returned(query: QuerySource, lineage: Lineage, models: Models | None) -> Iterator[Touched]:
@@ -57,7 +56,7 @@ def _met(query: QuerySource, lineage: Lineage) -> Iterator[Touched]:
 
 
 def _known(lineage: Lineage, catalog: Catalog) -> Iterator[Touched]:
-    """Columns that PostgreSQL's type, or a CHECK, says are timestamps or documents."""
+    """Columns whose type, or a CHECK, says that they are timestamps or documents."""
     kinds = {
         (table.lower(), name.lower()): column.kinds or frozenset()
         for table, columns in catalog.items()

@@ -10,12 +10,11 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-import sqlglot
 from sqlglot import exp
 
+from diglot.check.meetings import Meeting, meetings, parsed
 from diglot.check.timestamp_form import is_comparable, is_timestamp, needed_by
-from diglot.check.variants import combinations
+from diglot.check.whole import whole
 from diglot.errors import QueryFileError
 from diglot.sql.header import QuerySource
 from diglot.sql.scanner import Kind, scan
@@ -27,28 +26,19 @@ from diglot.stores.store import Store
 if TYPE_CHECKING:
     import sqlite3
 
-_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _VARIABLE = (exp.Column, exp.Placeholder, exp.Parameter, exp.Query)
 Column = tuple[str, str]
 """A table and one of its columns, in lower case."""
-
-
-class Meeting(msgspec.Struct, frozen=True):
-    """An expression that is written into a column of ``table``, or compared with one; then ``table`` is empty."""
-
-    column: Any
-    value: Any
-    table: str = ""
 
 
 def in_query(query: QuerySource, times: Collection[Column], memory: sqlite3.Connection) -> Iterator[tuple[str, int]]:
     """A message for each such time of another form, with its offset in the file. ``times`` keep timestamps."""
     if query.suffix == "#":
         return
-    *_, whole = combinations(query, "sqlite")
-    for (table, name), meeting, message in _misfits(whole.named, times, memory):
+    every = whole(query, "sqlite")
+    for (table, name), meeting, message in _misfits(every.named, times, memory):
         start = next((each.meta["start"] for each in meeting.column.walk() if "start" in each.meta), 0)
-        yield f"{message} {table}.{name}, {needed_by('it')}", whole.offset_of_named(start)
+        yield f"{message} {table}.{name}, {needed_by('it')}", every.offset_of_named(start)
 
 
 def in_triggers(store: Store, times: Collection[Column], memory: sqlite3.Connection) -> Iterator[tuple[Column, str]]:
@@ -73,12 +63,11 @@ def _body(sql: str) -> list[SqlStatement]:
 
 def _misfits(sql: str, times: Collection[Column], memory: sqlite3.Connection) -> Iterator[tuple[Column, Meeting, str]]:
     """Each with the beginning of a message."""
-    try:
-        tree = sqlglot.parse_one(sql, dialect="sqlite")
-    except (sqlglot.errors.SqlglotError, RecursionError):
+    tree = parsed(sql, "sqlite")
+    if tree is None:
         return
     tables = {table.name.lower() for table in tree.find_all(exp.Table)}
-    for meeting in _meetings(tree):
+    for meeting in meetings(tree, {}):
         within = {meeting.table} if meeting.table else tables
         name = meeting.column.name.lower()
         column = next((each for each in times if each[0] in within and each[1] == name), None)
@@ -98,38 +87,6 @@ def _fits(value: object, meeting: Meeting, literal: bool) -> bool:
         return is_timestamp(value)
     # A text without the time of day may be anything: a date, or the lowest value.
     return is_comparable(value) or (literal and not (isinstance(value, str) and ":" in value))
-
-
-def _meetings(tree: Any) -> Iterator[Meeting]:
-    for node in tree.walk():
-        if isinstance(node, exp.Insert):
-            yield from _inserted(node)
-        elif isinstance(node, exp.Between):
-            yield from (Meeting(node.this, node.args[end]) for end in ("low", "high"))
-        elif isinstance(node, exp.In):
-            yield from (Meeting(node.this, item) for item in node.expressions)
-        elif isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update | exp.OnConflict):
-            yield Meeting(node.this, node.expression, _target(node))
-        elif isinstance(node, _COMPARISONS):
-            yield Meeting(node.this, node.expression)
-            yield Meeting(node.expression, node.this)
-
-
-def _target(node: Any) -> str:
-    """The table that the statement changes."""
-    statement = node.find_ancestor(exp.Update, exp.Insert)
-    return statement.find(exp.Table).name.lower()  # type: ignore[no-any-return]
-
-
-def _inserted(node: exp.Insert) -> Iterator[Meeting]:
-    schema, body = node.this, node.args.get("expression")
-    if not isinstance(schema, exp.Schema):
-        return
-    rows = [row.expressions for row in body.expressions] if isinstance(body, exp.Values) else []
-    rows += [[each.unalias() for each in body.expressions]] if isinstance(body, exp.Select) else []
-    for row in rows:
-        for column, value in zip(schema.expressions, row, strict=False):
-            yield Meeting(column, value, schema.this.name.lower())
 
 
 def _evaluated(text: str, memory: sqlite3.Connection) -> Any:

@@ -113,6 +113,10 @@ class Query:
         variant = self._variants.get(key) or self._variant(key)
         return variant, variant.values(parameters)
 
+    def whole(self) -> Variant:
+        """The variant with all conditional blocks."""
+        return self._variant((True,) * len(self._conditions))
+
     def _variant(self, key: tuple[bool, ...]) -> Variant:
         found = self._variants.get(key)
         if found is None:

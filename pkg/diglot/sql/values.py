@@ -36,8 +36,6 @@ def scalar(column: Column, dialect: Dialect) -> Callable[[Row], Any]:
             return float(found)  # SQLite's for the literal 1, or for a sum of no rows
         if wanted is not None and type(found) is not wanted:
             raise ValueError(f"{found!r} is {type(found).__name__}, not {column.type}")
-        if wanted is datetime and found.tzinfo is None:
-            raise ValueError(f"{found.isoformat()} is a timestamp without time zone")
         return found
 
     return value

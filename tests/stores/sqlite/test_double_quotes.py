@@ -90,5 +90,5 @@ def test_a_migration_with_one_fails_the_trial_at_its_line(tmp_path: Path) -> Non
     )
     with open_store(SQLiteSettings(path=":memory:")) as store:
         tree = MigrationTree.scan(tmp_path, "sqlite")
-        with pytest.raises(MigrationFailed, match=r"1_a\.sql:4: no such column: b \(SQLite takes"):
+        with pytest.raises(MigrationFailed, match=r"1_a\.sql:4: no such column: \W?b"):
             apply_all(store, tree)
