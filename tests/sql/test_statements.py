@@ -135,6 +135,7 @@ OF_ONE_DIALECT: list[tuple[Dialect, str, list[str]]] = [
     ("sqlite", "select [it's];\nselect 1;", ["select [it's];", "select 1;"]),
     ("sqlite", "select 1 /* /* */;\nselect 2;", ["select 1 /* /* */;", "select 2;"]),
     ("sqlite", "select e'\\';\nselect 1;", ["select e'\\';", "select 1;"]),
+    ("sqlite", "select $a$; select $a$;", ["select $a$;", "select $a$;"]),
     ("sqlite", "create table t (begin atomic);\nselect 1;", ["create table t (begin atomic);", "select 1;"]),
     ("sqlite", "-- old\rselect 1;\nselect 2;", ["-- old\rselect 1;\nselect 2;"]),
     ("postgres", "-- old\rselect 1;\nselect 2;", ["-- old\rselect 1;", "select 2;"]),
