@@ -163,7 +163,7 @@ ON_POSTGRES = [
     (f'create table "{"ü" * 32}" (id int)', "of which PostgreSQL keeps only the first 63 bytes"),
     (f"create table {'n' * 63} (id int); insert into {'n' * 63} values ('{'n' * 64}')", ""),
     ("do $$ begin delete from t; end $$", "a block of code"),
-    ("copy (delete from t returning id) to stdout", "deletes rows of t"),
+    ("copy (delete from t returning id) to '/tmp/x'", "deletes rows of t"),
     ("create table public.n (id int); delete from n", ""),
     ("create temporary table t (id int); delete from public.t", "deletes rows of t"),
 ]

@@ -158,6 +158,12 @@ def test_a_migration_with_rows_for_copy_is_refused_with_its_place() -> None:
         split("select 1;\ncopy t from stdin;\n1\tit's\n\\.\n", "f.sql", "postgres")
 
 
+def test_a_migration_that_copies_to_the_client_is_refused_with_its_place() -> None:
+    with pytest.raises(MigrationTreeError, match=r"^f\.sql:2: 'copy … to stdout' sends rows to a client"):
+        split("select 1;\ncopy (select 1) to stdout;\nselect 2;", "f.sql", "postgres")
+    assert len(split("copy t from '/tmp/a'; copy t to '/tmp/b'; select 1", "f.sql", "postgres")) == 3
+
+
 # --- the time it takes -------------------------------------------------------------------------------------
 
 
