@@ -11,10 +11,12 @@ from diglot.check.migrations import CHECKSUMS, check_checksums, check_migrations
 from diglot.check.unsafe import dangers, unsafe
 from diglot.migrate.statements import split
 from diglot.project import Project
+from diglot.sql.scanner import Kind, scan
 from diglot.sql.session import Dialect
 from diglot.statestore import project as state_store
 from diglot.stores import open_store
 from diglot.stores.url import parse_url
+from tests.sql.test_statements import Counted
 
 Tree = Callable[[dict[str, str]], Project]
 
@@ -161,7 +163,7 @@ ON_POSTGRES = [
     (f'create table "{"ü" * 32}" (id int)', "of which PostgreSQL keeps only the first 63 bytes"),
     (f"create table {'n' * 63} (id int); insert into {'n' * 63} values ('{'n' * 64}')", ""),
     ("do $$ begin delete from t; end $$", "a block of code"),
-    ("copy (delete from t returning id) to stdout", "deletes rows of t"),
+    ("copy (delete from t returning id) to '/tmp/x'", "deletes rows of t"),
     ("create table public.n (id int); delete from n", ""),
     ("create temporary table t (id int); delete from public.t", "deletes rows of t"),
 ]
@@ -178,6 +180,26 @@ def test_statement(dialect: Dialect, sql: str, said: str) -> None:
     found = [message for _, message in dangers(split(sql, "x.sql", dialect), dialect)]
     assert bool(found) == bool(said), found
     assert said in " ".join(found)
+
+
+@pytest.mark.parametrize(("dialect", "sql", "said"), CASES, ids=[f"{dialect}: {sql}" for dialect, sql, _ in CASES])
+def test_upper_case_comments_and_line_breaks_change_nothing(dialect: Dialect, sql: str, said: str) -> None:
+    respelt = "".join(
+        token.text.upper().replace(" ", " /* delete from t; */\n-- drop table u;\n")
+        if token.kind is Kind.CODE
+        else token.text
+        for token in scan(sql, dialect=dialect)
+    )
+    assert [*dangers(split(respelt, "x.sql", dialect), dialect)] == [*dangers(split(sql, "x.sql", dialect), dialect)]
+
+
+def test_four_times_the_statements_are_four_times_the_work() -> None:
+    def work(times: int) -> int:
+        text = Counted("-- safe: nobody uses it\ndrop table t;\nupdate t set a = 1;\n" * times)
+        assert len(list(unsafe(text, split(text, "x.sql", "sqlite"), "sqlite"))) == times
+        return text.looked_at
+
+    assert work(400) < 4.2 * work(100)
 
 
 REASONS = [
@@ -267,6 +289,8 @@ TREES = [
     ("a carriage return that hides a statement",
      {"1_a.up.sql": "-- old\rcreate table b (x int);\ncreate table a (x int);", "1_a.down.sql": "drop table a;"},
      ["1_a.up.sql:1:7: 1_a: a carriage return in a comment"]),
+    ("SQLite keeps a comment in a comment", {"1_a.up.sql": "create table a (x int /* /* */);",
+                                             "1_a.down.sql": "drop table a;"}, []),
     ("both ways in one file", {"1_a.sql": "-- +goose Up\ncreate table a (x int);\n-- +goose Down\ndrop table a;"},
      ["1_a.sql:1:1: 1_a.sql: '+goose Up': files with both directions are not supported"]),
     ("depends on nothing", {"1_a.sql": "-- depends: 0_x\ncreate table a (x int);", "1_a.rollback.sql": "drop table a;"},

@@ -135,6 +135,7 @@ OF_ONE_DIALECT: list[tuple[Dialect, str, list[str]]] = [
     ("sqlite", "select [it's];\nselect 1;", ["select [it's];", "select 1;"]),
     ("sqlite", "select 1 /* /* */;\nselect 2;", ["select 1 /* /* */;", "select 2;"]),
     ("sqlite", "select e'\\';\nselect 1;", ["select e'\\';", "select 1;"]),
+    ("sqlite", "select $a$; select $a$;", ["select $a$;", "select $a$;"]),
     ("sqlite", "create table t (begin atomic);\nselect 1;", ["create table t (begin atomic);", "select 1;"]),
     ("sqlite", "-- old\rselect 1;\nselect 2;", ["-- old\rselect 1;\nselect 2;"]),
     ("postgres", "-- old\rselect 1;\nselect 2;", ["-- old\rselect 1;", "select 2;"]),
@@ -155,6 +156,12 @@ def test_a_text_is_split_as_its_own_database_reads_it(dialect: Dialect, text: st
 def test_a_migration_with_rows_for_copy_is_refused_with_its_place() -> None:
     with pytest.raises(MigrationTreeError, match=r"^f\.sql:2: 'copy … from stdin' gets its rows from a client"):
         split("select 1;\ncopy t from stdin;\n1\tit's\n\\.\n", "f.sql", "postgres")
+
+
+def test_a_migration_that_copies_to_the_client_is_refused_with_its_place() -> None:
+    with pytest.raises(MigrationTreeError, match=r"^f\.sql:2: 'copy … to stdout' sends rows to a client"):
+        split("select 1;\ncopy (select 1) to stdout;\nselect 2;", "f.sql", "postgres")
+    assert len(split("copy t from '/tmp/a'; copy t to '/tmp/b'; select 1", "f.sql", "postgres")) == 3
 
 
 # --- the time it takes -------------------------------------------------------------------------------------

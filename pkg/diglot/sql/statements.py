@@ -66,9 +66,9 @@ class SqlStatement(msgspec.Struct, frozen=True):
         return first
 
     @property
-    def copies_from_client(self) -> bool:
-        """``copy … from stdin``: its rows follow in the file, and a client such as psql has to send them."""
-        return _copies_from_client(self.words)
+    def copy_with_client(self) -> str | None:
+        """``from stdin`` or ``to stdout`` of a COPY whose rows a client such as psql sends or receives."""
+        return _copy_with_client(self.words)
 
     def line_at(self, offset: int) -> int:
         """The line of the file that has this character of the text."""
@@ -134,9 +134,9 @@ class _Splitter:
                 continue
             for at, word in _words(token):
                 if word == ";" and token.kind is Kind.CODE and not self._in_body:
-                    copies = self._dialect != "sqlite" and _copies_from_client(self._words)
+                    rows_follow = self._dialect != "sqlite" and _copy_with_client(self._words) == "from stdin"
                     self._end(at + 1)
-                    if copies:
+                    if rows_follow:
                         rows_end = _END_OF_ROWS.search(self._text, at)
                         return rows_end.end() if rows_end else len(self._text)
                     continue
@@ -198,5 +198,8 @@ def _words(token: Token) -> Iterator[tuple[int, str]]:
             yield token.start + found.start(), found.group().lower()
 
 
-def _copies_from_client(words: Sequence[str]) -> bool:
-    return words[:1] in (["copy"], ("copy",)) and ("from", "stdin") in pairwise(words)
+def _copy_with_client(words: Sequence[str]) -> str | None:
+    ends = (("from", "stdin"), ("to", "stdout"))
+    if not words or words[0] != "copy":
+        return None
+    return next((" ".join(pair) for pair in pairwise(words) if pair in ends), None)

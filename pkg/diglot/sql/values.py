@@ -7,7 +7,6 @@ model that says so, and SQLite's columns take anything: its value is also checke
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
