@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from diglot.drift.expressions import facts, form
-from diglot.drift.normal_form import Scope
+from diglot.drift.reading import Scope
 from diglot.drift.types import Kind
 from diglot.sql.session import Dialect
 

@@ -24,12 +24,12 @@ def compare(
     """Every difference, in a stable order."""
     comparison = Comparison.of(left, right, equivalences, names)
     found: list[Difference] = []
-    for one, other in by_name(left.views, right.views, comparison.fold):
+    for one, other in by_name(left.views, right.views, comparison.same_name):
         if one is None or other is None:
             name = one or other or ""
             found.append(differs("view", name, name, one, other))
     tables = [{table.name: table for table in side.tables} for side in (left, right)]
-    for one, other in by_name(tables[0], tables[1], comparison.fold):
+    for one, other in by_name(tables[0], tables[1], comparison.same_name):
         if one is not None and other is not None:
             found.extend(_compare_tables(TablePair(comparison, tables[0][one], tables[1][other])))
         else:
@@ -45,7 +45,7 @@ def _compare_tables(pair: TablePair) -> Iterator[Difference]:
     yield from compare_columns(pair)
     yield from compare_keys(pair)
     yield from compare_checks(pair)
-    for one, other in by_name(pair.tables[0].triggers, pair.tables[1].triggers, pair.fold):
+    for one, other in by_name(pair.tables[0].triggers, pair.tables[1].triggers, pair.comparison.same_name):
         if one is None or other is None:
             yield differs("trigger", pair.name, one or other or "", one, other)
     yield from _options(pair)

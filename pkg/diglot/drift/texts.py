@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from diglot.drift.types import affinity
 from diglot.schema.model import Check, Column, ForeignKey, Index, Key, PrimaryKey
 from diglot.sql.session import Dialect
 
@@ -14,6 +15,17 @@ def column(of: Column) -> str:
 def type_of(of: Column) -> str:
     labels = ", ".join(f"'{label}'" for label in of.labels)
     return f"{of.type} ({labels})" if labels else of.type or "no type"
+
+
+def types(one: Column, other: Column, dialects: tuple[Dialect, Dialect]) -> list[str]:
+    """Both types; if they are written the same, SQLite's with what it makes of the word."""
+    shown = [type_of(one), type_of(other)]
+    if shown[0] == shown[1]:
+        return [
+            f"{text} (which is {affinity(text)})" if dialect == "sqlite" else text
+            for text, dialect in zip(shown, dialects, strict=True)
+        ]
+    return shown
 
 
 def collation(of: Column, dialect: Dialect) -> str:
