@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diglot.drift.access import compare_access, compare_comments
 from diglot.drift.checks import compare_checks
 from diglot.drift.columns import compare_columns
 from diglot.drift.difference import Difference, differs, in_order
 from diglot.drift.keys import compare_keys
 from diglot.drift.matching import by_name
 from diglot.drift.table_pair import Comparison, TablePair
+from diglot.drift.triggers import compare_triggers
 from diglot.drift.types import EQUIVALENCES, Equivalence
+from diglot.drift.views import compare_views
 from diglot.schema.model import Schema
 
 
@@ -24,10 +27,7 @@ def compare(
     """Every difference, in a stable order."""
     comparison = Comparison.of(left, right, equivalences, names)
     found: list[Difference] = []
-    for one, other in by_name(left.views, right.views, comparison.same_name):
-        if one is None or other is None:
-            name = one or other or ""
-            found.append(differs("view", name, name, one, other))
+    found.extend(compare_views(comparison, left.views, right.views))
     tables = [{table.name: table for table in side.tables} for side in (left, right)]
     for one, other in by_name(tables[0], tables[1], comparison.same_name):
         if one is not None and other is not None:
@@ -45,9 +45,10 @@ def _compare_tables(pair: TablePair) -> Iterator[Difference]:
     yield from compare_columns(pair)
     yield from compare_keys(pair)
     yield from compare_checks(pair)
-    for one, other in by_name(pair.tables[0].triggers, pair.tables[1].triggers, pair.comparison.same_name):
-        if one is None or other is None:
-            yield differs("trigger", pair.name, one or other or "", one, other)
+    yield from compare_triggers(pair.comparison, pair.name, pair.tables[0].triggers, pair.tables[1].triggers)
+    if pair.comparison.dialects == ("postgres", "postgres"):
+        yield from compare_access(pair)
+        yield from compare_comments(pair)
     yield from _options(pair)
 
 

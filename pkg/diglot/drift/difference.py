@@ -21,6 +21,9 @@ DifferenceKind = Literal[
     "generated",
     "trigger",
     "view",
+    "policy",
+    "grant",
+    "comment",
 ]
 KINDS: tuple[DifferenceKind, ...] = get_args(DifferenceKind)
 
