@@ -14,11 +14,12 @@ from diglot.drift.columns import compare_columns
 from diglot.drift.difference import Difference, differs, in_order
 from diglot.drift.keys import compare_keys
 from diglot.drift.matching import by_name
+from diglot.drift.notes import Note, notes_of
 from diglot.drift.table_pair import Comparison, TablePair
 from diglot.drift.triggers import compare_triggers
 from diglot.drift.types import EQUIVALENCES, Equivalence
 from diglot.drift.views import compare_views
-from diglot.schema.model import Schema
+from diglot.schema.model import Schema, Table
 
 
 def compare(
@@ -28,14 +29,33 @@ def compare(
     comparison = Comparison.of(left, right, equivalences, names)
     found: list[Difference] = []
     found.extend(compare_views(comparison, left.views, right.views))
+    for one, other in _tables(comparison, left, right):
+        if one is not None and other is not None:
+            found.extend(_compare_tables(TablePair(comparison, one, other)))
+        else:
+            shown = [table.name if table is not None else None for table in (one, other)]
+            name = shown[0] or shown[1] or ""
+            found.append(differs("table", name, name, *shown))
+    return in_order(found)
+
+
+def notes(left: Schema, right: Schema, equivalences: tuple[Equivalence, ...] = EQUIVALENCES) -> list[Note]:
+    """What SQLite does not enforce, and what is not known, if the two are of different engines."""
+    comparison = Comparison.of(left, right, equivalences, names=False)
+    if not comparison.mixed:
+        return []
+    pairs = _tables(comparison, left, right)
+    return notes_of(
+        TablePair(comparison, one, other)
+        for one, other in pairs
+        if one is not None and other is not None and "virtual" not in (*one.options, *other.options)
+    )
+
+
+def _tables(comparison: Comparison, left: Schema, right: Schema) -> Iterator[tuple[Table | None, Table | None]]:
     tables = [{table.name: table for table in side.tables} for side in (left, right)]
     for one, other in by_name(tables[0], tables[1], comparison.same_name):
-        if one is not None and other is not None:
-            found.extend(_compare_tables(TablePair(comparison, tables[0][one], tables[1][other])))
-        else:
-            name = one or other or ""
-            found.append(differs("table", name, name, one, other))
-    return in_order(found)
+        yield tables[0].get(one or ""), tables[1].get(other or "")
 
 
 def _compare_tables(pair: TablePair) -> Iterator[Difference]:

@@ -149,9 +149,12 @@ def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(text: str, dialect: Dialect) -> Any:
-    """sqlglot's tree, which nobody changes; cached, because the same few texts recur."""
+    """sqlglot's tree, which nobody changes; cached, because the same few texts recur.
+
+    It is read as a part of a statement, because ``replace(a, 'x', 'y')`` alone would be one.
+    """
     try:
-        tree = sqlglot.parse_one(text, dialect=dialect)
+        tree = sqlglot.parse_one(f"select (\n{text}\n)", dialect=dialect).expressions[0]
     except (SqlglotError, RecursionError):
         return None
     return None if tree.find(exp.Command) is not None else tree

@@ -87,4 +87,5 @@ _READERS: dict[type, Callable[[Reader, Any], Form]] = {
     exp.Coalesce: Reader.read_coalesce,
     exp.Nullif: Reader.read_nullif,
     exp.Date: Reader.read_date,
+    exp.Replace: Reader.read_replace,
 }

@@ -86,7 +86,8 @@ class Operands(JsonPaths):
 
     def read_division(self, node: exp.Binary) -> Form:
         """``/`` and ``%``, with whether the fraction is cut off."""
-        return (node.key, self._precision(node), self.form(node.this), self.form(node.expression))
+        precision, parts = self._precision(node), (self.form(node.this), self.form(node.expression))
+        return (node.key, precision, *(map(self.counted, parts) if precision == "real" else parts))
 
     def counted(self, of: Form) -> Form:
         """PostgreSQL writes ``(quantity)::numeric > 0.5``; the whole number serves to compare, add and multiply."""
@@ -139,6 +140,9 @@ class Operands(JsonPaths):
     def read_nullif(self, node: exp.Nullif) -> Form:
         subject = self.form(node.this)
         return ("nullif", subject, self.as_kind(self.form(node.expression), self.kind(subject)))
+
+    def read_replace(self, node: exp.Replace) -> Form:
+        return ("replace", self.form(node.this), self.form(node.expression), self.form(node.args["replacement"]))
 
     def read_date(self, node: exp.Expression) -> Form:
         if node.args.get("this") is None or node.expressions or node.args.get("zone"):

@@ -70,6 +70,8 @@ class Reading:
         if of[0] in ("coalesce", "nullif"):
             return next((found for found in map(self.kind, of[1:]) if found != "other"), "other")
         if of[0] in _ARITHMETIC:
+            if of[1] in ("real", "either"):
+                return "number"
             parts = of[1] if of[0] in ("add", "mul") else of[-2:]
             return "integer" if all(each[0] == "number" or self.kind(each) == "integer" for each in parts) else "number"
         return _RESULTS.get(of[0], "other")

@@ -30,12 +30,12 @@ def refusing_checks(column: Column, checks: list[Check], strict: bool) -> Iterat
 
 
 @functools.lru_cache(maxsize=1024)
-def accepts(column: str, declared: str, condition: str, values: tuple[Any, ...]) -> bool:
-    """Whether a CHECK on this column alone accepts all of the values; not if SQLite can't try it."""
+def accepts(column: str, declared: str, condition: str, values: tuple[Any, ...], strict: bool = False) -> bool:
+    """Whether a column with this type and this CHECK takes all of the values; not if SQLite can't try it."""
     driver = library()
     with closing(driver.connect(":memory:")) as connection:
         try:
-            connection.execute(f"create table t ({_quoted(column)} {declared})")
+            connection.execute(f"create table t ({_quoted(column)} {declared}){' strict' if strict else ''}")
             connection.executemany("insert into t values (?)", [(value,) for value in values])
             refused = connection.execute(f"select count(*) from t where not ({condition})").fetchone()[0]  # noqa: S608
         except driver.Error:
