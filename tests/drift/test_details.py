@@ -113,6 +113,19 @@ def test_pairs(store: Store, pair: Pair) -> None:
     assert [each.kind for each in compare(right, left)] == pair.kinds.split()
 
 
+def test_a_trigger_too_many_is_reported_by_its_own_name(store: Store) -> None:
+    """The names of two SQLite triggers may begin with that of one PostgreSQL trigger, and only one faces it."""
+    function = "create function f() returns trigger language plpgsql as 'begin return null; end';"
+    trigger = "create trigger x after insert on t for each row execute function f();"
+    postgres = read_postgres_text(store, f"create table t (a int); {function} {trigger}")
+    first, second = (
+        f"create trigger {name} after {name[2:]} on t begin select 1; end;" for name in ("x_insert", "x_delete")
+    )
+    sqlite = read_sqlite_text(f"create table t (a int); {first.replace('x_insert', 'x')} {second}")
+    (found,) = compare(postgres, sqlite)
+    assert (found.kind, found.name, found.left) == ("trigger", "x_delete", None)
+
+
 def test_an_index_that_was_never_finished_is_none() -> None:
     schema = read_sqlite_text("create table t (a int); create index i on t (a);")
     (table,) = schema.tables

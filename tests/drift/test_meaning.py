@@ -62,6 +62,8 @@ OTHERWISE: list[tuple[Dialect, str, Dialect, str]] = [
         "postgres",
         "case when a > 1 then 'x' else b end = 'y'",
     ),
+    ("sqlite", "a > cast('12abc' as integer)", "sqlite", "a > '12abc'"),
+    ("postgres", "b like 'a/%' escape '/'", "postgres", "b like 'a/%'"),
     ("postgres", "xmlexists('//a' passing b)", "postgres", "xmlexists('//b' passing b)"),  # sqlglot can't read it
 ]
 

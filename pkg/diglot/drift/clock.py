@@ -62,8 +62,10 @@ def _epoch(of: Form) -> Decimal | None:
         return Decimal(1)
     if of == _DAYS:
         return Decimal(1) / 86400
-    if head in ("cast", "floor", "round", "trunc", "ceil"):
-        return next((_epoch(each) for each in arguments if isinstance(each, tuple)), None)
+    if head == "cast":
+        return _epoch(of[2]) if of[1] in ("integer", "number") else None
+    if head in ("floor", "round", "trunc", "ceil"):
+        return _epoch(of[1])
     if head == "mul":
         numbers = [Decimal(each[1]) for each in of[1] if each[0] == "number"]
         rest = [_epoch(each) for each in of[1] if each[0] != "number"]
@@ -86,8 +88,6 @@ _DAYS: Form = ("sub", ("julianday", _NOW), ("number", "2440587.5"))
 
 
 def _call(pattern: str, arguments: list[Form]) -> str | None:
-    if arguments and arguments[0] != _NOW and arguments[0] not in _SUBSECONDS:
-        return None
     if set(arguments) <= {_NOW}:
         return pattern
     return pattern.replace("%S", "%f") if set(arguments) <= {_NOW, *_SUBSECONDS} else None

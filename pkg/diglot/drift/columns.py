@@ -12,7 +12,7 @@ from diglot.drift.operands import BINARY_COLLATIONS
 from diglot.drift.shapes import said_by_type
 from diglot.drift.table_pair import TablePair
 from diglot.drift.trial import refusing_checks
-from diglot.drift.types import TypeClass, equivalent, same_group, type_class
+from diglot.drift.types import TypeClass, element_kind, equivalent, same_group, type_class
 from diglot.schema.model import Check, Column
 
 
@@ -104,7 +104,7 @@ def _nullable(pair: TablePair, one: Column, other: Column) -> Iterator[Differenc
 def _defaults(pair: TablePair, one: Column, other: Column) -> Iterator[Difference]:
     kind, mixed = pair.kinds[one.name.lower()], pair.comparison.mixed
     forms = [
-        default_form(column.default, kind, scope, mixed=mixed)
+        default_form(column.default, kind, scope, mixed=mixed, elements=element_kind(column))
         for column, scope in zip((one, other), pair.scopes, strict=True)
     ]
     shown = _default_text(one), _default_text(other)

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
+
 from diglot.drift.clock import clock, epoch
 from diglot.drift.expressions import form, walk
 from diglot.drift.reading import Scope
 from diglot.drift.trial import random_uuid
 from diglot.drift.types import Kind
-from diglot.drift.values import NOW, NULL, TODAY, Form, as_kind
+from diglot.drift.values import NOW, NULL, NUMERAL, TODAY, Form, array_literal, as_kind, json_array, number_form
 
 
-def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> Form:
+def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool, elements: Kind = "other") -> Form:
     """The meaning of a default for a column of this kind; NULL if there is no default.
 
     ``mixed``: the other side is the other engine, so it does not matter how SQLite writes a time or a uuid.
+    ``elements``: the kind of an array's elements.
     """
     if text is None:
         return NULL
-    found = as_kind(_json_text(form(text, scope)), kind, scope.dialect)
+    found = _json_text(form(text, scope))
+    if kind == "array" and scope.dialect == "postgres" and found[0] == "text":
+        found = array_literal(found[1])
+    found = json_array(found, elements) if found[0] == "array" else as_kind(found, kind, scope.dialect)
+    if found[0] in ("number", "text") and NUMERAL.fullmatch(text.strip()):
+        found = _numeral(text.strip(), found, kind, scope)
     if scope.dialect == "sqlite":
         found = clock(found, mixed)
     elif mixed and (found == ("now", "utc") or found[0] == "clock_timestamp"):
         found = NOW
     if not mixed:
         return found
+    if kind == "text" and found == NOW:
+        return ("text of the time", scope.dialect)
     if kind == "date" and scope.dialect == "postgres" and found in (NOW, ("cast", "date", ("now", "utc"))):
         return TODAY
     return _uuid(epoch(found), text, kind, scope)
+
+
+def _numeral(text: str, found: Form, kind: Kind, scope: Scope) -> Form:
+    """A number in a text keeps its decimals; one in a whole number is rounded on PostgreSQL and kept on SQLite."""
+    if kind == "text":
+        whole = text.lstrip("+-").isdigit()
+        return ("text", text if scope.dialect == "postgres" else str(int(text) if whole else float(text)))
+    if kind == "integer" and scope.dialect == "postgres":
+        return number_form(Decimal(found[1]).quantize(Decimal(1), ROUND_HALF_UP))
+    return found
 
 
 def _uuid(of: Form, text: str, kind: Kind, scope: Scope) -> Form:

@@ -56,7 +56,7 @@ class JsonPaths(Reading):
             path = path.this
         found = self.form(path)
         if found[0] == "array":
-            return tuple(found[1])
+            return tuple(number_form(key[1]) if key[1].isdigit() else key for key in found[1])
         if self._sqlite and found[0] == "text" and _PATH.fullmatch(found[1]):
             return tuple(number_form(index) if index else ("text", key) for key, index in _STEP.findall(found[1]))
         return (found,)

@@ -87,5 +87,6 @@ _READERS: dict[type, Callable[[Reader, Any], Form]] = {
     exp.Coalesce: Reader.read_coalesce,
     exp.Nullif: Reader.read_nullif,
     exp.Date: Reader.read_date,
+    exp.Substring: Reader.read_substring,
     exp.Replace: Reader.read_replace,
 }

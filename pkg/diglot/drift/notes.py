@@ -17,7 +17,7 @@ import msgspec
 from diglot.drift.expressions import columns_of, form, walk
 from diglot.drift.samples import RANGES
 from diglot.drift.table_pair import TablePair
-from diglot.drift.trial import accepts
+from diglot.drift.trial import takes
 from diglot.drift.types import TypeClass, type_class
 from diglot.drift.values import Form
 from diglot.schema.model import Check
@@ -72,7 +72,7 @@ def _not_enforced(pair: TablePair) -> Iterator[tuple[NoteKind, str, str]]:
         declared += " primary key" if sqlite.identity else ""
         for what, values in _foreign(type_class(postgres, "postgres")):
             strict = "strict" in table.options
-            if any(accepts(sqlite.name, declared, condition, (value,), strict) for value in values):
+            if any(takes(sqlite.name, declared, condition, value, strict) for value in values):
                 yield "not enforced", what, f"{pair.name}.{postgres.name}"
 
 

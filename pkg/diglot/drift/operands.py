@@ -67,6 +67,10 @@ class Operands(JsonPaths):
             return ("cast", name, inner) if number_of_text else found
         if name == of or (name, of) in _NO_OPS or inner[0] == "array":
             return inner
+        if self._sqlite and (of, name) == ("number", "integer"):
+            inner = ("trunc", inner)  # PostgreSQL rounds
+        if name == "integer" and inner[0] == "strftime" and inner[1] in _PARTS and self._is_day(inner[2]):
+            return ("extract", inner[2], _PARTS[inner[1]])
         return ("cast", name, inner)
 
     # --- arithmetic ----------------------------------------------------------------------------------------
@@ -141,6 +145,13 @@ class Operands(JsonPaths):
         subject = self.form(node.this)
         return ("nullif", subject, self.as_kind(self.form(node.expression), self.kind(subject)))
 
+    def read_substring(self, node: exp.Substring) -> Form:
+        """From the end of the text, or before its beginning, each engine counts in its own way."""
+        parts = [self.form(each) for each in (node.this, node.args.get("start"), node.args.get("length")) if each]
+        start = parts[1] if node.args.get("start") else number_form(1)
+        forward = start[0] == "number" and Decimal(start[1]) > 0
+        return ("substring" if forward or not self._sqlite else "substring of SQLite", *parts)
+
     def read_replace(self, node: exp.Replace) -> Form:
         return ("replace", self.form(node.this), self.form(node.expression), self.form(node.args["replacement"]))
 
@@ -148,6 +159,9 @@ class Operands(JsonPaths):
         if node.args.get("this") is None or node.expressions or node.args.get("zone"):
             return self.generic(node)
         return self._day(("date", self.form(node.this)))
+
+    def _is_day(self, of: Form) -> bool:
+        return self.kind(of) == "date" and self._scope.typed
 
     def _day(self, of: Form) -> Form:
         """``date(x)`` of a date is the date itself, of a time its day: always on PostgreSQL, and on SQLite if the text
@@ -238,6 +252,11 @@ _FUNCTIONS = {
     "uuid_generate_v4": "gen_random_uuid",
     "uuidv4": "gen_random_uuid",
     "printf": "format",
+}
+_PARTS: dict[Form, Form] = {
+    ("text", "%Y"): ("word", "year"),
+    ("text", "%m"): ("word", "month"),
+    ("text", "%d"): ("word", "day"),
 }
 _CONSTANTS: dict[type, Form] = {
     exp.Null: NULL,

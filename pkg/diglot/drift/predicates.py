@@ -26,6 +26,8 @@ class Predicates(Reading):
         if (left[0] in LITERALS, repr(left)) > (right[0] in LITERALS, repr(right)):
             operator, left, right = _MIRRORED[operator], right, left
         of = self.kind(left)
+        if of == "enum" and operator in _BY_ORDER and not self._sqlite:
+            operator = f"{operator} by the order of labels"
         right = self._compared(left, self.as_kind(right, of))
         if right[0] == "number" and left[0] == "json_valid" and operator in ("=", "<>"):
             return left if (right == number_form(1)) == (operator == "=") else ("not", left)
@@ -103,10 +105,13 @@ class Predicates(Reading):
     # --- patterns ------------------------------------------------------------------------------------------
 
     def read_pattern(self, node: exp.Expression) -> Form:
-        escape = None
-        if isinstance(node, exp.Escape):
+        escape, negated = None, False
+        if isinstance(node, exp.Escape):  # sqlglot marks the LIKE in it as negated, not the whole
             escape, node = self.form(node.expression)[1], node.this
+            negated = bool(node.args.get("negate"))
         subject, pattern = self.form(node.this), self.form(node.expression)
+        if pattern[0] == "like_escape":  # as PostgreSQL writes ESCAPE
+            pattern, escape = pattern[1], pattern[2][1]
         if pattern[0] != "text":
             return self.generic(node)
         text: str = pattern[1]
@@ -120,9 +125,10 @@ class Predicates(Reading):
         if folded and found == found.swapcase():
             folded = False
         of: Form = ("matches", subject, found.lower() if folded else found, "any case" if folded else "")
-        return of
+        return self.negated(of) if negated else of
 
 
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_BY_ORDER = ("<", "<=", ">", ">=")
 _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _OPERATORS: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}

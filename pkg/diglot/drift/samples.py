@@ -66,7 +66,10 @@ _MOMENTS = [
     datetime(1, 1, 1),
     datetime(9999, 12, 31, 23, 59, 59, 999999),
     datetime(2024, 2, 29, 12, 30),
-    *(datetime(1111 * (n % 8 + 1), 1, 1) + timedelta(days=n * 3.7, microseconds=n * 98765) for n in range(40)),
+    *(
+        datetime(1 + n * 83, 1, 1) + timedelta(days=n * 3.1, seconds=n * 3671.3, microseconds=n * 7919)
+        for n in range(120)
+    ),
 ]
 _CLOCKS = [(digits, zone) for digits in (None, 0, 3, 6) for zone in ("", "Z", "+00", "+00:00", "+0000")]
 _DIGITS = ["0123456789abcdef" * 2, "fedcba9876543210" * 2, *(f"{digit:x}" * 32 for digit in range(16))]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from diglot.drift.expressions import columns_of, walk
 from diglot.drift.samples import RANGES, is_finite, is_limited, layouts
-from diglot.drift.trial import accepts
+from diglot.drift.trial import holds
 from diglot.drift.types import TypeClass, type_class
 from diglot.drift.values import LITERALS, Form
 from diglot.schema.model import Column
@@ -29,7 +29,7 @@ def said_by_type(form: Form, sql: str, columns: Mapping[str, tuple[Column, Colum
         return False
     if not is_limited(of) and any(part[0] in _LENGTHS for part in walk(form)):
         return False
-    return any(accepts(sqlite.name, sqlite.type, sql, layout) for layout in layouts(of, postgres.labels))
+    return any(holds(sqlite.name, sqlite.type, sql, layout) for layout in layouts(of, postgres.labels))
 
 
 def is_form_test(form: Form, of: TypeClass | None = None) -> bool:
@@ -49,7 +49,7 @@ def is_form_test(form: Form, of: TypeClass | None = None) -> bool:
     if head in ("=", "is", "in", "<=", ">=", "<", ">"):
         left, right = form[1], form[2]
         if left[0] != "column":
-            return bool(columns_of(left))
+            return bool(columns_of(left)) and all(part[0] in _OF_TEXTS for part in walk(left))
         if head in ("=", "is") and right[0] not in LITERALS:
             return True
         return head in ("<=", ">=") and of is not None and of.name in RANGES
@@ -57,4 +57,9 @@ def is_form_test(form: Form, of: TypeClass | None = None) -> bool:
 
 
 _LENGTHS = {"length", "octet_length"}
+_OF_TEXTS = {
+    *("column", "text", "number", "length", "octet_length", "typeof", "json_type", "lower", "upper", "trim", "ltrim"),
+    *("rtrim", "substring", "replace", "left", "right", "strposition", "hex", "cast", "date", "datetime", "time"),
+    *("julianday", "strftime", "unixepoch"),
+}
 _READS_TIME = {"date", "datetime", "time", "julianday", "strftime", "unixepoch"}

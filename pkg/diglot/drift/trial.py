@@ -30,17 +30,31 @@ def refusing_checks(column: Column, checks: list[Check], strict: bool) -> Iterat
 
 
 @functools.lru_cache(maxsize=1024)
-def accepts(column: str, declared: str, condition: str, values: tuple[Any, ...], strict: bool = False) -> bool:
-    """Whether a column with this type and this CHECK takes all of the values; not if SQLite can't try it."""
+def holds(column: str, declared: str, condition: str, values: tuple[Any, ...]) -> bool:
+    """Whether the condition is true for all of the values in a column of this type; not if SQLite can't try it.
+
+    A CHECK that is NULL passes, but it says nothing: SQLite can't read a value of this layout as a time.
+    """
+    return _tried(column, declared, f"({condition}) is not true", values, False) == 0
+
+
+@functools.lru_cache(maxsize=1024)
+def takes(column: str, declared: str, condition: str, value: Any, strict: bool) -> bool:
+    """Whether a column with this type and this CHECK takes the value; not if SQLite can't try it."""
+    return _tried(column, declared, f"not ({condition})", (value,), strict) == 0
+
+
+def _tried(column: str, declared: str, refusal: str, values: tuple[Any, ...], strict: bool) -> int | None:
+    """How many of the values are refused."""
     driver = library()
     with closing(driver.connect(":memory:")) as connection:
         try:
             connection.execute(f"create table t ({_quoted(column)} {declared}){' strict' if strict else ''}")
             connection.executemany("insert into t values (?)", [(value,) for value in values])
-            refused = connection.execute(f"select count(*) from t where not ({condition})").fetchone()[0]  # noqa: S608
+            refused: int = connection.execute(f"select count(*) from t where {refusal}").fetchone()[0]  # noqa: S608
         except driver.Error:
-            return False
-    return not refused
+            return None
+    return refused
 
 
 def random_uuid(expression: str) -> Layout:

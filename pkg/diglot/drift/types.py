@@ -130,6 +130,12 @@ def kind(column: Column, dialect: Dialect) -> Kind:
     return "other"
 
 
+def element_kind(column: Column) -> Kind:
+    """The kind of the elements of a PostgreSQL array; ``other`` if it is none."""
+    of = postgres_class(column.type)
+    return _KINDS.get(of.name, "text" if column.labels else "other") if of.array else "other"
+
+
 def equivalent(
     postgres: TypeClass, sqlite: TypeClass, equivalences: tuple[Equivalence, ...]
 ) -> tuple[bool, Equivalence | None]:

@@ -82,7 +82,7 @@ def as_kind(of: Form, kind: Kind, dialect: Dialect) -> Form:
         found = (read or _BOTH.get(kind, _as_it_is))(of[1])
         return of if found is None else found
     if of[0] == "array" and kind == "array":
-        return _json_array(of)
+        return json_array(of)
     if of[0] == "number" and kind == "text":
         return ("text", of[1])
     return of
@@ -118,16 +118,26 @@ def _json(text: str) -> Form:
         return ("text", text)
 
 
-def _json_array(of: Form) -> Form:
-    values = [int(item[1]) if item[0] == "number" and item[1].lstrip("-").isdigit() else item[1] for item in of[1]]
-    return ("json value", json.dumps(values, sort_keys=True))
+def json_array(of: Form, elements: Kind = "other") -> Form:
+    """An array as the JSON array that it is on the other side. ``elements`` is the kind of its elements."""
+    return ("json value", json.dumps([_element(item, elements) for item in of[1]], sort_keys=True))
+
+
+def _element(item: Form, kind: Kind) -> Any:
+    if item == NULL:
+        return None
+    numeral = NUMERAL.fullmatch(item[1]) if kind in ("integer", "number", "other") else None
+    if kind == "boolean":
+        found = number_form(item[1]) if item[0] == "number" else _truth(item[1])
+        return found == number_form(1)
+    return json.loads(number_form(item[1])[1]) if numeral else item[1]
 
 
 def array_literal(text: str) -> Form:
     """``{a,"b c"}``, of one dimension."""
     inner = text.strip()[1:-1]
-    items = [(quoted.replace('\\"', '"') if mark else bare) for mark, quoted, bare in _ITEM.findall(inner)]
-    return ("array", tuple(number_form(item) if NUMERAL.fullmatch(item) else ("text", item) for item in items))
+    items = [(quoted.replace('\\"', '"') if mark else bare, mark) for mark, quoted, bare in _ITEM.findall(inner)]
+    return ("array", tuple(NULL if (item.upper(), mark) == ("NULL", "") else ("text", item) for item, mark in items))
 
 
 _JSON_TYPES: dict[str, set[Form]] = {
@@ -149,5 +159,5 @@ _BOTH: dict[Kind, _Read] = {
 _POSTGRES_ALONE: dict[Kind, _Read] = {
     "boolean": _truth,
     "blob": _bytes,
-    "array": lambda text: _json_array(array_literal(text)),
+    "array": lambda text: json_array(array_literal(text)),
 }
