@@ -16,7 +16,7 @@ from diglot.stores.url import parse_url
 from tests.cli.running import diglot
 from tests.databases import POSTGRES as SERVERS
 from tests.databases import Databases
-from tests.drift.shop import SQLITE, read_postgres_text, read_sqlite_text
+from tests.drift.shop import POSTGRES, SQLITE, read_postgres_text, read_sqlite_text
 from tests.drift.test_versions import sorted_files
 
 pytestmark = pytest.mark.postgres
@@ -118,6 +118,16 @@ def test_a_function_that_may_not_be_the_same_is_unknown(store: Store, check: str
     postgres, sqlite = read_postgres_text(store, text), read_sqlite_text(text.replace("double precision", "real"))
     assert compare(postgres, sqlite) == []
     assert [(note.what, note.places) for note in notes(postgres, sqlite) if note.kind == "unknown"] == [(said, ["t"])]
+
+
+def test_queries_of_views_and_bodies_of_triggers_are_unknown(store: Store) -> None:
+    postgres, sqlite = read_postgres_text(store, POSTGRES), read_sqlite_text(SQLITE)
+    assert [
+        (note.what.partition(":")[0], note.places) for note in notes(postgres, sqlite) if note.kind == "unknown"
+    ] == [
+        ("the condition and the body of a trigger", ["orders.tr_orders_touch"]),
+        ("the query of a view", ["open_orders"]),
+    ]
 
 
 def test_lower_is_known_with_the_collation_c(store: Store) -> None:

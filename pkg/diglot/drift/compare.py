@@ -44,12 +44,13 @@ def notes(left: Schema, right: Schema, equivalences: tuple[Equivalence, ...] = E
     comparison = Comparison.of(left, right, equivalences, names=False)
     if not comparison.mixed:
         return []
-    pairs = _tables(comparison, left, right)
-    return notes_of(
+    pairs = [
         TablePair(comparison, one, other)
-        for one, other in pairs
+        for one, other in _tables(comparison, left, right)
         if one is not None and other is not None and "virtual" not in (*one.options, *other.options)
-    )
+    ]
+    views = by_name([view.name for view in left.views], [view.name for view in right.views], comparison.same_name)
+    return notes_of(pairs, [one for one, other in views if one is not None and other is not None])
 
 
 def _tables(comparison: Comparison, left: Schema, right: Schema) -> Iterator[tuple[Table | None, Table | None]]:

@@ -54,13 +54,16 @@ def _uuid(of: Form, text: str, kind: Kind, scope: Scope) -> Form:
     if scope.dialect == "postgres":
         layout = "hyphens" if of in (_RANDOM, ("cast", "text", _RANDOM)) else ""
     else:
-        layout = random_uuid(text) if any(each[0] == "randomblob" for each in walk(of)) else ""
+        sizes = [each[1:] for each in walk(of) if each[0] == "randomblob"]
+        layout = random_uuid(text) if sizes and all(size in _SIZES for size in sizes) else ""
     if not layout:
         return of
     return _RANDOM if kind == "uuid" else (*_RANDOM, layout)
 
 
 _RANDOM: Form = ("gen_random_uuid",)
+_SIZES = [(("number", str(size)),) for size in range(1, 33)]
+"""Arguments of randomblob() that are worth a try."""
 
 
 def _json_text(of: Form) -> Form:

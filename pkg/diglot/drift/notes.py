@@ -1,8 +1,8 @@
 """What is the same in both schemas as far as one can see, and still is not: a note for each kind, with its places.
 
 ``not enforced``: PostgreSQL refuses or changes a value that SQLite takes as it is. SQLite is asked: it gets such a
-value, under the CHECKs of the column. ``unknown``: both sides call a function of the same name, or say something that
-drift can't read, in the same words; whether that is the same on both engines, it does not know.
+value, under the CHECKs of the column. ``unknown``: drift can't tell whether both sides mean the same. They call a
+function of one name, say in the same words what drift can't read, or have a view or a trigger of one name.
 
 Notes are no differences. A schema can have them for good reasons, and the exit code does not depend on them.
 """
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from diglot.drift.expressions import columns_of, form, walk
+from diglot.drift.matching import by_name
 from diglot.drift.samples import RANGES
 from diglot.drift.table_pair import TablePair
 from diglot.drift.trial import takes
@@ -33,9 +34,14 @@ class Note(msgspec.Struct, frozen=True):
     places: list[str]
 
 
-def notes_of(pairs: Iterable[TablePair]) -> list[Note]:
-    """One note for each thing that SQLite does not enforce, and for each function that is not known."""
+def notes_of(pairs: Iterable[TablePair], views: list[str]) -> list[Note]:
+    """One note for each thing that SQLite does not enforce, and for each that is not known.
+
+    ``views`` are the names of those that both sides have.
+    """
     found: dict[tuple[NoteKind, str], list[str]] = {}
+    if views:
+        found["unknown", "the query of a view: it is not compared between the engines"] = views
     for pair in pairs:
         for kind, what, place in (*_not_enforced(pair), *_unknown(pair)):
             places = found.setdefault((kind, what), [])
@@ -123,8 +129,10 @@ def _own(pair: TablePair, name: str, checks: tuple[Check, ...]) -> list[Check]:
 
 
 def _unknown(pair: TablePair) -> Iterator[tuple[NoteKind, str, str]]:
-    if not pair.comparison.mixed:
-        return
+    for one, other in by_name(*_trigger_names(pair), pair.comparison.same_name):
+        if one is not None and other is not None:
+            what = "the condition and the body of a trigger: they are not compared between the engines"
+            yield "unknown", what, f"{pair.name}.{one}"
     sides = [set(_forms(pair, side)) for side in (0, 1)]
     for each in sorted(sides[0] & sides[1], key=repr):
         for part in walk(each):
@@ -144,13 +152,17 @@ def _knows_ascii_alone(pair: TablePair, part: Form) -> bool:
     return bool(columns) and all(column.collation.lower() in ("c", "posix") for column in columns)
 
 
+def _trigger_names(pair: TablePair) -> tuple[list[str], list[str]]:
+    left, right = ([trigger.name for trigger in table.triggers] for table in pair.tables)
+    return left, right
+
+
 def _forms(pair: TablePair, side: int) -> Iterator[Form]:
-    """The meanings of CHECKs, generated columns and indexes."""
+    """The meanings of CHECKs, defaults, generated columns and indexes."""
     table, scope = pair.tables[side], pair.scopes[side]
     yield from (fact.form for fact in pair.facts[side])
     for column in table.columns:
-        if column.generated is not None:
-            yield form(column.generated, scope)
+        yield from (form(text, scope) for text in (column.default, column.generated) if text is not None)
     for index in table.indexes:
         texts = (*(key.expression for key in index.keys), index.predicate)
         yield from (form(text, scope) for text in texts if text is not None)
