@@ -42,9 +42,9 @@ def _compare(comparison: Comparison, one: View, other: View) -> Iterator[Differe
 
 
 def _columns(comparison: Comparison, view: View) -> object:
-    """The names in any order; within one engine the types too. A view whose columns are unknown is like no other."""
+    """The names in any order; within one engine the types too. None if SQLite can't find them."""
     if view.columns is None:
-        return None if not comparison.mixed else "unknown"
+        return None
     if comparison.mixed:
         return sorted(comparison.fold(each.name) for each in view.columns)
     typed = affinity if "sqlite" in comparison.dialects else str
