@@ -76,7 +76,7 @@ create table order_lines (
     constraint ck_order_lines_line check (line between 1 and 999)
 );
 
-create function touch() returns trigger language plpgsql as 'begin return new; end';
+create function touch() returns trigger language plpgsql as 'begin new.created_at := now(); return new; end';
 create trigger tr_orders_touch before update on orders for each row execute function touch();
 create view open_orders as select orders.id from orders where orders.status = 'open';
 """
@@ -178,7 +178,7 @@ def read_sqlite_text(text: str) -> Schema:
     connection = library().connect(":memory:")
     try:
         connection.executescript(text)
-        return read_rows(lambda statement: connection.execute(statement.text).fetchall(), "SQLite")
+        return read_rows(lambda statement, values=(): connection.execute(statement.text, values).fetchall(), "SQLite")
     finally:
         connection.close()
 

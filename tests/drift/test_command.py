@@ -35,7 +35,7 @@ def two() -> tuple[str, str]:
 def test_the_json_of_a_difference(two: tuple[str, str]) -> None:
     done = diglot("drift", *two, "--format", "json")
     assert done.code == 1
-    assert list(done.json) == ["left", "right", "differences", "allowed"]
+    assert list(done.json) == ["left", "right", "differences", "allowed", "notes"]
     assert done.json["left"].startswith("one.db (SQLite ")
     assert done.json["right"].startswith("two.db (SQLite ")
     assert done.json["differences"] == [

@@ -80,7 +80,10 @@ PAIRS = [
     Pair("another text of the time, on SQLite", "default", "s:create table t (a text default current_timestamp)", "s:create table t (a text default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"),
     Pair("the clock and the transaction", "default", "p:create table t (a timestamptz default clock_timestamp())", "p:create table t (a timestamptz default now())"),
     Pair("what hangs on a column that is gone", "column", "s:create table t (a int, b int unique check (b > 0)); create index i on t (a, b) where b > 1", "s:create table t (a int)"),
-    Pair("names in another case", "", "p:create table \"Users\" (\"Id\" int not null)", "s:create table users (id int not null)"),
+    Pair("names in another case", "", "p:create table users (id int not null)", "s:create table Users (Id int not null)"),
+    Pair("a name that PostgreSQL finds only in quotes", "table table", "p:create table \"Users\" (id int)", "s:create table users (id int)"),
+    Pair("a column that PostgreSQL finds only in quotes", "column column", "p:create table users (\"Id\" int)", "s:create table users (id int)"),
+    Pair("capitals on both engines", "", "p:create table \"Users\" (\"Id\" int not null unique)", "s:create table Users (Id int not null unique)"),
     Pair("names in another case, on PostgreSQL", "table table", "p:create table \"Users\" (id int)", "p:create table users (id int)"),
     Pair("names that differ by case alone", "", "p:create table \"Users\" (a int); create table users (b int)", "p:create table users (b int); create table \"Users\" (a int)"),
     Pair("a virtual table", "table", "p:create table words (body text)", "s:create virtual table words using fts5(body)"),
@@ -108,6 +111,19 @@ def test_pairs(store: Store, pair: Pair) -> None:
     left, right = read(pair.left), read(pair.right)
     assert [each.kind for each in compare(left, right)] == pair.kinds.split()
     assert [each.kind for each in compare(right, left)] == pair.kinds.split()
+
+
+def test_a_trigger_too_many_is_reported_by_its_own_name(store: Store) -> None:
+    """The names of two SQLite triggers may begin with that of one PostgreSQL trigger, and only one faces it."""
+    function = "create function f() returns trigger language plpgsql as 'begin return null; end';"
+    trigger = "create trigger x after insert on t for each row execute function f();"
+    postgres = read_postgres_text(store, f"create table t (a int); {function} {trigger}")
+    first, second = (
+        f"create trigger {name} after {name[2:]} on t begin select 1; end;" for name in ("x_insert", "x_delete")
+    )
+    sqlite = read_sqlite_text(f"create table t (a int); {first.replace('x_insert', 'x')} {second}")
+    (found,) = compare(postgres, sqlite)
+    assert (found.kind, found.name, found.left) == ("trigger", "x_delete", None)
 
 
 def test_an_index_that_was_never_finished_is_none() -> None:

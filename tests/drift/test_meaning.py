@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from diglot.drift.expressions import facts, form
-from diglot.drift.normal_form import Scope
+from diglot.drift.reading import Scope
 from diglot.drift.types import Kind
 from diglot.sql.session import Dialect
 
@@ -62,6 +62,8 @@ OTHERWISE: list[tuple[Dialect, str, Dialect, str]] = [
         "postgres",
         "case when a > 1 then 'x' else b end = 'y'",
     ),
+    ("sqlite", "a > cast('12abc' as integer)", "sqlite", "a > '12abc'"),
+    ("postgres", "b like 'a/%' escape '/'", "postgres", "b like 'a/%'"),
     ("postgres", "xmlexists('//a' passing b)", "postgres", "xmlexists('//b' passing b)"),  # sqlglot can't read it
 ]
 

@@ -77,6 +77,68 @@ def test_a_sqlite_file_that_is_not_one(tmp_path: Path) -> None:
         read_schema(str(tmp_path / "text"))
 
 
+TRIGGERS = [
+    ("before insert on t", ("before", ("insert",), (), "")),
+    ("insert on t", ("before", ("insert",), (), "")),
+    ("after delete on t for each row", ("after", ("delete",), (), "")),
+    ('after update of b, "A" on t', ("after", ("update",), ("a", "b"), "")),
+    ("after update on t when new.a > (1 + 1)", ("after", ("update",), (), "NEW . A > ( 1 + 1 )")),
+    ('/* before */ after -- delete\n insert on "t"', ("after", ("insert",), (), "")),
+    ("instead of update on v when old.a is not new.a", ("instead of", ("update",), (), "OLD . A IS NOT NEW . A")),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TRIGGERS, ids=[text for text, _ in TRIGGERS])
+def test_a_trigger_of_sqlite_is_read(tmp_path: Path, text: str, expected: tuple[object, ...]) -> None:
+    connection = library().connect(str(tmp_path / "app.db"))
+    body = "update t set a = case when a > 1 then 1 else 2 end; delete from t where b = 'End;'; select 1;"
+    connection.executescript(f"""
+        create table t (a int, b int);
+        create view v as select a from t;
+        create trigger if not exists "before it" {text} begin {body} end;
+    """)
+    connection.close()
+    schema = read_schema(str(tmp_path / "app.db"))
+    (trigger,) = (*schema.tables[0].triggers, *schema.views[0].triggers)
+    assert trigger.name == "before it"
+    assert (trigger.timing, trigger.events, trigger.columns, trigger.when) == expected
+    assert trigger.body.startswith("UPDATE T SET A = CASE WHEN")
+    assert trigger.body.endswith("'End;' ; SELECT 1 ;")
+
+
+def test_a_view_whose_table_is_gone_has_unknown_columns(tmp_path: Path) -> None:
+    connection = library().connect(str(tmp_path / "app.db"))
+    connection.executescript(
+        "create table t (a int); create view v as select a, 1 as b from t; create view w as select x from u;"
+    )
+    connection.close()
+    views = {view.name: view for view in read_schema(str(tmp_path / "app.db")).views}
+    assert [column.name for column in views["v"].columns or ()] == ["a", "b"]
+    assert views["w"].columns is None
+
+
+def test_a_trigger_of_postgresql_is_read(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("""
+            create table t (a int, b int);
+            create function f() returns trigger language plpgsql as 'begin new.a := 1; return new; end';
+            create trigger x before insert or update of b, a on t for each row
+                when (new.a > 1) execute function f('one');
+            create trigger y after truncate on t execute function f();
+        """)
+    (table,) = read_schema(postgres_url).tables
+    x, y = table.triggers
+    assert (x.timing, x.events, x.columns, x.for_each, x.changes_row) == (
+        "before",
+        ("insert", "update"),
+        ("a", "b"),
+        "row",
+        True,
+    )
+    assert (x.when, x.body) == ("(new.a > 1)", "f('one'): begin new.a := 1; return new; end")
+    assert (y.timing, y.events, y.for_each, y.enabled) == ("after", ("truncate",), "statement", True)
+
+
 def test_a_schema_of_postgresql_is_named_in_the_url(postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("""
@@ -94,7 +156,7 @@ def test_a_schema_of_postgresql_is_named_in_the_url(postgres_url: str) -> None:
     assert [table.name for table in one.tables] == ["t"]
     assert compare(one, other, names=True) == []
     default = read_schema(postgres_url)
-    assert ([table.name for table in default.tables], default.views) == (["one"], ("seen",))
+    assert ([table.name for table in default.tables], [view.name for view in default.views]) == (["one"], ["seen"])
     with pytest.raises(ConfigurationError, match="no schema 'none'"):
         read_schema(with_parameters(postgres_url, schema="none"))
 

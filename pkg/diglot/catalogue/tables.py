@@ -101,7 +101,7 @@ def _constraints(table: schema.Table) -> Iterator[Constraint]:
     for check in sorted(table.checks, key=_name):
         yield Constraint(check.name or "", f"check ({check.expression})")
     for trigger in table.triggers:
-        yield Constraint(trigger, "trigger")
+        yield Constraint(trigger.name, "trigger")
 
 
 def _name(named: schema.ForeignKey | schema.Check) -> str:

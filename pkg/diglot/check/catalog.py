@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from diglot.drift.expressions import columns_of, facts, walk
-from diglot.drift.normal_form import Scope
+from diglot.drift.reading import Scope
 from diglot.drift.values import Form
 from diglot.schema.columns import visible_columns
 from diglot.schema.model import Check

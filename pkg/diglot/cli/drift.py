@@ -122,3 +122,8 @@ def _print(app: App, result: DriftResult) -> None:
     for each in result.allowed:
         until = f", until {each.until}" if each.until else ""
         note(f"allowed: {each.kind} {each.name} of {each.table} ({each.reason}{until})")
+    for remark in result.notes:
+        places = ", ".join(remark.places[:3]) + (
+            f" and {len(remark.places) - 3} more" if len(remark.places) > 3 else ""
+        )
+        note(f"{remark.kind}: {remark.what} ({len(remark.places)}: {places})")

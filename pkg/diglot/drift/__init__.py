@@ -4,8 +4,9 @@
 reason, ``report`` does all of it.
 """
 
-from diglot.drift.compare import compare
+from diglot.drift.compare import compare, notes
 from diglot.drift.difference import KINDS, Difference
+from diglot.drift.notes import Note
 from diglot.drift.report import DriftResult, drift
 from diglot.drift.settings import DriftSettings, load_allowed
 from diglot.drift.types import EQUIVALENCES, Equivalence
@@ -18,8 +19,10 @@ __all__ = [
     "DriftResult",
     "DriftSettings",
     "Equivalence",
+    "Note",
     "compare",
     "drift",
     "load_allowed",
+    "notes",
     "read_schema",
 ]

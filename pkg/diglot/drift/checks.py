@@ -9,8 +9,8 @@ from diglot.drift.difference import Difference, differs
 from diglot.drift.expressions import columns_of, condition
 from diglot.drift.facts import Fact
 from diglot.drift.keys import renamed, report
+from diglot.drift.shapes import said_by_type
 from diglot.drift.table_pair import TablePair
-from diglot.drift.types import type_class
 from diglot.schema.model import Check
 
 
@@ -81,9 +81,8 @@ def _without_what_types_say(
     pair: TablePair, sides: tuple[list[Fact], list[Fact]], loose: tuple[list[Fact], list[Fact]]
 ) -> tuple[list[Fact], list[Fact]]:
     postgres = pair.comparison.postgres
-    types = {column.name.lower(): type_class(column, "postgres") for column in pair.tables[postgres].columns}
     kept = list(loose)
-    kept[1 - postgres] = [fact for fact in loose[1 - postgres] if not facts.said_by_type(fact.form, types)]
+    kept[1 - postgres] = [fact for fact in loose[1 - postgres] if not said_by_type(fact.form, fact.sql, pair.typed)]
     kept[postgres] = [
         fact
         for fact in loose[postgres]

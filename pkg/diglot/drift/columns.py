@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from diglot.drift import texts
 from diglot.drift.defaults import default_form
 from diglot.drift.difference import Difference, differs
-from diglot.drift.expressions import form
-from diglot.drift.normal_form import BINARY_COLLATIONS
+from diglot.drift.expressions import columns_of, form
+from diglot.drift.operands import BINARY_COLLATIONS
+from diglot.drift.shapes import said_by_type
 from diglot.drift.table_pair import TablePair
-from diglot.drift.types import TypeClass, equivalent, same_group, type_class
-from diglot.schema.model import Column
+from diglot.drift.trial import refusing_checks
+from diglot.drift.types import TypeClass, element_kind, equivalent, same_group, type_class
+from diglot.schema.model import Check, Column
 
 
 def compare_columns(pair: TablePair) -> Iterator[Difference]:
@@ -30,7 +32,7 @@ def compare_columns(pair: TablePair) -> Iterator[Difference]:
 
 def _types(pair: TablePair, one: Column, other: Column) -> Iterator[Difference]:
     if not _same_type(pair, one, other):
-        yield differs("type", pair.name, one.name, texts.type_of(one), texts.type_of(other))
+        yield differs("type", pair.name, one.name, *texts.types(one, other, pair.comparison.dialects))
     elif _collation(pair, one, 0) != _collation(pair, other, 1):
         left, right = pair.comparison.dialects
         shown = texts.collation(one, left), texts.collation(other, right)
@@ -102,11 +104,39 @@ def _nullable(pair: TablePair, one: Column, other: Column) -> Iterator[Differenc
 def _defaults(pair: TablePair, one: Column, other: Column) -> Iterator[Difference]:
     kind, mixed = pair.kinds[one.name.lower()], pair.comparison.mixed
     forms = [
-        default_form(column.default, kind, scope, mixed=mixed)
+        default_form(column.default, kind, scope, mixed=mixed, elements=element_kind(column))
         for column, scope in zip((one, other), pair.scopes, strict=True)
     ]
+    shown = _default_text(one), _default_text(other)
     if forms[0] != forms[1]:
-        yield differs("default", pair.name, one.name, *(_default_text(column) for column in (one, other)))
+        yield differs("default", pair.name, one.name, *shown)
+        return
+    for side, column in enumerate((one, other)):
+        refused = next(_refused(pair, column, side), None)
+        if refused is not None:
+            where = "SQLite" if mixed else ("the left", "the right")[side]
+            message = f"{where} refuses every row that relies on it: {shown[side]} violates {refused}"
+            yield Difference("default", pair.name, one.name, *shown, message)
+
+
+def _refused(pair: TablePair, column: Column, side: int) -> Iterator[str]:
+    """What refuses a default on SQLite, although nothing else differs: a CHECK of how its type is written, STRICT."""
+    table = pair.tables[side]
+    if pair.comparison.dialects[side] == "postgres" or column.default is None:
+        return
+    other_side = {fact.form for fact in pair.facts[1 - side]}
+    own: list[Check] = []
+    for number, check in enumerate(table.checks):
+        facts = [fact for fact in pair.facts[side] if fact.check == number]
+        more = [fact for fact in facts if fact.form not in other_side]
+        alone = all(columns_of(fact.form) == {column.name.lower()} for fact in facts)
+        if alone and more and all(said_by_type(fact.form, fact.sql, pair.typed) for fact in more):
+            own.append(check)
+    for refusing in refusing_checks(column, own, "strict" in table.options):
+        if refusing is not None:
+            yield texts.check(refusing)
+        elif pair.comparison.mixed or "strict" not in pair.tables[1 - side].options:
+            yield f"the type {column.type}"
 
 
 def _default_text(column: Column) -> str | None:

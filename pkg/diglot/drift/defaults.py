@@ -2,85 +2,78 @@
 
 from __future__ import annotations
 
-import re
+from decimal import ROUND_HALF_UP, Decimal
 
+from diglot.drift.clock import clock, epoch
 from diglot.drift.expressions import form, walk
-from diglot.drift.normal_form import Scope
+from diglot.drift.reading import Scope
+from diglot.drift.trial import random_uuid
 from diglot.drift.types import Kind
-from diglot.drift.values import NOW, NOW_TIME, NULL, TODAY, Form, as_kind
-
-RANDOM_UUID: Form = ("gen_random_uuid",)
-UNIX_TIME: Form = ("now", "unix")
-_NOW_TEXT = ("text", "now")
+from diglot.drift.values import NOW, NULL, NUMERAL, TODAY, Form, array_literal, as_kind, json_array, number_form
 
 
-def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool) -> Form:
+def default_form(text: str | None, kind: Kind, scope: Scope, *, mixed: bool, elements: Kind = "other") -> Form:
     """The meaning of a default for a column of this kind; NULL if there is no default.
 
     ``mixed``: the other side is the other engine, so it does not matter how SQLite writes a time or a uuid.
+    ``elements``: the kind of an array's elements.
     """
     if text is None:
         return NULL
-    found = as_kind(_json_text(form(text, scope)), kind)
-    if kind == "boolean" and found[0] == "number":
-        return found
+    found = _json_text(form(text, scope))
+    if kind == "array" and scope.dialect == "postgres" and found[0] == "text":
+        found = array_literal(found[1])
+    found = json_array(found, elements) if found[0] == "array" else as_kind(found, kind, scope.dialect)
+    if found[0] in ("number", "text") and NUMERAL.fullmatch(text.strip()):
+        found = _numeral(text.strip(), found, kind, scope)
     if scope.dialect == "sqlite":
-        found = _sqlite_now(found, mixed)
+        found = clock(found, mixed)
     elif mixed and (found == ("now", "utc") or found[0] == "clock_timestamp"):
         found = NOW
-    elif mixed and _is_unix_time(found):
-        found = UNIX_TIME
-    if mixed and kind == "date" and scope.dialect == "postgres" and found in (NOW, ("cast", "date", ("now", "utc"))):
+    if not mixed:
+        return found
+    if kind == "text" and found == NOW:
+        return ("text of the time", scope.dialect)
+    if kind == "date" and scope.dialect == "postgres" and found in (NOW, ("cast", "date", ("now", "utc"))):
         return TODAY
-    if mixed and any(each[0] == "randomblob" for each in walk(found)):
-        return RANDOM_UUID
+    return _uuid(epoch(found), text, kind, scope)
+
+
+def _numeral(text: str, found: Form, kind: Kind, scope: Scope) -> Form:
+    """A number in a text keeps its decimals; one in a whole number is rounded on PostgreSQL and kept on SQLite."""
+    if kind == "text":
+        whole = text.lstrip("+-").isdigit()
+        return ("text", text if scope.dialect == "postgres" else str(int(text) if whole else float(text)))
+    if kind == "integer" and scope.dialect == "postgres":
+        return number_form(Decimal(found[1]).quantize(Decimal(1), ROUND_HALF_UP))
     return found
+
+
+def _uuid(of: Form, text: str, kind: Kind, scope: Scope) -> Form:
+    """A random UUID; in a text, how it is written counts."""
+    if scope.dialect == "postgres":
+        layout = "hyphens" if of in (_RANDOM, ("cast", "text", _RANDOM)) else ""
+    else:
+        sizes = [each[1:] for each in walk(of) if each[0] == "randomblob"]
+        layout = random_uuid(text) if sizes and all(size in _SIZES for size in sizes) else ""
+    if not layout:
+        return of
+    return _RANDOM if kind == "uuid" else (*_RANDOM, layout)
+
+
+_RANDOM: Form = ("gen_random_uuid",)
+_SIZES = [(("number", str(size)),) for size in range(1, 33)]
+"""Arguments of randomblob() that are worth a try."""
 
 
 def _json_text(of: Form) -> Form:
     """``json('{}')`` and calls that build an empty value, as the text that they return."""
-    if of[0] == "json" and len(of) == 2 and of[1][0] == "text":
+    if of[0] in ("json", "jsonb") and len(of) == 2 and of[1][0] == "text":
         return tuple(of[1])
     return _EMPTY_JSON.get(of, of)
 
 
 _EMPTY_JSON: dict[Form, Form] = {
-    **{(name,): ("text", "[]") for name in ("json_array", "json_build_array", "jsonb_build_array")},
-    **{(name,): ("text", "{}") for name in ("jsonobject", "json_build_object", "jsonb_build_object")},
+    **{(name,): ("text", "[]") for name in ("json_array", "jsonb_array", "json_build_array", "jsonb_build_array")},
+    **{(name,): ("text", "{}") for name in ("jsonobject", "jsonb_object", "json_build_object", "jsonb_build_object")},
 }
-
-
-def _sqlite_now(of: Form, mixed: bool) -> Form:
-    """CURRENT_TIMESTAMP, and the calls that return the current time as text."""
-    if of == ("datetime", _NOW_TEXT) or of == ("datetime",):
-        return NOW
-    if of in (("date", _NOW_TEXT), ("date",)):
-        return TODAY
-    if of in (("time", _NOW_TEXT), ("time",)):
-        return NOW_TIME
-    if not mixed:
-        return NOW if of == ("strftime", ("text", "%Y-%m-%d %H:%M:%S"), _NOW_TEXT) else of
-    if of in (("unixepoch",), ("unixepoch", _NOW_TEXT)):
-        return UNIX_TIME
-    if of[0] == "dpipe":  # strftime(…) || '000Z'
-        parts = [part for part in of[1:] if part[0] != "text"]
-        return _sqlite_now(parts[0], mixed) if len(parts) == 1 else of
-    if of[0] == "cast" and _sqlite_now(of[2], mixed) == UNIX_TIME:
-        return UNIX_TIME
-    if of[0] == "strftime" and of[2:] == (_NOW_TEXT,) and of[1][0] == "text":
-        letters = set(re.findall(r"%(\w)", of[1][1]))
-        if letters == {"s"}:
-            return UNIX_TIME
-        if letters & {"Y", "F"} and letters & {"H", "T", "R"}:
-            return NOW
-        return TODAY if letters in ({"Y", "m", "d"}, {"F"}) else NOW_TIME if letters & {"H", "T"} else of
-    if of[0] in ("datetime", "strftime") and set(of[1:]) == {_NOW_TEXT, ("text", "subsec")}:
-        return NOW
-    return of
-
-
-def _is_unix_time(of: Form) -> bool:
-    """``extract(epoch from now())``, however it is rounded."""
-    return (of[0] == "extract" and NOW in walk(of)) or (
-        of[0] in ("cast", "floor") and isinstance(of[-1], tuple) and _is_unix_time(of[-1])
-    )

@@ -21,6 +21,9 @@ DifferenceKind = Literal[
     "generated",
     "trigger",
     "view",
+    "policy",
+    "grant",
+    "comment",
 ]
 KINDS: tuple[DifferenceKind, ...] = get_args(DifferenceKind)
 
@@ -38,7 +41,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 def differs(kind: DifferenceKind, table: str, name: str, left: str | None, right: str | None) -> Difference:
     """One line that describes both sides, or the only one that has something."""
-    if left is not None and right is not None:
+    if left is not None and left == right:
+        message = f"{left} on both sides, but it is not the same on both"
+    elif left is not None and right is not None:
         message = f"{left} on the left, {right} on the right"
     else:
         message = f"only on the left: {left}" if right is None else f"only on the right: {right}"

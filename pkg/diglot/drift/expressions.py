@@ -14,7 +14,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from diglot.drift.normal_form import Reader, Scope
+from diglot.drift.normal_form import Reader
+from diglot.drift.reading import Scope
 from diglot.drift.values import Form, joined, number_form, one_of
 from diglot.sql.session import Dialect
 
@@ -41,6 +42,14 @@ def facts(text: str, scope: Scope) -> list[Form]:
             found = [each for each in found if each not in (low, high)]
             found.append(one_of(low[1], {number_form(0), number_form(1)}))
     return found
+
+
+def facts_with_text(text: str, scope: Scope) -> Iterator[tuple[Form, str]]:
+    """The facts, each with the part of the CHECK that says it; the whole CHECK if several parts say it together."""
+    parts = list(_conjuncts(_parsed(text, scope.dialect), scope.dialect))
+    said = {fact: part for part in parts for fact in facts(part, scope)} if len(parts) > 1 else {}
+    for fact in facts(text, scope):
+        yield fact, said.get(fact, text)
 
 
 def columns_of(of: Form) -> set[str]:
@@ -83,6 +92,8 @@ def _split(of: Form, scope: Scope) -> Iterator[Form]:
             return
     if of[0] == "not" and of[1][0] == "is null" and of[1][1][0] == "column" and of[1][1][1] in scope.not_null:
         return
+    if of[0] in ("=", "is") and of[1] == of[2]:
+        return
     if of != number_form(1):
         yield of
 
@@ -102,9 +113,33 @@ def _null_with(of: Form, subject: Form) -> bool:
 
 _HAND_NULL_ON = {
     *("=", "<>", "<", "<=", ">", ">=", "in", "not", "matches", "column", "text", "number", "instant", "blob", "cast"),
-    *("length", "octet_length", "lower", "upper", "trim", "substring", "left", "right", "replace", "collate", "-"),
+    *(
+        "length",
+        "octet_length",
+        "lower",
+        "upper",
+        "trim",
+        "ltrim",
+        "rtrim",
+        "substring",
+        "left",
+        "right",
+        "replace",
+        "collate",
+        "-",
+    ),
     *("add", "sub", "mul", "div", "mod", "abs", "round", "json_type", "json_valid", "json_array_length", "json text"),
 }
+
+
+def _conjuncts(tree: Any, dialect: Dialect) -> Iterator[str]:
+    if isinstance(tree, exp.Paren):
+        yield from _conjuncts(tree.this, dialect)
+    elif isinstance(tree, exp.And):
+        yield from _conjuncts(tree.this, dialect)
+        yield from _conjuncts(tree.expression, dialect)
+    elif tree is not None:
+        yield tree.sql(dialect=dialect)
 
 
 def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:
@@ -114,9 +149,12 @@ def _read(text: str, scope: Scope, how: Callable[[Any], Form]) -> Form:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(text: str, dialect: Dialect) -> Any:
-    """sqlglot's tree, which nobody changes; cached, because the same few texts recur."""
+    """sqlglot's tree, which nobody changes; cached, because the same few texts recur.
+
+    It is read as a part of a statement, because ``replace(a, 'x', 'y')`` alone would be one.
+    """
     try:
-        tree = sqlglot.parse_one(text, dialect=dialect)
+        tree = sqlglot.parse_one(f"select (\n{text}\n)", dialect=dialect).expressions[0]
     except (SqlglotError, RecursionError):
         return None
     return None if tree.find(exp.Command) is not None else tree

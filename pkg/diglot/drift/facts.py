@@ -12,28 +12,33 @@ import msgspec
 
 from diglot.drift import expressions
 from diglot.drift.expressions import columns_of, walk
-from diglot.drift.normal_form import Scope
-from diglot.drift.types import Equivalence, Kind, TypeClass, equivalent, kind, type_class
+from diglot.drift.reading import Scope
+from diglot.drift.shapes import is_form_test
+from diglot.drift.types import Equivalence, Kind, equivalent, kind, type_class
 from diglot.drift.values import Form, joined
 from diglot.schema.model import Column, Table
 from diglot.sql.session import Dialect
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One thing that every row satisfies. ``check`` is the position of its CHECK in the table, None for a type's."""
+    """One thing that every row satisfies. ``check`` is the position of its CHECK in the table, None for a type's.
+
+    ``sql`` is the part of the CHECK that says it.
+    """
 
     form: Form
     check: int | None
     column: str | None = None
     why: str = ""
+    sql: str = ""
 
 
 def written(table: Table, scope: Scope) -> list[Fact]:
     """The facts of a table's CHECKs."""
     return [
-        Fact(form, number)
+        Fact(form, number, sql=sql)
         for number, check in enumerate(table.checks)
-        for form in expressions.facts(check.expression, scope)
+        for form, sql in expressions.facts_with_text(check.expression, scope)
     ]
 
 
@@ -70,6 +75,9 @@ def demanded(postgres: Column, sqlite: Column, equivalences: tuple[Equivalence, 
     if one.name in ("character varying", "character") and one.arguments and not (other.arguments or one.array):
         length: Form = ("<=", ("length", subject), ("number", str(one.arguments[0])))
         yield Fact(length, None, name, f"the type's length needs CHECK (length({sqlite.name}) <= {one.arguments[0]})")
+    if one.name == "numeric" and one.arguments and other.affinity == "text":
+        digits = ", ".join(map(str, one.arguments))
+        yield Fact(("written", subject), None, name, f"numeric({digits}) as text needs a CHECK of how it is written")
     _, entry = equivalent(one, other, equivalences)
     if entry is not None and entry.check:
         text = entry.check.replace("{column}", f'"{name}"')
@@ -83,6 +91,8 @@ def fulfils(facts: set[Form], demanded: Form) -> bool:
     """Whether one of the facts is at least as strict; asking for the JSON type implies valid JSON."""
     if demanded in facts:
         return True
+    if demanded[0] == "written":
+        return any(is_form_test(form) and columns_of(form) == columns_of(demanded) for form in facts)
     if demanded[0] == "json_valid":
         return any(("json_type", demanded[1]) in walk(form) for form in facts)
     return False
@@ -90,56 +100,11 @@ def fulfils(facts: set[Form], demanded: Form) -> bool:
 
 def shaped(facts: list[Fact], column: str) -> bool:
     """Whether SQLite's checks require the column's text to be a time with four digits for the year."""
-    return any(_is_shape(fact.form) and columns_of(fact.form) == {column} for fact in facts)
-
-
-def said_by_type(form: Form, types: dict[str, TypeClass]) -> bool:
-    """Whether a SQLite CHECK only states what the PostgreSQL type of its column implies."""
-    columns = columns_of(form)
-    if len(columns) != 1 or (name := next(iter(columns))) not in types:
-        return False
-    of = types[name]
-    if any(part[0] == "typeof" for part in walk(form)):
-        return True
-    if of.array or of.name in ("json", "jsonb"):
-        return form == ("json_valid", ("column", name)) or (
-            of.array and form == ("=", ("json_type", ("column", name)), ("text", "array"))
-        )
-    if of.name in _RANGES:
-        low, high = _RANGES[of.name]
-        return form in ((">=", ("column", name), ("number", low)), ("<=", ("column", name), ("number", high)))
-    return of.name in _AS_TEXT and _is_shape(form)
+    return any(is_form_test(fact.form) and columns_of(fact.form) == {column} for fact in facts)
 
 
 FIRST_YEAR: Form = ("instant", "0001-01-01T00:00:00.000000Z")
 YEAR_10000: Form = ("instant", "10000-01-01T00:00:00.000000Z")
-
-
-def _is_shape(form: Form) -> bool:
-    """Whether it tests the text, not the value."""
-    return any(part[0] in _SHAPES for part in walk(form))
-
-
-_SHAPES = {"matches", "date", "datetime", "time", "strftime", "julianday", "length", "octet_length", "glob"}
-_AS_TEXT = {
-    "timestamp with time zone",
-    "timestamp without time zone",
-    "date",
-    "time without time zone",
-    "time with time zone",
-    "interval",
-    "uuid",
-    "numeric",
-    "inet",
-    "cidr",
-    "macaddr",
-    "macaddr8",
-}
-_RANGES = {
-    "smallint": ("-32768", "32767"),
-    "integer": ("-2147483648", "2147483647"),
-    "bigint": ("-9223372036854775808", "9223372036854775807"),
-}
 
 
 def kinds(tables: tuple[Table, Table], dialects: tuple[Dialect, Dialect]) -> dict[str, Kind]:

@@ -8,7 +8,7 @@ from diglot.drift import texts
 from diglot.drift.difference import Difference, DifferenceKind, differs
 from diglot.drift.expressions import columns_of, condition, form
 from diglot.drift.matching import N, by_meaning
-from diglot.drift.normal_form import BINARY_COLLATIONS
+from diglot.drift.operands import BINARY_COLLATIONS
 from diglot.drift.table_pair import TablePair
 from diglot.schema.model import ForeignKey, Index, Key
 

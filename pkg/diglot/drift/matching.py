@@ -24,13 +24,16 @@ class Matched(msgspec.Struct, Generic[N], frozen=True):
 
 
 def by_name(
-    left: Iterable[str], right: Iterable[str], fold: Callable[[str], str]
+    left: Iterable[str], right: Iterable[str], same_name: Callable[[str, str], bool]
 ) -> list[tuple[str | None, str | None]]:
     """Names in pairs, those of the left first; the exact name before one that differs in case."""
-    rest = list(right)
+    left, rest = list(left), list(right)
+    exact = set(left) & set(rest)
     found: list[tuple[str | None, str | None]] = []
     for name in left:
-        same = name if name in rest else next((other for other in rest if fold(other) == fold(name)), None)
+        same = (
+            name if name in rest else next((each for each in rest if each not in exact and same_name(name, each)), None)
+        )
         if same is not None:
             rest.remove(same)
         found.append((name, same))

@@ -9,8 +9,9 @@ import msgspec
 from diglot.drift import facts
 from diglot.drift.facts import Fact
 from diglot.drift.matching import by_name
-from diglot.drift.normal_form import BINARY_COLLATIONS, Scope
-from diglot.drift.types import EQUIVALENCES, Equivalence, Kind
+from diglot.drift.operands import BINARY_COLLATIONS
+from diglot.drift.reading import Scope
+from diglot.drift.types import EQUIVALENCES, Equivalence, Kind, affinity
 from diglot.schema.model import Column, Schema, Table
 from diglot.sql.session import Dialect
 
@@ -44,8 +45,15 @@ class Comparison(msgspec.Struct, frozen=True):
         return tuple(entry for entry in self.equivalences if entry not in EQUIVALENCES)
 
     def fold(self, name: str) -> str:
-        """The name as it is compared: SQLite ignores case."""
+        """The name of what belongs to a table, as it is compared: SQLite ignores case."""
         return name.lower() if "sqlite" in self.dialects else name
+
+    def same_name(self, one: str, other: str) -> bool:
+        """Whether SQL that does not quote it finds both: PostgreSQL makes it lower case, SQLite ignores case."""
+        if not self.mixed:
+            return self.fold(one) == self.fold(other)
+        names = (one, other)
+        return names[self.postgres] == names[1 - self.postgres].lower()
 
 
 class TablePair:
@@ -58,7 +66,9 @@ class TablePair:
         self.fold: Callable[[str], str] = comparison.fold
         self.kinds: dict[str, Kind] = facts.kinds(self.tables, comparison.dialects)
         scopes = [
-            Scope(dialect, self.kinds, _not_null(table))
+            Scope(
+                dialect, self.kinds, _not_null(table), comparison.mixed and dialect == "sqlite", _reals(table, dialect)
+            )
             for dialect, table in zip(comparison.dialects, self.tables, strict=True)
         ]
         written = [facts.written(table, scope) for table, scope in zip(self.tables, scopes, strict=True)]
@@ -68,8 +78,13 @@ class TablePair:
             msgspec.structs.replace(scope, not_null=scope.not_null | never)
             for scope, never in zip(scopes, never_null, strict=True)
         )
-        names = by_name([c.name for c in one.columns], [c.name for c in other.columns], self.fold)
+        names = by_name([c.name for c in one.columns], [c.name for c in other.columns], comparison.same_name)
         self.columns = [(_column(one, a), _column(other, b)) for a, b in names if a is not None and b is not None]
+        self.typed: dict[str, tuple[Column, Column]] = {}
+        """Between the engines: PostgreSQL's column and SQLite's, by their name in lower case."""
+        if comparison.mixed:
+            side = comparison.postgres
+            self.typed = {each[side].name.lower(): (each[side], each[1 - side]) for each in self.columns}
         self.unpaired = [
             (_column(one, a) if a is not None else None, _column(other, b) if b is not None else None)
             for a, b in names
@@ -91,3 +106,9 @@ def _declares_bytes(schema: Schema) -> bool:
     return schema.dialect == "postgres" and any(
         column.collation.lower() in BINARY_COLLATIONS for table in schema.tables for column in table.columns
     )
+
+
+def _reals(table: Table, dialect: Dialect) -> frozenset[str]:
+    if dialect == "postgres":
+        return frozenset()
+    return frozenset(column.name.lower() for column in table.columns if affinity(column.type) == "real")

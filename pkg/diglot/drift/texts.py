@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from diglot.schema.model import Check, Column, ForeignKey, Index, Key, PrimaryKey
+from diglot.drift.types import affinity
+from diglot.schema.model import Check, Column, ForeignKey, Grant, Index, Key, Policy, PrimaryKey, Table, Trigger, View
 from diglot.sql.session import Dialect
 
 
@@ -14,6 +15,17 @@ def column(of: Column) -> str:
 def type_of(of: Column) -> str:
     labels = ", ".join(f"'{label}'" for label in of.labels)
     return f"{of.type} ({labels})" if labels else of.type or "no type"
+
+
+def types(one: Column, other: Column, dialects: tuple[Dialect, Dialect]) -> list[str]:
+    """Both types; if they are written the same, SQLite's with what it makes of the word."""
+    shown = [type_of(one), type_of(other)]
+    if shown[0] == shown[1]:
+        return [
+            f"{text} (which is {affinity(text)})" if dialect == "sqlite" else text
+            for text, dialect in zip(shown, dialects, strict=True)
+        ]
+    return shown
 
 
 def collation(of: Column, dialect: Dialect) -> str:
@@ -65,6 +77,47 @@ def index(of: Index) -> str:
     text += "" if of.nulls_distinct else " nulls not distinct"
     text += f" where {_line(of.predicate)}" if of.predicate is not None else ""
     return text + _more(of.deferrable) + ("" if of.valid else " (invalid: its build did not finish)")
+
+
+def trigger(of: Trigger, *, with_condition: bool) -> str:
+    """``before insert or update of a, b for each row``."""
+    columns = f" of {', '.join(of.columns)}" if of.columns else ""
+    events = [f"{event}{columns}" if event == "update" else event for event in sorted(of.events)]
+    text = f"{of.timing} {' or '.join(events)} for each {of.for_each}"
+    if with_condition:
+        text += f" when ({_line(of.when)})" if of.when else ""
+    elif of.changes_row:
+        text += ", which changes the row"
+    return text + ("" if of.enabled else " (disabled)")
+
+
+def view(of: View, *, with_types: bool) -> str:
+    kind = "materialized view" if of.materialized else "view"
+    if of.columns is None:
+        return f"{kind} that SQLite can't read: it refers to what is not there"
+    columns = [f"{column.name} {column.type}".rstrip() if with_types else column.name for column in of.columns]
+    return f"{kind} ({', '.join(columns)})"
+
+
+def row_security(of: Table) -> str:
+    return f"row level security {of.row_security or 'disabled'}"
+
+
+def policy(of: Policy) -> str:
+    text = f"policy {'' if of.permissive else 'as restrictive '}for {of.command} to {', '.join(of.roles)}"
+    text += f" using ({_line(of.using)})" if of.using is not None else ""
+    return text + (f" with check ({_line(of.check)})" if of.check is not None else "")
+
+
+def grants(of: list[Grant]) -> str | None:
+    """The privileges of one role."""
+    privileges = [
+        grant.privilege
+        + (f" ({grant.column})" if grant.column else "")
+        + (" with grant option" if grant.grantable else "")
+        for grant in of
+    ]
+    return f"grant {', '.join(sorted(privileges))}" if privileges else None
 
 
 def _key(of: Key) -> str:

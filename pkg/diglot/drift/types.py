@@ -44,14 +44,14 @@ EQUIVALENCES: tuple[Equivalence, ...] = (
     Equivalence(("real", "double precision"), "real"),
     Equivalence("numeric", ("numeric", "text")),
     Equivalence(("text", "character varying", "character", "name", "citext"), "text"),
-    Equivalence("bytea", "blob"),
+    Equivalence("bytea", ("blob", "bytea", "binary", "varbinary")),
     Equivalence("boolean", "boolean"),
     Equivalence("boolean", "integer", check="{column} in (0, 1)"),
     Equivalence(("timestamp with time zone", "timestamp without time zone"), ("text", "datetime", "timestamp")),
     Equivalence("date", ("text", "date")),
     Equivalence(("time without time zone", "time with time zone"), ("text", "time")),
     Equivalence("interval", "text"),
-    Equivalence("uuid", ("text", "blob", "uuid")),
+    Equivalence("uuid", ("text", "blob", "uuid", "binary")),
     Equivalence(("json", "jsonb"), "json"),
     Equivalence(("json", "jsonb"), ("text", "blob"), check="json_valid({column})"),
     Equivalence("array", "json"),
@@ -130,6 +130,12 @@ def kind(column: Column, dialect: Dialect) -> Kind:
     return "other"
 
 
+def element_kind(column: Column) -> Kind:
+    """The kind of the elements of a PostgreSQL array; ``other`` if it is none."""
+    of = postgres_class(column.type)
+    return _KINDS.get(of.name, "text" if column.labels else "other") if of.array else "other"
+
+
 def equivalent(
     postgres: TypeClass, sqlite: TypeClass, equivalences: tuple[Equivalence, ...]
 ) -> tuple[bool, Equivalence | None]:
@@ -169,7 +175,7 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("text", "character varying", "character", "citext", "name"), "text"),
     **dict.fromkeys(("timestamp with time zone", "timestamp without time zone", "datetime", "timestamp"), "time"),
     **dict.fromkeys(("json", "jsonb"), "json"),
-    **dict.fromkeys(("bytea", "blob"), "blob"),
+    **dict.fromkeys(("bytea", "blob", "binary", "varbinary"), "blob"),
     "date": "date",
     "boolean": "boolean",
     "uuid": "uuid",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from diglot.drift.instants import instant
 from diglot.drift.types import Kind
+from diglot.sql.session import Dialect
 
 Form = tuple[Any, ...]
 NULL: Form = ("null",)
@@ -70,29 +72,43 @@ def whole(operator: str, value: Decimal) -> tuple[str, Form]:
     return operator, number_form(value)
 
 
-def as_kind(of: Form, kind: Kind) -> Form:
-    """A literal as a value of this kind: ``'1'`` is a number next to numbers, ``'2026-01-31'`` an instant."""
+def as_kind(of: Form, kind: Kind, dialect: Dialect) -> Form:
+    """A literal as a value of this kind: ``'1'`` is a number next to numbers, ``'2026-01-31'`` an instant.
+
+    PostgreSQL reads the text as the type; SQLite changes only numerals, so ``'true'`` beside a boolean stays a text.
+    """
     if of[0] == "text":
-        text: str = of[1]
-        if kind in ("integer", "number") and NUMERAL.fullmatch(text.strip()):
-            return number_form(text.strip())
-        if kind == "boolean" and text.lower() in _TRUTH:
-            return number_form(_TRUTH[text.lower()])
-        if kind in ("time", "date"):
-            return ("instant", instant(text))
-        if kind == "uuid":
-            return ("text", text.lower())
-        if kind == "blob" and text.startswith("\\x"):
-            return ("blob", text[2:].lower())
-        if kind == "json":
-            return _json(text)
-        if kind == "array":
-            return _json(text) if text.lstrip().startswith("[") else _json_array(array_literal(text))
+        read = _POSTGRES_ALONE.get(kind) if dialect == "postgres" else None
+        found = (read or _BOTH.get(kind, _as_it_is))(of[1])
+        return of if found is None else found
     if of[0] == "array" and kind == "array":
-        return _json_array(of)
+        return json_array(of)
     if of[0] == "number" and kind == "text":
         return ("text", of[1])
     return of
+
+
+def _as_it_is(_: str) -> Form | None:
+    return None
+
+
+def _numeral(text: str) -> Form | None:
+    return number_form(text.strip()) if NUMERAL.fullmatch(text.strip()) else None
+
+
+def _truth(text: str) -> Form | None:
+    word = text.strip().lower()
+    found = {value for full, value in _TRUTH.items() if word and full.startswith(word)}
+    return number_form(found.pop()) if len(found) == 1 else None
+
+
+def _bytes(text: str) -> Form | None:
+    return ("blob", text[2:].lower()) if text.startswith("\\x") else ("blob", text.encode().hex())
+
+
+def is_scalar(text: str) -> bool:
+    """Whether the text is that of a JSON number or boolean."""
+    return bool(NUMERAL.fullmatch(text)) or text in ("true", "false")
 
 
 def _json(text: str) -> Form:
@@ -102,16 +118,26 @@ def _json(text: str) -> Form:
         return ("text", text)
 
 
-def _json_array(of: Form) -> Form:
-    values = [int(item[1]) if item[0] == "number" and item[1].lstrip("-").isdigit() else item[1] for item in of[1]]
-    return ("json value", json.dumps(values, sort_keys=True))
+def json_array(of: Form, elements: Kind = "other") -> Form:
+    """An array as the JSON array that it is on the other side. ``elements`` is the kind of its elements."""
+    return ("json value", json.dumps([_element(item, elements) for item in of[1]], sort_keys=True))
+
+
+def _element(item: Form, kind: Kind) -> Any:
+    if item == NULL:
+        return None
+    numeral = NUMERAL.fullmatch(item[1]) if kind in ("integer", "number", "other") else None
+    if kind == "boolean":
+        found = number_form(item[1]) if item[0] == "number" else _truth(item[1])
+        return found == number_form(1)
+    return json.loads(number_form(item[1])[1]) if numeral else item[1]
 
 
 def array_literal(text: str) -> Form:
     """``{a,"b c"}``, of one dimension."""
     inner = text.strip()[1:-1]
-    items = [(quoted.replace('\\"', '"') if mark else bare) for mark, quoted, bare in _ITEM.findall(inner)]
-    return ("array", tuple(number_form(item) if NUMERAL.fullmatch(item) else ("text", item) for item in items))
+    items = [(quoted.replace('\\"', '"') if mark else bare, mark) for mark, quoted, bare in _ITEM.findall(inner)]
+    return ("array", tuple(NULL if (item.upper(), mark) == ("NULL", "") else ("text", item) for item, mark in items))
 
 
 _JSON_TYPES: dict[str, set[Form]] = {
@@ -121,4 +147,17 @@ _JSON_TYPES: dict[str, set[Form]] = {
 """SQLite has two names for what PostgreSQL has one."""
 _ITEM = re.compile(r'(?:(")((?:[^"\\]|\\.)*)"|([^,"]+))')
 NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_TRUTH = {"t": 1, "true": 1, "yes": 1, "on": 1, "1": 1, "f": 0, "false": 0, "no": 0, "off": 0, "0": 0}
+_TRUTH = {"true": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "no": 0, "off": 0, "0": 0}
+"""PostgreSQL reads any part of such a word that is clear."""
+_Read = Callable[[str], Form | None]
+_BOTH: dict[Kind, _Read] = {
+    **dict.fromkeys(("integer", "number", "boolean"), _numeral),
+    **dict.fromkeys(("time", "date"), lambda text: ("instant", instant(text))),
+    **dict.fromkeys(("json", "array"), _json),
+    "uuid": lambda text: ("text", text.lower()),
+}
+_POSTGRES_ALONE: dict[Kind, _Read] = {
+    "boolean": _truth,
+    "blob": _bytes,
+    "array": lambda text: json_array(array_literal(text)),
+}

@@ -29,6 +29,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     stored: bool = False
     collation: str = ""
     """Empty if it is the engine's default (SQLite: BINARY)."""
+    comment: str = ""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +92,47 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     validated: bool = True
 
 
+Event = Literal["insert", "update", "delete", "truncate"]
+Timing = Literal["before", "after", "instead of"]
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger. ``columns`` are those of UPDATE OF; ``when`` and ``body`` are the engine's own text.
+
+    PostgreSQL: the body is that of the function; ``changes_row`` if it assigns to NEW, which SQLite can't do.
+    """
+
+    name: str
+    timing: Timing
+    events: tuple[Event, ...]
+    columns: tuple[str, ...] = ()
+    for_each: Literal["row", "statement"] = "row"
+    when: str = ""
+    body: str = ""
+    changes_row: bool = False
+    enabled: bool = True
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy of PostgreSQL's row level security."""
+
+    name: str
+    command: str
+    permissive: bool
+    roles: tuple[str, ...]
+    using: str | None
+    check: str | None
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A privilege in PostgreSQL that someone has who is not the owner. ``column`` is empty for the whole table."""
+
+    role: str
+    privilege: str
+    column: str = ""
+    grantable: bool = False
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """``options`` are specific to one engine: ``strict``, ``partition by range (day)``, ``virtual`` …"""
 
@@ -100,8 +142,31 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     foreign_keys: tuple[ForeignKey, ...] = ()
     indexes: tuple[Index, ...] = ()
     checks: tuple[Check, ...] = ()
-    triggers: tuple[str, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     options: tuple[str, ...] = ()
+    row_security: Literal["", "enabled", "forced"] = ""
+    policies: tuple[Policy, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    comment: str = ""
+
+
+class ViewColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """``type`` is empty if SQLite does not know it."""
+
+    name: str
+    type: str
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A view. ``columns`` is None if SQLite can't find them, because the view refers to what is not there."""
+
+    name: str
+    columns: tuple[ViewColumn, ...] | None
+    body: str
+    materialized: bool = False
+    triggers: tuple[Trigger, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    comment: str = ""
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,4 +175,4 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect
     location: str
     tables: tuple[Table, ...]
-    views: tuple[str, ...] = ()
+    views: tuple[View, ...] = ()

@@ -9,7 +9,8 @@ select
     pg_get_expr(d.adbin, d.adrelid),
     a.attidentity::text,
     a.attgenerated::text,
-    case when l.collname <> 'default' then l.collname::text end
+    case when l.collname <> 'default' then l.collname::text end,
+    coalesce(col_description(a.attrelid, a.attnum), '')
 from pg_catalog.pg_attribute as a
 inner join pg_catalog.pg_class as c on a.attrelid = c.oid
 inner join pg_catalog.pg_type as t on a.atttypid = t.oid

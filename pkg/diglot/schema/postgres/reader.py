@@ -6,12 +6,26 @@ Works on PostgreSQL 15 to 18: columns that only newer catalogs have are read thr
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
+
+import msgspec
 
 from diglot.errors import ConfigurationError
 from diglot.schema.bookkeeping import is_bookkeeping
-from diglot.schema.model import Check, Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
+from diglot.schema.model import (
+    Check,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Key,
+    PrimaryKey,
+    Schema,
+    Table,
+    View,
+    ViewColumn,
+)
+from diglot.schema.postgres.attached import Attached, by_first
 from diglot.schema.statements import statement
 from diglot.sql.session import Reads, Row
 from diglot.stores.store import Store
@@ -46,25 +60,48 @@ class _Reader:
 
     def __init__(self, session: Reads, schema: int) -> None:
         self._domains = {row[0]: row[1:] for row in session.rows(statement("postgres", "domains"))}
-        self._domain_checks = _by_first(session.rows(statement("postgres", "domain_checks")))
+        self._domain_checks = by_first(session.rows(statement("postgres", "domain_checks")))
         self._labels = {oid: tuple(labels) for oid, labels in session.rows(statement("postgres", "enum_labels"))}
         self._relations = session.rows(statement("postgres", "relations"), (schema,))
-        self._columns = _by_first(session.rows(statement("postgres", "columns"), (schema,)))
-        self._constraints = _by_first(session.rows(statement("postgres", "constraints"), (schema,)))
-        self._indexes = _by_first(session.rows(statement("postgres", "indexes"), (schema,)))
-        self._keys = _by_first(session.rows(statement("postgres", "index_keys"), (schema,)))
-        self._triggers = _by_first(session.rows(statement("postgres", "triggers"), (schema,)))
+        self._columns = by_first(session.rows(statement("postgres", "columns"), (schema,)))
+        self._constraints = by_first(session.rows(statement("postgres", "constraints"), (schema,)))
+        self._indexes = by_first(session.rows(statement("postgres", "indexes"), (schema,)))
+        self._keys = by_first(session.rows(statement("postgres", "index_keys"), (schema,)))
+        self._views = by_first(session.rows(statement("postgres", "views"), (schema,)))
+        self._attached = Attached(session, schema)
 
-    def read(self) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    def read(self) -> tuple[tuple[Table, ...], tuple[View, ...]]:
         tables, views = [], []
-        for oid, name, kind, options in self._relations:
+        for oid, name, kind, options, row_security, comment in self._relations:
             if is_bookkeeping(name):
                 continue
             if kind in ("v", "m"):
-                views.append(name)
+                views.append(self._view(oid, name, kind == "m", comment))
             else:
-                tables.append(self._table(oid, name, tuple(options)))
+                found = self._table(oid, name, tuple(options))
+                tables.append(
+                    msgspec.structs.replace(
+                        found,
+                        triggers=self._attached.triggers(oid),
+                        row_security=row_security,
+                        policies=self._attached.policies(oid),
+                        grants=self._attached.grants(oid),
+                        comment=comment,
+                    )
+                )
         return tuple(tables), tuple(views)
+
+    def _view(self, oid: int, name: str, materialized: bool, comment: str) -> View:
+        rows = self._views[oid]
+        return View(
+            name=name,
+            columns=tuple(ViewColumn(name=column, type=declared) for column, declared, _ in rows),
+            body=rows[0][2] if rows else "",
+            materialized=materialized,
+            triggers=self._attached.triggers(oid),
+            grants=self._attached.grants(oid),
+            comment=comment,
+        )
 
     def _table(self, oid: int, name: str, options: tuple[str, ...]) -> Table:
         checks: list[Check] = []
@@ -84,12 +121,11 @@ class _Reader:
             foreign_keys=tuple(foreign_keys),
             indexes=tuple(self._index(row) for row in self._indexes[oid]),
             checks=tuple(checks),
-            triggers=tuple(trigger for (trigger,) in self._triggers[oid]),
             options=options,
         )
 
     def _column(self, row: Row, checks: list[Check]) -> Column:
-        name, type_oid, type_name, element, nullable, default, identity, generated, collation = row
+        name, type_oid, type_name, element, nullable, default, identity, generated, collation, comment = row
         while type_oid in self._domains:
             checks += [
                 Check(name=constraint, expression=_of_column(expression, name))
@@ -110,6 +146,7 @@ class _Reader:
             generated=default if generated else None,
             stored=generated == "s",
             collation=collation or "",
+            comment=comment,
         )
 
     def _index(self, row: Row) -> Index:
@@ -165,13 +202,6 @@ def _of_column(expression: str, column: str) -> str:
         if found.name.upper() == "VALUE" and not found.this.quoted:
             found.replace(exp.column(column, quoted=True))
     return tree.sql(dialect="postgres")
-
-
-def _by_first(rows: list[Row]) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = defaultdict(list)
-    for first, *rest in rows:
-        found[first].append(tuple(rest))
-    return found
 
 
 _ACTIONS = {"a": "no action", "r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}

@@ -8,7 +8,12 @@ select
         case when c.relkind = 'p' then 'partition by ' || pg_get_partkeydef(c.oid) end,
         case when c.relkind = 'f' then 'foreign' end,
         case when c.relpersistence = 'u' then 'unlogged' end
-    ], null)
+    ], null),
+    case
+        when not c.relrowsecurity then ''
+        when c.relforcerowsecurity then 'forced' else 'enabled'
+    end,
+    coalesce(obj_description(c.oid, 'pg_class'), '')
 from pg_catalog.pg_class as c
 where
     c.relnamespace = cast(:schema as oid)

@@ -14,7 +14,7 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 
 from diglot.errors import ConfigurationError
-from diglot.schema.model import Check
+from diglot.schema.model import Check, Event, Timing, Trigger
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -63,6 +63,41 @@ def read_index(sql: str) -> tuple[list[str], str | None]:
         if depth == 0 and word.text == "WHERE":
             return keys, _text(words[place + 1 :])
     return keys, None
+
+
+def read_trigger(name: str, sql: str) -> Trigger:
+    """``create trigger … before update of a on t when … begin … end``."""
+    words = _words(sql)
+    texts = [word.text for word in words]
+    start = next((place for place, text in enumerate(texts) if text in _EVENTS), 0)
+    if not start or not {"ON", "BEGIN"} <= set(texts[start:]):
+        raise ConfigurationError(f"can't read the trigger {name} of sqlite_schema")
+    on = texts.index("ON", start)
+    begin = next(place for place in range(on, len(texts)) if texts[place] == "BEGIN" and _is_outside(texts[on:place]))
+    when = texts.index("WHEN", on, begin) if "WHEN" in texts[on + 2 : begin] else begin
+    timing: Timing = "instead of" if texts[start - 1] == "OF" else "after" if texts[start - 1] == "AFTER" else "before"
+    columns = sorted(word.name.lower() for word in words[start + 1 : on] if word.text not in ("OF", ","))
+    return Trigger(
+        name=name,
+        timing=timing,
+        events=(_EVENTS[texts[start]],),
+        columns=tuple(columns),
+        when=" ".join(texts[when + 1 : begin]),
+        body=" ".join(texts[begin + 1 : -1]),
+    )
+
+
+def read_view(sql: str) -> str:
+    """The query of ``create view v as …``, its words in capitals."""
+    texts = [word.text for word in _words(sql)]
+    return " ".join(texts[texts.index("AS") + 1 :])
+
+
+_EVENTS: dict[str, Event] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
+
+
+def _is_outside(texts: list[str]) -> bool:
+    return texts.count("(") == texts.count(")")
 
 
 class _Word:

@@ -8,22 +8,38 @@ A file is opened read-only and does not change: not even a -wal or -shm is left 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
-from diglot.errors import DatabaseUnavailable
+from diglot.errors import DatabaseError, DatabaseUnavailable
 from diglot.schema.bookkeeping import is_bookkeeping
-from diglot.schema.model import Column, ForeignKey, Identity, Index, Key, PrimaryKey, Schema, Table
-from diglot.schema.sqlite.ddl import TableText, read_index, read_table
+from diglot.schema.model import (
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Key,
+    PrimaryKey,
+    Schema,
+    Table,
+    Trigger,
+    View,
+    ViewColumn,
+)
+from diglot.schema.sqlite.ddl import TableText, read_index, read_table, read_trigger, read_view
 from diglot.schema.statements import statement
 from diglot.sql.session import Row, Statement
 from diglot.stores.sqlite.library import library, server_version
 from diglot.stores.store import Store
 
-Rows = Callable[[Statement], list[Row]]
+
+class Rows(Protocol):
+    """Runs a statement."""
+
+    def __call__(self, statement: Statement, values: tuple[str, ...] = (), /) -> list[Row]: ...
 
 
 def read_sqlite(store: Store) -> Schema:
@@ -40,13 +56,13 @@ def read_sqlite_file(path: Path) -> Schema:
     try:
         with closing(driver.connect(_uri(path), uri=True, isolation_level=None, timeout=5)) as connection:
             connection.execute("begin")
-            return read_rows(lambda statement: _fetch(connection, statement), f"{path} ({server_version()})")
+            return read_rows(partial(_fetch, connection), f"{path} ({server_version()})")
     except (driver.Error, OSError) as error:
         raise DatabaseUnavailable(f"can't read {path}: {error}") from error
 
 
-def _fetch(connection: Any, statement: Statement) -> list[Row]:
-    found: list[Row] = connection.execute(statement.text).fetchall()
+def _fetch(connection: Any, statement: Statement, values: tuple[str, ...] = ()) -> list[Row]:
+    found: list[Row] = connection.execute(statement.text, values).fetchall()
     return found
 
 
@@ -70,10 +86,20 @@ def read_rows(rows: Rows, location: str) -> Schema:
         if is_bookkeeping(name):
             continue
         if kind == "view":
-            views.append(name)
+            views.append(_view(rows, reader, name, sql))
         else:
             tables.append(reader.table(name, kind == "virtual", bool(without_rowid), bool(strict), sql))
     return Schema(dialect="sqlite", location=location, tables=tuple(tables), views=tuple(views))
+
+
+def _view(rows: Rows, reader: _Reader, name: str, sql: str) -> View:
+    columns: tuple[ViewColumn, ...] | None
+    try:
+        found = rows(statement("sqlite", "view_columns"), (name,))
+        columns = tuple(ViewColumn(name=column, type=declared.lower()) for column, declared in found)
+    except (library().Error, DatabaseError):  # only now does SQLite look for the view's tables
+        columns = None
+    return View(name=name, columns=columns, body=read_view(sql), triggers=reader.triggers(name))
 
 
 class _Reader:
@@ -104,9 +130,12 @@ class _Reader:
             foreign_keys=self._references(name, text),
             indexes=tuple(self._index(row, text) for row in self._indexes[name] if row[2] != "pk"),
             checks=tuple(text.checks),
-            triggers=tuple(trigger for (trigger,) in self._triggers[name]),
+            triggers=self.triggers(name),
             options=tuple(options),
         )
+
+    def triggers(self, name: str) -> tuple[Trigger, ...]:
+        return tuple(read_trigger(trigger, sql) for trigger, sql in self._triggers[name])
 
     def _column(self, row: Row, text: TableText, primary: list[str], is_rowid: bool, keys_not_null: bool) -> Column:
         name, declared, not_null, default, _, hidden = row
