@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from diglot.check.catalog import Column, read_catalog
+from diglot.check.catalog import Catalog, Column, read_catalog
 from diglot.check.describe import describe, describer
 from diglot.check.lineage import derive
 from diglot.check.scratch import migrate
 from diglot.check.variants import Combination, combinations
 from diglot.errors import SchemaMismatch
+from diglot.schema.functions import functions
 from diglot.sql.header import Parameter
 from diglot.sql.loader import load_text
-from diglot.sql.session import DIALECTS, Statement
+from diglot.sql.session import DIALECTS, Dialect, Statement
 from diglot.statestore.database import packaged_queries
 from diglot.stores import open_store
 from diglot.stores.settings import SQLiteSettings
@@ -26,7 +27,7 @@ from tests.check.shop_trees import SCHEMA
 
 Touched = dict[str, set[str]]
 TEXT, INT = frozenset({"text"}), frozenset({"int"})
-CATALOG = {
+TABLES = {
     "a": {"id": Column("text", TEXT, False), "n": Column("int", INT, True), "t": Column("text", TEXT, True)},
     "b": {"id": Column("text", TEXT, False), "a_id": Column("text", TEXT, False), "n": Column("int", INT, False)},
 }
@@ -70,22 +71,36 @@ NULLABLE = {
         True
     ],
     "insert into a (id, n) values (:x, :y) returning id, n": [False, True],
-    "update a set n = 1 where id = :x returning n, id": [True, False],
+    "update a set n = 1 where id = :x returning n, id": [False, False],
     "delete from b where id = :x returning n": [False],
 }
 
 
+Catalogs = dict[Dialect, Catalog]
+
+
+@pytest.fixture(scope="module")
+def catalogs(postgres_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Catalogs:
+    """The tables above, with the functions of the engines."""
+    folder = tmp_path_factory.mktemp("lineage")
+    found: Catalogs = {}
+    for url in (postgres_url_of_module, f"sqlite:///{folder / 'functions.db'}"):
+        with open_store(parse_url(url)) as store:
+            found[store.dialect] = Catalog(TABLES, functions(store))
+    return found
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("sql", NULLABLE)
-def test_nullability(sql: str, dialect) -> None:
-    found = derive(sql, dialect, CATALOG, PARAMETERS)
+def test_nullability(sql: str, dialect: Dialect, catalogs: Catalogs) -> None:
+    found = derive(sql, dialect, catalogs[dialect], PARAMETERS)
     assert found is not None
     assert [output.value.nullable for output in found.outputs] == NULLABLE[sql]
 
 
 def test_what_is_not_sql_is_not_derived() -> None:
-    assert derive("select from where", "postgres", CATALOG, {}) is None
-    assert derive("vacuum", "sqlite", CATALOG, {}) is None
+    assert derive("select from where", "postgres", Catalog(TABLES), {}) is None
+    assert derive("vacuum", "sqlite", Catalog(TABLES), {}) is None
 
 
 USES = {
@@ -94,14 +109,14 @@ USES = {
     "select 1 from a where n between :y and 3": [("y", INT, "n", None)],
     "insert into b (id, n) values (:x, :y)": [("x", TEXT, "b.id", False), ("y", INT, "b.n", False)],
     "insert into b (id, n) select :x, :y": [("x", TEXT, "b.id", False), ("y", INT, "b.n", False)],
-    "update a set n = :y where id = :x": [("y", INT, "a.n", True), ("x", TEXT, "id", None)],
+    "update a set n = :y where id = :x": [("x", TEXT, "id", None), ("y", INT, "a.n", True)],
     "select 1 from a limit :y": [("y", INT, "limit", None)],
 }
 
 
 @pytest.mark.parametrize("sql", USES)
 def test_where_parameters_go(sql: str) -> None:
-    found = derive(sql, "sqlite", CATALOG, PARAMETERS)
+    found = derive(sql, "sqlite", Catalog(TABLES), PARAMETERS)
     assert found is not None
     assert [(use.parameter, use.kinds, use.column, use.nullable) for use in found.uses] == USES[sql]
 
@@ -115,7 +130,7 @@ def test_what_is_read_and_written_is_what_sqlite_says_it_is(tmp_path: Path) -> N
     queries = list(packaged_queries("sqlite"))
     with open_store(SQLiteSettings(path=str(tmp_path / "own.db"))) as store:
         migrate(store, migrations)
-        tables = set(read_catalog(store))
+        tables = set(read_catalog(store).tables)
         with store.migration_connection(5) as connection:
             told = [authorized(connection, list(combinations(q.source, "sqlite"))[-1], tables) for q in queries]
         with describer(store) as described:
@@ -221,7 +236,7 @@ KINDS: dict[str, set[str] | None] = {
 def test_sqlite_s_columns_are_what_their_checks_say(tmp_path: Path) -> None:
     with open_store(SQLiteSettings(path=str(tmp_path / "t.db"))) as store:
         store.script(Statement("t", TABLE, writes=True))
-        catalog = read_catalog(store)
+        catalog = read_catalog(store).tables
         assert {name: column.kinds and set(column.kinds) for name, column in catalog["t"].items()} == KINDS
         assert catalog["t"]["rowid_key"].nullable is False
         assert catalog["keyed"]["k"].nullable is True, "SQLite lets a primary key be null"
@@ -234,7 +249,7 @@ def test_sqlite_s_columns_are_what_their_checks_say(tmp_path: Path) -> None:
             "quoted doc": {"json"},
         }
         uuid, boolean = (Column(name, frozenset({name}), True) for name in ("uuid", "bool"))
-        facing = {"t": {"other": uuid, "plain": boolean}}
-        helped = read_catalog(store, facing)["t"]
+        facing = Catalog({"t": {"other": uuid, "plain": boolean}})
+        helped = read_catalog(store, facing).tables["t"]
         assert helped["other"].kinds == {"text"}
         assert helped["plain"].kinds == {"bool"}
