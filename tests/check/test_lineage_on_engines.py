@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from diglot.check.catalog import read_catalog
 from diglot.check.lineage import derive
-from diglot.sql.session import DIALECTS, Dialect
+from diglot.sql.session import DIALECTS, Dialect, Statement
 from tests.check.claims import Engines, contradicted, engines
 
 __all__ = ["engines"]
 
 STATEMENTS = [
     "select * from outer_view",
+    "select n, t from a where (n, t) > (0, '')",
+    "select n, t from a where not (n, t) < (0, '')",
+    "select n, t from a where (n, t) <> (0, 'x')",
+    "select (select b.n from b where b.n = a.n) as x, a.n from a",
     "select x, y from named",
     "select a.id, v.y from a left join named as v on v.x = 'nothing'",
     "select * from a natural left join b",
@@ -34,7 +39,8 @@ STATEMENTS = [
 ]
 BY_DIALECT: dict[Dialect, list[str]] = {
     "postgres": [
-        "select n, count(*), max(n) from a group by rollup (n)",
+        "select n, count(*), max(n) from b group by rollup (n)",
+        "select n, max(n) from none group by cube (n)",
         "select n, max(id) from a group by grouping sets ((n), ())",
         "select string_agg(t, ','), array_agg(t), jsonb_agg(t), bool_and(n > 0), stddev(n) from a group by id",
         "select string_agg(t, ','), array_agg(t), jsonb_agg(t), count(t) from none cross join a",
@@ -115,3 +121,28 @@ def test_what_was_just_stored_is_returned(sql: str, nullable: list[bool], dialec
         connection.execute("rollback")
     nulls = [any(row[i] is None for row in rows) for i in range(len(nullable))]
     assert not [i for i, (may, has) in enumerate(zip(nullable, nulls, strict=True)) if has and not may]
+
+
+TRIGGER = """
+create table hooked (id text primary key, n bigint);
+create function forget() returns trigger language plpgsql as 'begin new.n = null; return new; end';
+create trigger forgets before insert or update on hooked for each row execute function forget();
+create table noted (id text primary key, n bigint);
+create trigger notes after insert on noted for each row execute function forget();
+"""
+
+
+def test_a_trigger_may_change_what_is_stored(engines: Engines) -> None:
+    store, _ = engines["postgres"]
+    store.script(Statement("claims.trigger", TRIGGER, writes=True))
+    try:
+        catalog = read_catalog(store)
+        assert catalog.triggered == {"hooked"}
+        for table, nullable in (("hooked", True), ("noted", False)):
+            sql = f"insert into {table} (id, n) values ('1', 1) returning n"
+            found = derive(sql, "postgres", catalog, {})
+            assert found is not None
+            assert found.outputs[0].value.nullable is nullable
+    finally:
+        drop = "drop table hooked, noted; drop function forget()"
+        store.script(Statement("claims.trigger", drop, writes=True))

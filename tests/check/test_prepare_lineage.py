@@ -98,6 +98,88 @@ def test_nullability(sql: str, dialect: Dialect, catalogs: Catalogs) -> None:
     assert [output.value.nullable for output in found.outputs] == NULLABLE[sql]
 
 
+TAUGHT: dict[str, list[bool | None]] = {
+    "select ID, A.T as X from A where T is not null": [False, False],
+    "with C as (select id, n from b) select c.ID, C.n from c": [False, False],
+    "select x.id, y.n from a left join (b as x inner join b as y on y.id = x.id) on x.a_id = a.id": [True, True],
+    "select b.n from (a inner join b on b.a_id = a.id)": [False],
+    "select * from a left join b using (id)": [False, True, True, True, True],
+    "select * from b natural join (select id from a) as c": [False, False, False],
+    "select nullif(id, 'x'), nullif(n, 1) from a": [True, True],
+    "select cast(sum(n) as text), coalesce(sum(n), 0) from b group by a_id": [False, False],
+    "select cast(sum(n) as text), coalesce(sum(n), 0) from b": [True, False],
+    "select max(n) filter (where n > 1), count(*) filter (where n > 1) from b group by a_id": [True, False],
+    "select first_value(n) over (order by id), lag(n, 1, 0) over (order by id), lag(n) over (order by id) from b": [
+        False,
+        False,
+        True,
+    ],
+    "select sum(n) over w, max(n) over (order by id rows between 1 following and 2 following) from b "
+    "window w as (partition by a_id order by id)": [False, True],
+    "select max(n) over w from b window w as (order by id rows between 2 preceding and 1 preceding)": [True],
+    "select case when n is not null then n else 0 end, case when n is null then 0 else n end from a": [False, False],
+    "select n is not null and n > 1, n is null or n > 1, n > 1 and n is not null from a": [False, False, True],
+    "select n from a where n = 1 or n > 5": [False],
+    "select n from a where not (n is null or t is null)": [False],
+    "select n, t from a where (n, t) > (1, '')": [False, True],
+    "select n, (select count(*) from b where b.n = a.n) from a": [True, False],
+    "select n from a where lower(t) = 'x' and n + 1 > 2": [False],
+    "select (select :x)": [False],
+    "update a set t = 'x' returning t, n": [False, True],
+    "update a set t = null where t = 'x' returning t": [True],
+    "insert into a (id, n, t) values (:x, 1, 'x'), (:x, 2, null) returning n, t": [False, True],
+    "insert into a (id, n) values (:x, 1) on conflict (id) do update set t = 'x' returning n, t": [True, True],
+    "insert into a (id, n) values (:x, 1) on conflict (id) do update set n = excluded.n returning n": [False],
+    "delete from a where t = 'x' returning t, n": [False, True],
+}
+TAUGHT_POSTGRES: dict[str, list[bool | None]] = {
+    "select left(id, 1), md5(id), split_part(id, ',', 2), to_char(now(), 'YYYY'), to_char(now(), t) from a": [
+        False,
+        False,
+        False,
+        False,
+        True,
+    ],
+    "select string_agg(id, ','), jsonb_agg(t), array_agg(t), count(t), stddev(n) from a group by n": [
+        False,
+        False,
+        False,
+        False,
+        None,
+    ],
+    "select string_agg(id, ','), jsonb_agg(t) from a": [True, True],
+    "select to_jsonb(id) ->> 'a', to_jsonb(id) -> 'a' from a": [True, True],
+    "select n, count(*) from b group by rollup (n)": [True, False],
+    "select substring(id from 2), substring(id from 'a') from a": [False, None],
+    "select x from unnest(array[1]) as x": [None],
+    "select x from generate_series(1, 3) as x": [False],
+    "select n / 2, n % 2 from b": [False, False],
+}
+TAUGHT_SQLITE: dict[str, list[bool | None]] = {
+    "select json_group_array(id), total(n), group_concat(id) from a": [False, False, True],
+    "select id, max(n) from b": [True, True],
+    "select n / 2, n / 0, n % n from b": [False, None, None],
+    "select date('now'), date(id), strftime('%Y', 'now'), unixepoch() from a": [False, None, False, False],
+    "select ifnull(n, 0), iif(n > 1, 1, 2), max(n, 1), typeof(n) from a": [False, False, True, False],
+    "select rowid, key, value from a, json_each('[]')": [False, True, True],
+}
+TAUGHT_CASES = [
+    *((dialect, sql, TAUGHT[sql]) for sql in TAUGHT for dialect in DIALECTS),
+    *(("postgres", sql, nullable) for sql, nullable in TAUGHT_POSTGRES.items()),
+    *(("sqlite", sql, nullable) for sql, nullable in TAUGHT_SQLITE.items()),
+]
+
+
+@pytest.mark.parametrize(("dialect", "sql", "nullable"), TAUGHT_CASES, ids=[f"{c[0]}: {c[1]}" for c in TAUGHT_CASES])
+def test_what_the_language_says_of_nulls(
+    dialect: Dialect, sql: str, nullable: list[bool | None], catalogs: Catalogs
+) -> None:
+    found = derive(sql, dialect, catalogs[dialect], PARAMETERS)
+    assert found is not None
+    assert [output.value.nullable for output in found.outputs] == nullable
+    assert all(output.value.why for output in found.outputs if output.value.nullable is None)
+
+
 def test_what_is_not_sql_is_not_derived() -> None:
     assert derive("select from where", "postgres", Catalog(TABLES), {}) is None
     assert derive("vacuum", "sqlite", Catalog(TABLES), {}) is None

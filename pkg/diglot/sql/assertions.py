@@ -24,6 +24,12 @@ class Assertion(msgspec.Struct, frozen=True):
     not_null: bool
     reason: str
 
+    @property
+    def written(self) -> str:
+        """As it is written in the header: ``total int not null because every order has a line``."""
+        parts = [self.column, self.type or "", "not null" if self.not_null else "", f"because {self.reason}"]
+        return " ".join(part for part in parts if part)
+
 
 def assertion(value: str, types: Sequence[str]) -> Assertion | str:
     """What follows ``asserts:``; the message if it is not one."""

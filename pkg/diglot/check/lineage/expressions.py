@@ -47,6 +47,7 @@ class Expressions(Calls):
         self.read: dict[str, dict[str, None]] = {}
         self.written: dict[str, dict[str, None]] = {}
         self.bool = BOOL if dialect == "postgres" else BOOL | INT
+        self.system = INT if dialect == "sqlite" else None
 
     @abstractmethod
     def query(self, node: Any, parent: Scope) -> list[Output]:
@@ -108,10 +109,12 @@ class Expressions(Calls):
     def _named(self, node: Any, scope: Scope) -> Value:
         found = scope.find(node.name, node.table)
         if isinstance(found, Value):
+            if found.why and not node.table and node.name in _SYSTEM_COLUMNS[self.dialect] and scope.sources:
+                return Value(self.system, any(source.outer for source in scope.sources.values()))
             return found
         source, key = found
         if key in _SYSTEM_COLUMNS[self.dialect] and source.columns is not None and key not in source.columns:
-            return Value(INT if self.dialect == "sqlite" else None, source.outer)
+            return Value(self.system, source.outer)
         value = self._column(source, key, scope)
         if scope.rows == "whole" and source in scope.sources.values():  # any row's, and there may be none
             return msgspec.structs.replace(value, nullable=True, why="")

@@ -154,9 +154,7 @@ class Writes(Sources):
         """From now on, the columns have these values: unless a trigger may have changed them."""
         changed = self.real_name(table.name) in self.catalog.triggered
         for key, value in stored.items():
-            fact: Fact = (source, key)
-            scope.not_null.discard(fact)
-            scope.set[fact] = self._into(source, key, Value(nullable=True) if changed else value)
+            scope.set[source, key] = self._into(source, key, Value(nullable=True) if changed else value)
 
     def _into(self, source: Source, key: str, value: Value) -> Value:
         """The value in its column: of the column's type, and not null if the column takes no null."""

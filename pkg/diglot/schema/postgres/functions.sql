@@ -12,7 +12,7 @@ select
     t.typname::text,
     t.typtype::text,
     case
-        when agg.aggfinalfn::oid <> 0 or not step.proisstrict then ''
+        when agg.aggfnoid is null or agg.aggfinalfn::oid <> 0 or not step.proisstrict then ''
         when agg.agginitval is not null then 'always'
         else 'first'
     end
