@@ -185,6 +185,13 @@ def test_what_is_not_sql_is_not_derived() -> None:
     assert derive("vacuum", "sqlite", Catalog(TABLES), {}) is None
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_is_nested_too_deeply_is_not_derived(dialect: Dialect, catalogs: Catalogs) -> None:
+    deep = "select " + "lower(" * 900 + "id" + ")" * 900 + " as x from a"
+    assert derive(deep, dialect, catalogs[dialect], PARAMETERS) is None
+    assert derive(deep.replace("lower(" * 895, "").replace(")" * 895, ""), dialect, catalogs[dialect], PARAMETERS)
+
+
 USES = {
     "select 1 from a where n = :y and t like :x": [("y", INT, "n", None)],
     "select 1 from a where (id, n) > (:x, :y)": [("x", TEXT, "id", None), ("y", INT, "n", None)],

@@ -38,11 +38,14 @@ def derive(
 ) -> Lineage | None:
     """The lineage of a statement with ``:name`` parameters, of which ``not_null`` are never null here.
 
-    None if sqlglot does not understand it.
+    None if sqlglot does not understand it, or if it is nested too deeply.
     """
     tree = parsed(sql, dialect)
     if not isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.Values):
         return None
     resolver = Statements(catalog, dialect, parameters, frozenset(not_null))
-    outputs = resolver.statement(tree)
+    try:
+        outputs = resolver.statement(tree)
+    except RecursionError:
+        return None
     return Lineage(outputs, resolver.uses, resolver.read, resolver.written)
