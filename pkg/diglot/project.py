@@ -50,12 +50,15 @@ URL_OPTION, URL_VARIABLE = "--database-url", "DATABASE_URL"
 class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The section ``[check]``: ``allowed`` is the file of accepted drift, ``only`` the checks to run.
 
+    ``strict``: what can't be proven is a finding.
+
     The names of the trees may be here too, as in version 0.1.
     """
 
     allowed: str | None = None
     postgres_url: str | None = None
     only: tuple[str, ...] = ()
+    strict: bool = False
     dialect: Dialect | None = None
     queries: str | None = None
     migrations: str | None = None

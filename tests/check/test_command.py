@@ -21,7 +21,7 @@ def states(out: str) -> dict[str, str]:
 
 def test_the_example_project_is_right(project: Path, postgres_url: str) -> None:
     result = diglot("check", "--postgres-url", postgres_url, "--format", "json")
-    assert (result.code, result.json["findings"]) == (0, [])
+    assert (result.code, result.json["findings"], result.json["unknowns"]) == (0, [], [])
     assert list(states(result.out).items()) == [(name, "passed") for name in CHECKS]
 
 
@@ -190,3 +190,24 @@ def test_checksums_are_written_and_then_compared(project: Path) -> None:
 
 def test_the_command_offers_every_check() -> None:
     assert OFFERED == CHECKS
+
+
+def test_strict_fails_on_the_unknown(project: Path) -> None:
+    header = "-- returns: text\n-- Doc.\n-- plan: scan because it is small"
+    (project / "queries/sqlite/unsure.sql").write_text(
+        f"-- name: unsure\n{header}\nselect date(placed_at) as day from orders;\n"
+    )
+    arguments = ["check", "--only", "prepare", "--dialect", "sqlite"]
+    lenient = diglot(*arguments)
+    assert (lenient.code, lenient.out.splitlines()[-1].partition(":")[0]) == (0, "no findings, 3 unknown")
+    assert diglot(*arguments, "--strict").code == 1
+    with (project / "diglot.toml").open("a") as file:
+        file.write("\n[check]\nstrict = true\n")
+    assert diglot(*arguments).code == 1
+
+
+def test_nothing_to_check_is_not_success(project: Path) -> None:
+    for file in project.glob("queries/*/*.sql"):
+        file.unlink()
+    result = diglot("check", "--only", "headers", "--only", "parity")
+    assert (result.code, result.out.splitlines()[-1]) == (2, "nothing to check")

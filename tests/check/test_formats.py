@@ -23,6 +23,13 @@ REPORT = Report(
         CheckRun("plans", "failed", 1.5, [ODD, Finding("plans", "q.sql", 1, 1, "x.z", "no index")]),
     ]
 )
+UNSURE = Finding("prepare", "q.sql", 4, 2, "x.y", "whether column 'n' may be null is unknown: f() may return null")
+UNKNOWN = Report(
+    [
+        CheckRun("prepare", "passed", 0.5, [], unknowns=[UNSURE], looked_at={"files": 1, "queries": 2}),
+        CheckRun("plans", "nothing to check", 0.0, [], looked_at={"files": 0, "queries": 0}),
+    ]
+)
 
 
 def table(report: Report, *, terminal: bool = False) -> str:
@@ -103,3 +110,29 @@ def test_the_table_is_coloured_on_a_terminal() -> None:
 
 def test_nothing_found_is_said() -> None:
     assert table(Report([CheckRun("headers", "passed", 0.1, [])])).endswith("no findings: 1 check in 0.1 s\n")
+
+
+def test_the_unknown_is_in_every_format_and_in_the_summary() -> None:
+    lines = table(UNKNOWN).splitlines()
+    assert lines == [
+        "prepare    passed in 0.5 s: 1 file, 2 queries",
+        f"  q.sql:4:2: x.y: {UNSURE.message}",
+        "plans      nothing to check",
+        "no findings, 1 unknown: 1 check in 0.5 s",
+    ]
+    document = json.loads(as_json(UNKNOWN))
+    assert (document["findings"], [one["message"] for one in document["unknowns"]]) == ([], [UNSURE.message])
+    assert document["checks"][0]["looked_at"] == {"files": 1, "queries": 2}
+    github = as_github(UNKNOWN).splitlines()
+    assert github[0] == f"::warning file=q.sql,line=4,col=2,title=prepare%3A x.y::{UNSURE.message}"
+    assert github[1] == "::notice title=plans::nothing to check"
+    suites = list(ElementTree.fromstring(as_junit(UNKNOWN)))  # noqa: S314 - our own text
+    assert [(suite.get("tests"), suite.get("failures"), suite.get("skipped")) for suite in suites] == [
+        ("1", "0", "1"),
+        ("1", "0", "1"),
+    ]
+    assert suites[0][0][0].get("message") == UNSURE.message
+
+
+def test_a_report_of_nothing_does_not_say_no_findings() -> None:
+    assert table(Report([CheckRun("headers", "nothing to check", 0.0, [])])).splitlines()[-1] == "nothing to check"

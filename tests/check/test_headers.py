@@ -104,7 +104,7 @@ def test_what_can_t_be_read_is_not_taken_for_missing(tmp_path: Path) -> None:
     file = tmp_path / "sqlite" / "things.sql"
     file.write_text(file.read_text().replace("-- A.", "-- unknown: key"))
     assert [f.message for f in check_headers(made)] == [
-        "unknown header key 'unknown': use one of param, returns, differs, plan, only, idempotent"
+        "unknown header key 'unknown': use one of param, returns, asserts, differs, plan, only, idempotent"
     ]
     assert check_parity(made) == []
 

@@ -40,7 +40,7 @@ def stores(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def all_findings(project: Project, stores: Stores) -> list[Finding]:
-    return [*check_headers(project), *check_parity(project), *check_prepare(project, *stores)]
+    return [*check_headers(project), *check_parity(project), *check_prepare(project, *stores).findings]
 
 
 def test_right_trees_have_no_finding(tmp_path: Path, stores: Stores) -> None:
@@ -58,6 +58,7 @@ def test_our_own_trees_have_no_finding(postgres_url: str, tmp_path: Path) -> Non
         migrate(postgres, project.migrations)
         migrate(sqlite, project.migrations)
         assert all_findings(project, (postgres, sqlite)) == []
+        assert check_prepare(project, postgres, sqlite).unknowns == []
 
 
 P, S, BOTH = ("postgres",), ("sqlite",), ("postgres", "sqlite")
@@ -658,8 +659,8 @@ def test_one_store_alone_is_checked_without_the_other(tmp_path: Path, stores: St
     project = write_queries(tmp_path / "queries")
     file = tmp_path / "queries" / "sqlite" / "customers.sql"
     file.write_text(file.read_text("utf-8").replace("    email,\n    name", "    e_mail,\n    name"), "utf-8")
-    assert [f.path for f in check_prepare(project, None, stores[1])] == [str(file)]
-    assert check_prepare(project, stores[0], None) == []
+    assert [f.path for f in check_prepare(project, None, stores[1]).findings] == [str(file)]
+    assert check_prepare(project, stores[0], None).findings == []
 
 
 def test_nothing_is_left_in_the_databases(tmp_path: Path, stores: Stores) -> None:
@@ -684,10 +685,10 @@ def test_nothing_is_left_in_the_databases(tmp_path: Path, stores: Stores) -> Non
 def test_models_that_are_not_known_leave_the_comparison_of_the_dialects(tmp_path: Path, stores: Stores) -> None:
     write_queries(tmp_path / "queries")
     project = Project(queries=tmp_path / "queries")
-    assert check_prepare(project, *stores) == []
+    assert check_prepare(project, *stores).findings == []
     file = tmp_path / "queries" / "sqlite" / "invoices.sql"
     file.write_text(file.read_text("utf-8").replace("left join", "inner join"), "utf-8")
-    assert {f.message.partition(" in ")[0] for f in check_prepare(project, *stores)} == {
+    assert {f.message.partition(" in ")[0] for f in check_prepare(project, *stores).findings} == {
         "column 'invoice_id' is never null,",
         "column 'total' is never null,",
     }

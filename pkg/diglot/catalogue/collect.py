@@ -107,10 +107,17 @@ def _side(dialect: Dialect, source: QuerySource, lines: list[Line], plan: Plan, 
     return Side(
         place=f"{dialect}/{source.subject}.sql:{source.line}",
         lines=lines,
-        notes={key: getattr(source, key) for key in NOTES if getattr(source, key)},
+        notes=_notes(source),
         plans=list(_grouped(plan, len(source.conditions))),
         indexes=sorted({names.get(index, index) for index in plan.indexes}),
     )
+
+
+def _notes(source: QuerySource) -> dict[str, str]:
+    notes = {key: getattr(source, key) for key in NOTES if getattr(source, key)}
+    if source.assertions:
+        notes["asserts"] = "; ".join(each.written for each in source.assertions)
+    return notes
 
 
 # --- plans -------------------------------------------------------------------------------------------------

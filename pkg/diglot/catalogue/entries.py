@@ -47,7 +47,7 @@ class Side(msgspec.Struct, frozen=True):
     """``postgres/tasks.sql:12``, from the folder of both trees."""
     lines: list[Line]
     notes: dict[str, str]
-    """The reasons in its header: ``differs``, ``plan``, ``only``, ``idempotent``."""
+    """The reasons in its header: ``asserts``, ``differs``, ``plan``, ``only``, ``idempotent``."""
     plans: list[PlanText]
     indexes: list[str]
 

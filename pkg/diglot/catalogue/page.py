@@ -23,7 +23,7 @@ from diglot.catalogue.facing import Line, Piece
 from diglot.sql.session import DIALECTS, Dialect
 
 TITLES: dict[Dialect, str] = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
-REASONS = {"differs": "Differs", "plan": "Plan", "only": "Only", "idempotent": "Idempotent"}
+REASONS = {"asserts": "Asserts", "differs": "Differs", "plan": "Plan", "only": "Only", "idempotent": "Idempotent"}
 
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'

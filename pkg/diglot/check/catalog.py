@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from diglot.drift.expressions import columns_of, facts, walk
 from diglot.drift.reading import Scope
-from diglot.drift.values import Form
+from diglot.drift.values import Form, number_form, one_of
 from diglot.schema.columns import visible_columns
+from diglot.schema.functions import Functions, functions, view_definitions
 from diglot.schema.model import Check
 from diglot.sql.types import TYPES
 from diglot.stores.store import Store
@@ -38,15 +40,36 @@ _TIMES = tuple(
 
 
 class Column(msgspec.Struct, frozen=True):
-    """``declared`` is the type as the database writes it; ``nullable`` is None if it is unknown (in a view)."""
+    """``declared`` is the type as the database writes it; ``nullable`` is None if it is unknown (in a view).
+
+    ``is_flag``: SQLite's integer that a CHECK keeps to 0 and 1.
+    """
 
     declared: str
     kinds: Kinds
     nullable: bool | None
+    is_flag: bool = False
 
 
-Catalog = Mapping[str, Mapping[str, Column]]
-"""Columns, in their order, by table."""
+class Catalog:
+    """``tables``: the columns of each table and view, in their order. ``views``: their queries.
+
+    ``triggered``: the tables whose rows a trigger may change on their way in.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Mapping[str, Column]],
+        known: Functions | None = None,
+        views: Mapping[str, str] | None = None,
+        triggered: frozenset[str] = frozenset(),
+    ) -> None:
+        self.tables = tables
+        self.functions = known or Functions({})
+        self.views = views or {}
+        self.triggered = triggered
+        self.derived: dict[str, Any] = {}
+        """What the lineage derived of the views: each is looked into once."""
 
 
 def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
@@ -58,15 +81,16 @@ def read_catalog(store: Store, facing: Catalog | None = None) -> Catalog:
             kinds = postgres_kinds(column.base, "e" if column.is_enum else "")
         else:
             kinds = _sqlite_kinds(column.type, column.name, visible.checks.get(column.table, []))
-        other = (facing or {}).get(column.table, {}).get(column.name)
+        other = facing.tables.get(column.table, {}).get(column.name) if facing is not None else None
         if store.dialect == "sqlite" and kinds is None and other is not None and other.kinds is not None:
             kinds = (other.kinds & {"decimal"}) or None  # numeric affinity, as any unknown type
         if store.dialect == "sqlite" and kinds in (TEXT, INTEGER) and other is not None and other.kinds is not None:
             # A type that SQLite has no name for (uuid, an enum, numeric) is text there, and may be read as such.
             named = other.kinds & _AS_TEXT if kinds == TEXT else frozenset()
             kinds = (kinds & _as_text(other.kinds)) or frozenset({"text" if kinds == TEXT else "int"}) | named
-        found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable)
-    return found
+        is_flag = kinds == INTEGER and _is_flag(column.name.lower(), visible.checks.get(column.table, []))
+        found.setdefault(column.table, {})[column.name] = Column(column.type, kinds, column.nullable, is_flag)
+    return Catalog(found, functions(store), view_definitions(store), visible.triggered)
 
 
 def _as_text(kinds: frozenset[str]) -> frozenset[str]:
@@ -105,6 +129,11 @@ def _sqlite_kinds(declared: str, name: str, checks: list[Check]) -> Kinds:
     if "REAL" in kind or "FLOA" in kind or "DOUB" in kind:
         return frozenset({"float"})
     return None
+
+
+def _is_flag(name: str, checks: list[Check]) -> bool:
+    wanted = one_of(("column", name), {number_form(0), number_form(1)})
+    return any(fact == wanted for check in checks for fact in facts(check.expression, Scope("sqlite")))
 
 
 def _text_kinds(name: str, checks: list[Check]) -> frozenset[str]:

@@ -90,7 +90,7 @@ class Describer:
             return DescribedColumn(name, declared_type, None, kinds)
         if declared_type is None and len(output.value.origins) == 1:
             table, column = next(iter(output.value.origins))
-            declared_type = self._catalog[table][column].declared
+            declared_type = self._catalog.tables[table][column].declared
         return DescribedColumn(name, declared_type, output.value.nullable, kinds or output.value.kinds)
 
 

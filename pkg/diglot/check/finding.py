@@ -21,3 +21,10 @@ class Finding(msgspec.Struct, frozen=True, order=True):
     def place(self) -> str:
         """``queries/sqlite/tasks.sql:12:5``, as compilers and editors write it."""
         return f"{self.path}:{self.line}:{self.column}"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a check found, and what it could not prove: ``unknowns`` say what is unknown, and why."""
+
+    findings: list[Finding]
+    unknowns: list[Finding] = []

@@ -12,13 +12,14 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from diglot.check import looked_at
 from diglot.check.finding import Finding
 from diglot.check.run import CheckRun, Report
 
 Form = Literal["table", "json", "github", "junit"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
-_STYLES = {"passed": "green", "failed": "bold red", "left out": "yellow"}
+_STYLES = {"passed": "green", "failed": "bold red", "left out": "yellow", "nothing to check": "yellow"}
 # XML 1.0 can't express these at all.
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -33,28 +34,35 @@ def show(report: Report, form: Form, console: Console) -> None:
 
 
 def as_json(report: Report) -> str:
-    """``{"checks": [{"name", "state", "seconds", "detail", "note"}], "findings": [{"check", "path", "line", …}]}``"""
+    """``{"checks": [{"name", "state", …}], "findings": [{"check", "path", "line", …}], "unknowns": [the same]}``"""
     checks = [
-        {"name": run.name, "state": run.state, "seconds": run.seconds, "detail": run.detail, "note": run.note}
+        {
+            "name": run.name,
+            "state": run.state,
+            "seconds": run.seconds,
+            "detail": run.detail,
+            "note": run.note,
+            "looked_at": run.looked_at,
+        }
         for run in report.checks
     ]
-    document = msgspec.json.encode({"checks": checks, "findings": report.findings})
+    document = msgspec.json.encode({"checks": checks, "findings": report.findings, "unknowns": report.unknowns})
     return msgspec.json.format(document, indent=2).decode() + "\n"
 
 
 def as_github(report: Report) -> str:
-    """Workflow commands: each finding is an annotation of its line. Paths are relative to the repository's root."""
+    """Workflow commands: a finding is an error at its line, what is unknown a warning.
+
+    Paths are relative to the repository's root.
+    """
     root = _repository()
     lines = [
-        f"::error file={_property(_from(root, one.path))},line={one.line},col={one.column},"
+        f"::{level} file={_property(_from(root, one.path))},line={one.line},col={one.column},"
         f"title={_property(f'{one.check}: {one.name}')}::{_data(one.message)}"
-        for one in report.findings
+        for level, found in (("error", report.findings), ("warning", report.unknowns))
+        for one in found
     ]
-    lines += [
-        f"::notice title={_property(run.name)}::{_data(f'left out: {run.detail}')}"
-        for run in report.checks
-        if run.state == "left out"
-    ]
+    lines += [f"::notice title={_property(run.name)}::{_data(_state(run))}" for run in report.checks if not run.ran]
     lines += [f"::notice title={_property(run.name)}::{_data(run.note)}" for run in report.checks if run.note]
     lines.append(_summary(report))
     return "\n".join(lines) + "\n"
@@ -77,28 +85,35 @@ def _from(root: Path | None, path: str) -> str:
 
 
 def as_junit(report: Report) -> str:
-    """A test suite for each check, a failed test case for each finding; a check without findings is one passed case."""
+    """A test suite for each check: a failed test case for each finding, a skipped one for what is unknown; a check
+    without either is one passed case."""
     root = Element("testsuites", name="diglot check")
     for run in report.checks:
         suite = SubElement(root, "testsuite", name=run.name, time=f"{run.seconds:.3f}")
-        suite.set("tests", str(max(1, len(run.findings))))
+        suite.set("tests", str(max(1, len(run.findings) + len(run.unknowns))))
         suite.set("failures", str(len(run.findings)))
         suite.set("errors", "0")
-        suite.set("skipped", str(int(run.state == "left out")))
+        suite.set("skipped", str(len(run.unknowns) + int(not run.ran)))
         for finding in run.findings:
-            case = SubElement(suite, "testcase", classname=run.name, name=_xml(finding.name))
-            case.set("file", _xml(finding.path))
-            case.set("line", str(finding.line))
-            failure = SubElement(case, "failure", message=_xml(finding.message), type=run.name)
+            failure = SubElement(_case(suite, finding), "failure", message=_xml(finding.message), type=run.name)
             failure.text = _xml(f"{finding.place}: {finding.message}")
-        if not run.findings:
+        for unknown in run.unknowns:
+            SubElement(_case(suite, unknown), "skipped", message=_xml(unknown.message))
+        if not run.findings and not run.unknowns:
             case = SubElement(suite, "testcase", classname=run.name, name=run.name, time=f"{run.seconds:.3f}")
-            if run.state == "left out":
-                SubElement(case, "skipped", message=_xml(run.detail))
+            if not run.ran:
+                SubElement(case, "skipped", message=_xml(run.detail or run.state))
         if run.note:
             SubElement(suite, "system-out").text = _xml(run.note)
     indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: Element, finding: Finding) -> Element:
+    case = SubElement(suite, "testcase", classname=finding.check, name=_xml(finding.name))
+    case.set("file", _xml(finding.path))
+    case.set("line", str(finding.line))
+    return case
 
 
 def _table(report: Report, console: Console) -> None:
@@ -108,29 +123,40 @@ def _table(report: Report, console: Console) -> None:
             console.print(Text(f"  {_printable(run.note)}", style="yellow"), soft_wrap=True)
         for finding in run.findings:
             console.print(_described(finding), soft_wrap=True)
-    console.print(Text(_summary(report), style="bold red" if report.findings else "bold green"), soft_wrap=True)
+        for unknown in run.unknowns:
+            console.print(_described(unknown, "yellow"), soft_wrap=True)
+    style = "bold red" if report.findings else "bold yellow" if report.unknowns or report.is_empty else "bold green"
+    console.print(Text(_summary(report), style=style), soft_wrap=True)
 
 
 def _line(run: CheckRun) -> Text:
     text = Text.assemble((f"{run.name:<11}", "bold"), (run.state, _STYLES[run.state]))
     if run.detail:
         text.append(f": {run.detail}")
-    elif run.state != "left out":
-        text.append(f" in {run.seconds:.1f} s", style="dim")
+    elif run.ran:
+        counts = f": {looked_at.shown(run.looked_at)}" if run.looked_at else ""
+        text.append(f" in {run.seconds:.1f} s{counts}", style="dim")
     return text
 
 
-def _described(finding: Finding) -> Text:
+def _state(run: CheckRun) -> str:
+    return f"{run.state}: {run.detail}" if run.detail else run.state
+
+
+def _described(finding: Finding, style: str = "") -> Text:
     message = " ".join(finding.message.split())
     place, name, message = map(_printable, (finding.place, finding.name, message))
-    return Text.assemble("  ", (place, "cyan"), ": ", (name, "bold"), ": ", message)
+    return Text.assemble("  ", (place, "cyan"), ": ", (name, "bold"), ": ", (message, style))
 
 
 def _summary(report: Report) -> str:
-    count = len(report.findings)
-    ran = [run for run in report.checks if run.state != "left out"]
+    ran = [run for run in report.checks if run.ran]
+    if not ran:
+        return "nothing to check"
+    count, unknown = len(report.findings), len(report.unknowns)
+    found = f"{count or 'no'} finding{'' if count == 1 else 's'}{f', {unknown} unknown' if unknown else ''}"
     checks = f"{len(ran)} check{'' if len(ran) == 1 else 's'} in {sum(run.seconds for run in ran):.1f} s"
-    return f"{count or 'no'} finding{'' if count == 1 else 's'}: {checks}"
+    return f"{found}: {checks}"
 
 
 def _printable(text: str) -> str:

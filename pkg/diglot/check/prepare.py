@@ -13,17 +13,17 @@ import msgspec
 
 from diglot.check.catalog import Catalog, Kinds, read_catalog
 from diglot.check.engines import Engine, Prepared, Refused, engine
-from diglot.check.finding import Finding
+from diglot.check.finding import Finding, Outcome
 from diglot.check.lineage import Lineage, Output, Use, derive
 from diglot.check.models import wanted
 from diglot.check.nesting import FAULTS, explained
+from diglot.check.results import Column, Remark, Results, shown
 from diglot.check.sources import SourceFile, source_files
 from diglot.check.values import check_values
 from diglot.check.variants import Combination, characteristic, combinations, declared
 from diglot.project import Project
-from diglot.sql.header import Parameter, QuerySource
-from diglot.sql.models import Column as Field
-from diglot.sql.models import Columns, Models, is_list, item_type
+from diglot.sql.header import BASE_TYPES, Parameter, QuerySource
+from diglot.sql.models import Models
 from diglot.sql.session import Dialect
 from diglot.stores.store import Store
 
@@ -31,16 +31,6 @@ CHECK = "prepare"
 _OTHERS = frozenset({"int", "float", "bool", "bytes", "timestamp", "json"})
 """Kinds that are not declared as text, because the header has a type for them. A uuid, an enum, a date has none."""
 _ALSO = {"int": frozenset({"int", "decimal"}), "float": frozenset({"float", "decimal"})}
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A column of a result, according to the engine and the lineage."""
-
-    name: str
-    kinds: Kinds
-    nullable: bool | None
-    declared: str | None
-    offset: int
 
 
 class Page(msgspec.Struct):
@@ -52,33 +42,38 @@ class Page(msgspec.Struct):
     wrong: bool
 
 
-def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None) -> list[Finding]:
-    """Every query that one of the two migrated databases refuses, or that returns something else than it declares."""
-    catalog = read_catalog(postgres) if postgres is not None else {}
+def check_prepare(project: Project, postgres: Store | None, sqlite: Store | None) -> Outcome:
+    """Every query that one of the two migrated databases refuses, or that returns something else than it declares.
+
+    Unknown is what could not be derived of a result.
+    """
+    catalog = read_catalog(postgres) if postgres is not None else None
     findings: list[Finding] = []
+    unknowns: list[Finding] = []
     pages: dict[Dialect, dict[str, Page]] = {}
     never_null: dict[tuple[str, str], list[tuple[bool | None, SourceFile, QuerySource]]] = {}
     for store in (postgres, sqlite):
         if store is None or store.dialect not in project.dialects:
             continue
-        own = catalog if store.dialect == "postgres" else read_catalog(store, catalog)
+        own = catalog if catalog is not None and store is postgres else read_catalog(store, catalog)
         with engine(store) as connection:
             for file in source_files(project, store.dialect):
                 for query in file.queries:
                     checked = _Checked(file, query, store.dialect, own, project.row_models())
                     found = checked.findings(connection)
                     findings += found
+                    unknowns += checked.unknowns
                     page = Page(file, query, checked.columns, bool(found))
                     pages.setdefault(store.dialect, {})[query.full_name] = page
-                    for key, nullable in checked.nullable_fields:
+                    for key, nullable in checked.results.nullable_fields:
                         never_null.setdefault(key, []).append((nullable, file, query))
     findings += _never_null(never_null)
     for name, page in pages.get("sqlite", {}).items():
         facing = pages.get("postgres", {}).get(name)
         if facing is not None and not page.wrong and not facing.wrong:
             findings += _facing(page, facing)
-    findings += check_values(project, postgres, sqlite, catalog)
-    return sorted(set(findings))
+    findings += check_values(project, postgres, sqlite, catalog or Catalog({}))
+    return Outcome(sorted(set(findings)), sorted(set(unknowns)))
 
 
 class _Checked:
@@ -96,10 +91,13 @@ class _Checked:
         self.query = query
         self.dialect = dialect
         self.catalog = catalog
-        self.wanted = wanted(query, models)
+        self.results = Results(query, wanted(query, models))
+        self.unknowns: list[Finding] = []
+        if models is None and query.returns is not None and query.returns not in BASE_TYPES:
+            message = f"whether the result fits {query.returns} is unknown: name the models with --models"
+            self.unknowns.append(self._at(message, "returns"))
         self.parameters = declared(query)
         self.columns: list[Column] | None = None
-        self.nullable_fields: list[tuple[tuple[str, str], bool | None]] = []
 
     def findings(self, connection: Engine) -> list[Finding]:
         if self.query.suffix == "#":
@@ -112,6 +110,10 @@ class _Checked:
         for each in everything:
             for finding in self._combination(connection, each, each.active in derived):
                 found.setdefault((finding.message.partition(" (with")[0], finding.line), finding)
+        if self.columns is not None:
+            for column, message in self.results.stale():
+                finding = self._at(message, f"asserts {column}")
+                found.setdefault((finding.message, finding.line), finding)
         return list(found.values())
 
     def _combination(self, connection: Engine, each: Combination, describe: bool) -> Iterator[Finding]:
@@ -140,10 +142,16 @@ class _Checked:
                 yield self._at(f"it returns the columns {names}, but its suffix {self.query.suffix!r} discards them")
             return
         columns = self._answer(each, told, lineage)
-        if columns is not None:
+        if columns is None:
+            self.unknowns.append(self._at("whether it fits is unknown: the statement is not understood", "returns"))
+        else:
             # With a block that compares a column, that column is never null: the two sides are compared without any.
-            self.columns = self.columns or columns
-            yield from self._fits(columns)
+            self.columns = self.columns or self.results.asserted(columns)
+            for remark in self.results.remarks(columns):
+                if remark.unknown:
+                    self.unknowns.append(self._remarked(remark))
+                else:
+                    yield self._remarked(remark)
 
     # --- parameters ---
 
@@ -155,7 +163,7 @@ class _Checked:
             item = Parameter(parameter.name, parameter.type)
             array = parameter.is_list and use.kinds is not None and "json" in use.kinds
             if self.dialect == "sqlite" and not array and not _accepts(item, use.kinds):
-                kinds = _shown(use.kinds)
+                kinds = shown(use.kinds)
                 message = f"parameter {parameter.name!r} is {parameter.declaration}, but {use.column} is {kinds}"
                 yield self._at(message, f"param {parameter.name}")
             if use.nullable is False and parameter.nullable and parameter.name not in each.active:
@@ -167,7 +175,9 @@ class _Checked:
     def _answer(self, each: Combination, told: Prepared, lineage: Lineage | None) -> list[Column] | None:
         outputs = lineage.outputs if lineage is not None else []
         if told.columns is None:
-            return [self._column(each, output, output.name, output.value.kinds, None) for output in outputs] or None
+            if lineage is None:
+                return None
+            return [self._column(each, output, output.name, output.value.kinds, None) for output in outputs]
         known = len(outputs) == len(told.columns)
         return [
             self._column(
@@ -176,12 +186,19 @@ class _Checked:
                 column.name,
                 column.kinds if self.dialect == "postgres" else outputs[i].value.kinds if known else None,
                 column.declared,
+                "the statement is not understood" if lineage is None else "it is one of several columns of a '*'",
             )
             for i, column in enumerate(told.columns)
         ]
 
     def _column(
-        self, each: Combination, output: Output | None, name: str, kinds: Kinds, engine_type: str | None
+        self,
+        each: Combination,
+        output: Output | None,
+        name: str,
+        kinds: Kinds,
+        engine_type: str | None,
+        otherwise: str = "",
     ) -> Column:
         offset = each.tokens[0].start if each.tokens else 0
         if output is not None and output.offset is not None:
@@ -189,47 +206,11 @@ class _Checked:
         else:
             word = each.offset_of_word(name)
             offset = offset if word is None else word
-        return Column(name, kinds, output.value.nullable if output is not None else None, engine_type, offset)
-
-    def _fits(self, columns: list[Column]) -> Iterator[Finding]:
-        if self.wanted is None:
-            return
-        fields = self.wanted.columns
-        if not columns:
-            yield self._at("it returns no columns, but has 'returns:'", "returns")
-            return
-        if fields[0].name is None:
-            if len(columns) != 1:
-                names = ", ".join(column.name for column in columns)
-                message = f"'returns: {self.query.returns}' is one value, but the columns are {names}"
-                yield self._there(columns[1], message)
-                return
-        elif (misfit := self._misfit(columns, self.wanted)) is not None:
-            yield misfit
-            return
-        for column, field in zip(columns, fields, strict=False):
-            if column.kinds is not None and not _fits(field, column.kinds):
-                kind = _described(column)
-                yield self._there(column, f"column {column.name!r} is {kind}, but {field.shown} is {field.type}")
-            if column.nullable is True and not (field.nullable or field.in_optional):
-                yield self._there(column, f"column {column.name!r} may be null, but {field.shown} may not")
-            if field.nullable and self.query.suffix != "$":
-                owner = field.owner or self.query.full_name
-                self.nullable_fields.append(((owner, field.name or "its result"), column.nullable))
-
-    def _misfit(self, columns: list[Column], wanted: Columns) -> Finding | None:
-        """Names that are not the model's, in its order."""
-        fields = wanted.columns
-        for column, field in zip(columns, fields, strict=False):
-            if column.name != field.name:
-                return self._there(column, f"column {column.name!r} is where {field.shown} should be")
-        if len(columns) > len(fields):
-            extra = columns[len(fields)]
-            return self._there(extra, f"column {extra.name!r} has no field in {self.query.returns}")
-        missing = [column.name or "" for column in wanted.missing(len(columns))]
-        if missing:
-            return self._at(f"the columns {', '.join(missing)} of {self.query.returns} are missing", "returns")
-        return None
+        if output is None:
+            untyped = otherwise if kinds is None else ""
+            return Column(name, kinds, None, engine_type, offset, otherwise, untyped)
+        untyped = output.value.untyped if self.dialect == "sqlite" else ""
+        return Column(name, kinds, output.value.nullable, engine_type, offset, output.value.why, untyped)
 
     # --- findings ---
 
@@ -245,8 +226,10 @@ class _Checked:
     def _at(self, message: str, key: str | None = None) -> Finding:
         return self.file.finding(CHECK, self.query, message, key)
 
-    def _there(self, column: Column, message: str) -> Finding:
-        return self.file.finding_at(CHECK, self.query, message, column.offset)
+    def _remarked(self, remark: Remark) -> Finding:
+        if remark.column is None:
+            return self._at(remark.message, "returns")
+        return self.file.finding_at(CHECK, self.query, remark.message, remark.column.offset)
 
 
 def _never_null(
@@ -274,19 +257,12 @@ def _facing(page: Page, facing: Page) -> Iterator[Finding]:
         if mine.name != theirs.name and _is_name(mine.name) and _is_name(theirs.name):
             message = f"column {mine.name!r} is {theirs.name!r} in {place}"
         elif mine.kinds is not None and theirs.kinds is not None and not _share_a_kind(mine.kinds, theirs.kinds):
-            message = f"column {mine.name!r} is {_described(mine)}, in {place} {_described(theirs)}"
+            message = f"column {mine.name!r} is {mine.described}, in {place} {theirs.described}"
         elif mine.nullable is not None and theirs.nullable is not None and mine.nullable != theirs.nullable:
             may, other = ("may be null", "may not") if mine.nullable else ("is never null", "may be")
             message = f"column {mine.name!r} {may}, in {place} it {other}"
         if message:
             yield page.file.finding_at(CHECK, page.query, message, mine.offset)
-
-
-def _fits(field: Field, kinds: frozenset[str]) -> bool:
-    """A field that is a list takes an array of PostgreSQL as well as a JSON array."""
-    if is_list(field.python_type) and any(kind.endswith("[]") for kind in kinds):
-        return f"{item_type(field.python_type)}[]" in kinds
-    return field.type in kinds
 
 
 def _share_a_kind(mine: frozenset[str], theirs: frozenset[str]) -> bool:
@@ -312,12 +288,3 @@ def _accepts(parameter: Parameter, kinds: Kinds) -> bool:
     if parameter.type == "text":
         return any(kind == "text" or (kind not in _OTHERS and not kind.endswith("[]")) for kind in kinds)
     return bool(kinds & _ALSO.get(parameter.type, frozenset({parameter.type})))
-
-
-def _shown(kinds: Kinds) -> str:
-    return " or ".join(sorted(kinds or ()))
-
-
-def _described(column: Column) -> str:
-    kinds = _shown(column.kinds)
-    return kinds if column.declared in (None, kinds) else f"{column.declared} ({kinds})"

@@ -1,13 +1,13 @@
 """All checks, in their order, on databases that are created for them and dropped afterwards.
 
 A check that the project has nothing for is skipped; one that can't run because the migrations can't be applied says
-so. Every check runs to its end, even if earlier ones found something.
+so, as does one that found no file to look at. Every check runs to its end, even if earlier ones found something.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
@@ -16,7 +16,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from diglot.check.finding import Finding
+from diglot.check import looked_at
+from diglot.check.finding import Finding, Outcome
 from diglot.check.scratch import migrate, postgres_server, scratch_database, scratch_sqlite
 from diglot.errors import ConfigurationError, MigrationError
 from diglot.migrate.tree import MigrationTree
@@ -28,7 +29,7 @@ from diglot.text_file import shown
 
 CheckName = Literal["headers", "parity", "prepare", "plans", "migrations", "drift"]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
-State = Literal["passed", "failed", "left out"]
+State = Literal["passed", "failed", "left out", "nothing to check"]
 
 _NEEDS: dict[CheckName, tuple[str, ...]] = {
     "headers": ("queries",),
@@ -43,7 +44,10 @@ _COMPARES = ("parity", "drift")
 
 
 class CheckRun(msgspec.Struct, frozen=True):
-    """One check; ``detail`` says why it was skipped, ``note`` what it did not look at."""
+    """One check; ``detail`` says why it was skipped, ``note`` what it did not look at.
+
+    ``unknowns``: what it could not prove. ``looked_at``: how many things of each kind it looked at.
+    """
 
     name: CheckName
     state: State
@@ -51,6 +55,12 @@ class CheckRun(msgspec.Struct, frozen=True):
     findings: list[Finding]
     detail: str = ""
     note: str = ""
+    unknowns: list[Finding] = []
+    looked_at: Mapping[str, int] = {}
+
+    @property
+    def ran(self) -> bool:
+        return self.state in ("passed", "failed")
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -62,6 +72,15 @@ class Report(msgspec.Struct, frozen=True):
     def findings(self) -> list[Finding]:
         return [finding for run in self.checks for finding in run.findings]
 
+    @property
+    def unknowns(self) -> list[Finding]:
+        return [unknown for run in self.checks for unknown in run.unknowns]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no check had anything to look at."""
+        return not any(run.ran for run in self.checks)
+
 
 def run_checks(
     project: Project,
@@ -69,13 +88,15 @@ def run_checks(
     only: Sequence[CheckName] = (),
     postgres_url: str | None = None,
     allowed: Path | None = None,
+    strict: bool = False,
     today: date,
     progress: Callable[[CheckName], None] = lambda _: None,
 ) -> Report:
     """Run those of ``only``, or all that the project has something for.
 
-    ``allowed`` is the file of accepted drift, by default ``drift.toml`` of the working directory. ConfigurationError
-    if a check of ``only`` lacks what it needs, or there is no PostgreSQL; DatabaseUnavailable.
+    ``allowed`` is the file of accepted drift, by default ``drift.toml`` of the working directory. With ``strict``,
+    what is unknown is a finding. ConfigurationError if a check of ``only`` lacks what it needs, or there is no
+    PostgreSQL; DatabaseUnavailable.
     """
     reasons = {name: _left_out(name, project) for name in (only or CHECKS)}
     for name, reason in reasons.items():
@@ -97,7 +118,7 @@ def run_checks(
                 runs.append(CheckRun(name, "left out", 0.0, [], reasons[name]))
                 continue
             progress(name)
-            runs.append(_run(name, project, databases, allowed, today))
+            runs.append(_run(name, project, databases, allowed, today, strict=strict))
     return Report(_without_echoes(runs))
 
 
@@ -111,18 +132,23 @@ def _left_out(name: CheckName, project: Project) -> str:
     return ""
 
 
-def _run(name: CheckName, project: Project, databases: _Databases, allowed: Path | None, today: date) -> CheckRun:
+def _run(
+    name: CheckName, project: Project, databases: _Databases, allowed: Path | None, today: date, *, strict: bool
+) -> CheckRun:
     start = time.monotonic()
+    detail = ""
+    looked: Mapping[str, int] = {}
     try:
-        findings = sorted(set(_findings(name, project, databases, allowed, today)), key=_by_place)
-        detail = ""
+        outcome, looked = _outcome(name, project, databases, allowed, today)
     except MigrationError as error:
         from diglot.check.migrations import finding_of
 
-        findings, detail = [finding_of(error, project)], "the migrations can't be applied"
-    seconds = time.monotonic() - start
-    state: State = "failed" if findings else "passed"
-    return CheckRun(name, state, round(seconds, 3), findings, detail, _note(name, project))
+        outcome, detail = Outcome([finding_of(error, project)]), "the migrations can't be applied"
+    findings = sorted({*outcome.findings, *(outcome.unknowns if strict else ())}, key=_by_place)
+    unknowns = [] if strict else sorted(set(outcome.unknowns), key=_by_place)
+    seconds = round(time.monotonic() - start, 3)
+    note = _note(name, project)
+    return CheckRun(name, _state(findings, looked), seconds, findings, detail, note, unknowns, looked)
 
 
 def _note(name: CheckName, project: Project) -> str:
@@ -133,48 +159,59 @@ def _note(name: CheckName, project: Project) -> str:
     return not_all_tried(project)
 
 
-def _findings(
+def _state(findings: list[Finding], looked: Mapping[str, int]) -> State:
+    if findings:
+        return "failed"
+    return "nothing to check" if looked and not any(looked.values()) else "passed"
+
+
+def _outcome(
     name: CheckName, project: Project, databases: _Databases, allowed: Path | None, today: date
-) -> list[Finding]:
+) -> tuple[Outcome, Mapping[str, int]]:
     """Each check is imported when it runs: a project with migrations alone needs nothing of the others."""
     if name == "headers":
         from diglot.check.headers import check_headers
 
-        return check_headers(project)
+        return Outcome(check_headers(project)), looked_at.queries(project)
     if name == "parity":
         from diglot.check.parity import check_parity
 
-        return check_parity(project)
+        return Outcome(check_parity(project)), looked_at.queries(project)
     if name == "prepare":
         from diglot.check.prepare import check_prepare
 
-        return check_prepare(project, databases.postgres, databases.sqlite)
+        return check_prepare(project, databases.postgres, databases.sqlite), looked_at.queries(project)
     if name == "plans":
         from diglot.check.plans import check_plans
 
-        return check_plans(project, databases.postgres, databases.sqlite)
+        return Outcome(check_plans(project, databases.postgres, databases.sqlite)), looked_at.queries(project)
     if name == "migrations":
         from diglot.check.migrations import check_migrations
 
         with databases.empty() as empty:
-            return check_migrations(project, empty.get("postgres"), empty.get("sqlite"))
-    return list(_drift(project, databases, allowed, today))
+            findings = check_migrations(project, empty.get("postgres"), empty.get("sqlite"))
+        return Outcome(findings), looked_at.migrations(project)
+    return _drift(project, databases, allowed, today)
 
 
-def _drift(project: Project, databases: _Databases, allowed: Path | None, today: date) -> Iterator[Finding]:
+def _drift(
+    project: Project, databases: _Databases, allowed: Path | None, today: date
+) -> tuple[Outcome, Mapping[str, int]]:
     from diglot.drift import drift, load_allowed
     from diglot.schema.read import read_schema
 
     assert databases.postgres is not None  # noqa: S101 - the check runs with both dialects
     assert databases.sqlite is not None  # noqa: S101
     left, right = read_schema(databases.postgres), read_schema(databases.sqlite)
+    findings = []
     for each in drift(left, right, load_allowed(allowed), today).differences:
         path, line = _place_of_table(project, each.table, each.name)
         name = f"{each.table}.{each.name}" if each.name not in ("", each.table) else each.table
         message = f"{each.kind}: {each.message}".replace("on the left", "on PostgreSQL").replace(
             "on the right", "on SQLite"
         )
-        yield Finding("drift", path, line, 1, name, message)
+        findings.append(Finding("drift", path, line, 1, name, message))
+    return Outcome(findings), looked_at.objects(left, right)
 
 
 def _place_of_table(project: Project, table: str, name: str) -> tuple[str, int]:
@@ -208,7 +245,7 @@ def _without_echoes(runs: list[CheckRun]) -> list[CheckRun]:
         if run.detail and failed and all((f.path, f.line) in failed for f in findings):
             kept.append(CheckRun(run.name, "left out", run.seconds, [], run.detail))
         else:
-            state: State = "failed" if findings else "passed"
+            state = _state(findings, run.looked_at)
             kept.append(msgspec.structs.replace(run, findings=findings, state=state) if not run.detail else run)
     return kept
 

@@ -59,7 +59,7 @@ def _known(lineage: Lineage, catalog: Catalog) -> Iterator[Touched]:
     """Columns whose type, or a CHECK, says that they are timestamps or documents."""
     kinds = {
         (table.lower(), name.lower()): column.kinds or frozenset()
-        for table, columns in catalog.items()
+        for table, columns in catalog.tables.items()
         for name, column in columns.items()
     }
     for table, names in _used(lineage):

@@ -33,6 +33,7 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
     "server is started. The variable DIGLOT_CHECK_POSTGRES_URL does the same, and keeps a password out of sight.",
 )
 @click.option("--format", "form", type=click.Choice(FORMS), help="A table (the default), or a format for machines.")
+@click.option("--strict", is_flag=True, help="What can't be proven is a finding too.")
 @click.option(
     "--write-checksums", is_flag=True, help="Check nothing; record the migrations, as they are now, as released."
 )
@@ -46,12 +47,14 @@ def check(
     dialect: str | None,
     postgres_url: str | None,
     form: str | None,
+    strict: bool,
     write_checksums: bool,
 ) -> int:
     """Prove that two trees are one data layer: headers, parity, prepare, plans, migrations and drift, in this order.
 
     Queries and migrations are tried on a new PostgreSQL and a new SQLite database. Every finding is reported with its
-    file:line:column, and the exit code is 1 if there are any. It checks the project in diglot.toml, or the trees that
+    file:line:column, and the exit code is 1 if there are any. What can't be proven is reported as unknown, with the
+    reason. It checks the project in diglot.toml, or the trees that
     the options name. Without a project it checks Diglot's own state store.
 
     \b
@@ -67,10 +70,10 @@ def check(
         book = shown(write(project))
         app.out.line(f"wrote {book}", {"file": book})
         return 0
-    return _check(project, only, postgres_url, cast("Form", form or app.format))
+    return _check(project, only, postgres_url, cast("Form", form or app.format), strict=strict)
 
 
-def _check(project: Project, only: tuple[str, ...], postgres_url: str | None, form: Form) -> int:
+def _check(project: Project, only: tuple[str, ...], postgres_url: str | None, form: Form, *, strict: bool) -> int:
     from datetime import UTC, datetime
 
     try:
@@ -82,6 +85,7 @@ def _check(project: Project, only: tuple[str, ...], postgres_url: str | None, fo
             only=_known(only or project.check.only),
             postgres_url=postgres_url or project.check.postgres_url,
             allowed=project.allowed,
+            strict=strict or project.check.strict,
             today=datetime.now(UTC).date(),
             progress=lambda name: note(f"checking {name} …") if _is_watched(form) else None,
         )
@@ -90,7 +94,9 @@ def _check(project: Project, only: tuple[str, ...], postgres_url: str | None, fo
     from diglot.cli.output import console
 
     show(report, form, console())
-    return 1 if report.findings else 0
+    if report.findings:
+        return 1
+    return 2 if report.is_empty else 0
 
 
 def _known(only: tuple[str, ...]) -> Any:

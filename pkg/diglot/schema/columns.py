@@ -30,10 +30,14 @@ class VisibleColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VisibleColumns(msgspec.Struct, frozen=True):
-    """``checks`` are those of SQLite's tables, by the table's name; PostgreSQL's types are known without them."""
+    """``checks`` are those of SQLite's tables, by the table's name; PostgreSQL's types are known without them.
+
+    ``triggered``: PostgreSQL's tables whose rows a trigger can change before they are stored. On SQLite none can.
+    """
 
     columns: list[VisibleColumn]
     checks: dict[str, list[Check]] = {}
+    triggered: frozenset[str] = frozenset()
 
 
 def visible_columns(store: Store) -> VisibleColumns:
@@ -50,8 +54,9 @@ def visible_columns(store: Store) -> VisibleColumns:
                     base=base,
                     is_enum=kind == "e",
                 )
-                for table, name, declared, base, kind, not_null, is_table in rows
-            ]
+                for table, name, declared, base, kind, not_null, is_table, _ in rows
+            ],
+            triggered=frozenset(row[0] for row in rows if row[-1]),
         )
     from diglot.schema.sqlite.ddl import read_table
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import msgspec
 
 from diglot.errors import QueryFileError
+from diglot.sql.assertions import Assertion, assertion
 from diglot.sql.misread import misread
 from diglot.sql.scanner import Kind, Token, position, scan
 from diglot.sql.session import Dialect
@@ -28,7 +29,7 @@ SUFFIXES = {
     "*!": "rows affected, many at once",
     "#": "script",
 }
-KEYS = ("param", "returns", "differs", "plan", "only", "idempotent")
+KEYS = ("param", "returns", "asserts", "differs", "plan", "only", "idempotent")
 
 _NAME_LINE = re.compile(r"--\s*name\s*:\s*(?P<spec>.*?)\s*$")
 _NAME_LINES = re.compile(r"^--[ \t]*name[ \t]*:", re.MULTILINE)
@@ -77,6 +78,7 @@ class QuerySource(msgspec.Struct, frozen=True, kw_only=True):
     plan: str | None
     only: str | None
     idempotent: str | None
+    assertions: list[Assertion] = []
     segments: list[Segment]
     text: str
     file: str
@@ -187,6 +189,7 @@ class _Reader:
         header, body = self._split(tokens[1:])
         values: dict[str, str] = {}
         parameters: dict[str, Parameter] = {}
+        assertions: dict[str, Assertion] = {}
         doc: list[str] = []
         for token in header:
             found = _KEY_LINE.match(token.text)
@@ -204,6 +207,8 @@ class _Reader:
                     self.problem(f"parameter {parameter.name!r} is declared twice", token.start)
                 elif parameter is not None:
                     parameters[parameter.name] = parameter
+            elif key == "asserts":
+                self._assert(value, assertions, token.start)
             elif key in values:
                 self.problem(f"{key!r} appears twice in this header", token.start)
             else:
@@ -222,6 +227,8 @@ class _Reader:
         if suffix != "#":
             self._refuse_second_statement(body, name)
         returns, nullable = self._returns(values.get("returns"), suffix, name, start)
+        if assertions and returns is None:
+            self.problem(f"query {name!r} returns no columns: 'asserts:' is about a column of the result", start)
         if suffix == "#" and parameters:
             self.problem(f"script {name!r} can't have parameters", start)
         if len(self.problems) > before:
@@ -239,6 +246,7 @@ class _Reader:
             plan=values.get("plan"),
             only=values.get("only"),
             idempotent=values.get("idempotent"),
+            assertions=list(assertions.values()),
             segments=segments,
             text="".join(token.text for token in body).strip(),
             file=self.file,
@@ -303,6 +311,15 @@ class _Reader:
             self.problem(message, token.start)
             return None
         return Parameter(name, found["base"], bool(found["list"]), bool(found["null"]))
+
+    def _assert(self, value: str, assertions: dict[str, Assertion], start: int) -> None:
+        found = assertion(value, BASE_TYPES)
+        if isinstance(found, str):
+            self.problem(found, start)
+        elif found.column in assertions:
+            self.problem(f"column {found.column!r} has two 'asserts:' lines: write one", start)
+        else:
+            assertions[found.column] = found
 
     def _returns(self, value: str | None, suffix: str, name: str, start: int) -> tuple[str | None, bool]:
         if suffix in ("!", "*!", "#"):

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import redis
 
+from diglot.check.finding import Outcome
 from diglot.check.headers import check_headers
 from diglot.check.parity import check_parity
 from diglot.check.plans import check_plans
@@ -64,7 +65,7 @@ def test_the_sql_passes_the_checks_of_every_other_query(postgres_url: str, tmp_p
     assert [*check_headers(project), *check_parity(project)] == []
     with pgvector(postgres_url) as docs:
         store = engine(docs).store
-        assert check_prepare(project, store, None) == []
+        assert check_prepare(project, store, None) == Outcome([])
         assert check_plans(project, store, None) == []
 
 

@@ -1,24 +1,21 @@
 """Where each column of a result comes from, and where each parameter goes: derives types and nullability.
 
-sqlglot parses; the names are resolved here, scope by scope, against the catalog. What is not understood is
-treated as unknown. Outer joins make a side nullable; a strict comparison or ``is not null`` in WHERE makes
-its column not null; an aggregate without rows is null, a count is not.
+sqlglot parses; names are resolved here, scope by scope, against the catalog, and functions against the engine's own
+list. Outer joins make a side nullable; a strict comparison or ``is not null`` makes its column not null; an aggregate
+without rows is null, a count is not. What can't be derived is unknown, with the reason. Infinity and NaN, which the
+kit refuses to store, are not considered.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import msgspec
-import sqlglot
 from sqlglot import exp
 
 from diglot.check.catalog import Catalog
 from diglot.check.lineage.expressions import Use
+from diglot.check.lineage.parsing import parsed
 from diglot.check.lineage.statements import Statements
 from diglot.check.lineage.values import Output
 from diglot.sql.header import Parameter
@@ -41,32 +38,14 @@ def derive(
 ) -> Lineage | None:
     """The lineage of a statement with ``:name`` parameters, of which ``not_null`` are never null here.
 
-    None if sqlglot does not understand it.
+    None if sqlglot does not understand it, or if it is nested too deeply.
     """
-    tree = _parsed(sql, dialect)
-    if not isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Values):
+    tree = parsed(sql, dialect)
+    if not isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.Values):
         return None
     resolver = Statements(catalog, dialect, parameters, frozenset(not_null))
-    outputs = resolver.statement(tree)
-    return Lineage(outputs, resolver.uses, resolver.read, resolver.written)
-
-
-@lru_cache(maxsize=512)
-def _parsed(sql: str, dialect: Dialect) -> Any:
-    """The tree, which nobody changes; None if sqlglot can't read it. Cached: parsing is most of the work of a check."""
     try:
-        with _quiet():
-            return sqlglot.parse_one(sql, dialect=dialect)
-    except sqlglot.errors.SqlglotError:
+        outputs = resolver.statement(tree)
+    except RecursionError:
         return None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without sqlglot's warning about unknown statements: here that is a valid result."""
-    log = logging.getLogger("sqlglot")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
+    return Lineage(outputs, resolver.uses, resolver.read, resolver.written)

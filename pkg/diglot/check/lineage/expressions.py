@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,22 +10,18 @@ import msgspec
 from sqlglot import exp
 
 from diglot.check.catalog import Catalog, Kinds
-from diglot.check.lineage.values import (
-    BOOL,
-    FLOAT,
-    INT,
-    TEXT,
-    UNKNOWN,
-    Output,
-    Scope,
-    Source,
-    Value,
-    all_null,
-    any_null,
-    either,
-)
+from diglot.check.lineage import operators
+from diglot.check.lineage.calls import Calls
+from diglot.check.lineage.conditions import COMPARISONS, Conditions
+from diglot.check.lineage.parsing import label, text
+from diglot.check.lineage.values import BOOL, INT, Output, Scope, Source, Value, either, strict, unknown
 from diglot.sql.header import Parameter
 from diglot.sql.session import Dialect
+
+_SYSTEM_COLUMNS: dict[Dialect, tuple[str, ...]] = {
+    "postgres": ("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"),
+    "sqlite": ("rowid", "oid", "_rowid_"),
+}
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -37,21 +33,7 @@ class Use(msgspec.Struct, frozen=True):
     nullable: bool | None = None
 
 
-_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
-_STRICT_TEXT = (exp.Lower, exp.Upper, exp.Trim, exp.Substring, exp.Replace, exp.Concat, exp.DPipe)
-_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
-_CASTS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("TEXT", "VARCHAR", "CHAR", "NVARCHAR"), TEXT),
-    **dict.fromkeys(("INT", "BIGINT", "SMALLINT", "TINYINT"), INT),
-    **dict.fromkeys(("DOUBLE", "FLOAT", "REAL"), FLOAT),
-    **dict.fromkeys(("JSON", "JSONB"), frozenset({"json"})),
-    **dict.fromkeys(("VARBINARY", "BLOB", "BINARY"), frozenset({"bytes"})),
-    "BOOLEAN": BOOL,
-    "TIMESTAMPTZ": frozenset({"timestamp"}),
-}
-
-
-class Expressions(ABC):
+class Expressions(Calls):
     """Records what is read, written and met; subclasses handle a query inside an expression."""
 
     def __init__(
@@ -64,97 +46,102 @@ class Expressions(ABC):
         self.uses: list[Use] = []
         self.read: dict[str, dict[str, None]] = {}
         self.written: dict[str, dict[str, None]] = {}
+        self.bool = BOOL if dialect == "postgres" else BOOL | INT
+        self.system = INT if dialect == "sqlite" else None
 
     @abstractmethod
     def query(self, node: Any, parent: Scope) -> list[Output]:
         """The columns that a query inside an expression returns."""
 
-    def _outputs(self, node: Any, scope: Scope, *, grouped: bool = False) -> Iterator[Output]:
-        inner = node.unalias()
-        if isinstance(inner, exp.Star) or (isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)):
-            wanted = inner.table if isinstance(inner, exp.Column) else ""
-            for alias, source in scope.sources.items():
-                if not wanted or alias == wanted:
-                    for name in source.columns or ():
-                        yield Output(name, self._column(source, name), _offset(node))
-            return
-        yield Output(node.alias_or_name, self.value(inner, scope, grouped=grouped), _offset(node))
+    @abstractmethod
+    def one_row(self, node: Any) -> bool:
+        """Whether a query always returns a row."""
 
-    def value(self, node: Any, scope: Scope, *, grouped: bool = False) -> Value:
+    def _outputs(self, node: Any, scope: Scope) -> Iterator[Output]:
+        inner = node.unalias()
+        if isinstance(inner, exp.Star):
+            for source, key in scope.layout:
+                yield self._starred(source, key, scope, node)
+        elif isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star):
+            source = scope.sources.get(inner.table)
+            for key in source.columns or () if source is not None else ():
+                yield self._starred(source, key, scope, node)
+        else:
+            yield Output(label(node, self.dialect), self.value(inner, scope), _offset(node))
+
+    def _starred(self, source: Source | None, key: str, scope: Scope, node: Any) -> Output:
+        if source is None:
+            return Output(key, scope.merged[key], _offset(node))
+        assert source.columns is not None  # noqa: S101 - the layout has known columns alone
+        return Output(source.columns[key].name, self._column(source, key, scope), _offset(node))
+
+    def value(self, node: Any, scope: Scope) -> Value:
         """What is known about an expression; records what it reads and which parameters meet columns."""
-        if isinstance(node, exp.Paren | exp.Alias):
-            return self.value(node.this, scope, grouped=grouped)
+        if isinstance(node, exp.Paren | exp.Alias | exp.Collate):
+            return self.value(node.this, scope)
         if isinstance(node, exp.Column):
-            source, name = scope.find(node.name, node.table)
-            return self._column(source, name) if source is not None else UNKNOWN
+            return self._named(node, scope)
         if isinstance(node, exp.Placeholder):
             return self._parameter(node.name)
-        if isinstance(node, exp.Literal):
-            kinds = TEXT if node.is_string else FLOAT if not node.is_int else INT
-            return Value(kinds, False)
-        if isinstance(node, exp.Null):
-            return Value(None, True)
-        if isinstance(node, exp.Boolean):
-            return Value(BOOL, False)
         if isinstance(node, exp.Exists):
             self.query(node.this, scope)
-            return Value(BOOL, False)
-        if isinstance(node, exp.Subquery | exp.Select | exp.SetOperation):
-            outputs = self.query(node, scope)
-            if len(outputs) != 1:
-                return UNKNOWN
-            never_empty = _is_plain_aggregate(node)
-            return Value(outputs[0].value.kinds, outputs[0].value.nullable if never_empty else True)
-        if isinstance(node, _COMPARISONS):
+            return Value(self.bool, False)
+        if isinstance(node, exp.Subquery | exp.Query):
+            return self._scalar(node, scope)
+        if isinstance(node, COMPARISONS):
             return self._comparison(node, scope)
         if isinstance(node, exp.In | exp.Between):
             return self._membership(node, scope)
-        if isinstance(node, exp.Is):
-            self._children(node, scope)
-            return Value(BOOL, False)
-        if isinstance(node, exp.And | exp.Or | exp.Not):
-            return Value(BOOL, any_null(self._children(node, scope)))
-        return self._derived(node, scope, grouped)
-
-    def _derived(self, node: Any, scope: Scope, grouped: bool) -> Value:
-        values = self._children(node, scope)
-        if isinstance(node, exp.Window):
-            ranks = (exp.RowNumber, exp.Rank, exp.DenseRank)
-            return Value(INT, False) if isinstance(node.this, ranks) else values[0]
-        if isinstance(node, exp.RowNumber | exp.Rank | exp.DenseRank | exp.Count | exp.CountIf):
-            return Value(INT, False)
-        if isinstance(node, exp.Max | exp.Min):
-            first = values[0] if values else UNKNOWN
-            return Value(first.kinds, first.nullable if grouped else True)
-        if isinstance(node, exp.Sum | exp.Avg):
-            first = values[0] if values else UNKNOWN
-            return Value(None, first.nullable if grouped else True)
-        if isinstance(node, exp.AggFunc):
-            return Value(None, None if grouped else True)
-        if isinstance(node, exp.Coalesce):
-            known = [value for value in values if value.kinds is not None]
-            nullable = False if any(v.nullable is False for v in values) else all_null(values)
-            return Value(known[0].kinds if known else None, nullable)
+        if isinstance(node, exp.And | exp.Or):
+            return self._connected(node, scope)
         if isinstance(node, exp.Case):
-            branches = [self.value(each.args["true"], scope) for each in node.args["ifs"]]
-            default = node.args.get("default")
-            branches.append(self.value(default, scope) if default is not None else Value(None, True))
-            return either(branches)
-        if isinstance(node, exp.Cast):
-            return Value(_CASTS.get(node.to.this.name), values[0].nullable if values else None)
-        if isinstance(node, _STRICT_TEXT):
-            return Value(TEXT, any_null(values))
-        if isinstance(node, exp.Length):
-            return Value(INT, any_null(values))
-        if isinstance(node, _ARITHMETIC):
-            kinds = {value.kinds for value in values}
-            same = next(iter(kinds)) if len(kinds) == 1 else None
-            return Value(same if same in (INT, FLOAT) else None, any_null(values))
-        if isinstance(node, exp.Neg):
-            return values[0]
-        if isinstance(node, exp.CurrentTimestamp):
-            return Value(frozenset({"timestamp"}) if self.dialect == "postgres" else TEXT, False)
-        return UNKNOWN
+            return self._case(node, scope)
+        if isinstance(node, exp.Filter | exp.WithinGroup | exp.Window):
+            return self.over(node, scope)
+        if isinstance(node, exp.Anonymous):
+            return self.call(node, scope)
+        if isinstance(node, exp.Dot) and node.this.name == "pg_catalog" and isinstance(node.expression, exp.Anonymous):
+            return self.call(node.expression, scope)
+        return operators.value(node, self.children(node, scope), self.dialect)
+
+    # --- names ---
+
+    def _named(self, node: Any, scope: Scope) -> Value:
+        found = scope.find(node.name, node.table)
+        if isinstance(found, Value):
+            if found.why and not node.table and node.name in _SYSTEM_COLUMNS[self.dialect] and scope.sources:
+                return Value(self.system, any(source.outer for source in scope.sources.values()))
+            return found
+        source, key = found
+        if key in _SYSTEM_COLUMNS[self.dialect] and source.columns is not None and key not in source.columns:
+            return Value(self.system, source.outer)
+        value = self._column(source, key, scope)
+        if scope.rows == "whole" and source in scope.sources.values():  # any row's, and there may be none
+            return msgspec.structs.replace(value, nullable=True, why="")
+        return value
+
+    def _column(self, source: Source, key: str, scope: Scope) -> Value:
+        value = scope.column(source, key)
+        for table, column in source.columns[key].value.origins if source.columns and key in source.columns else ():
+            self.read.setdefault(table, {})[column] = None
+        return value
+
+    def _parameter(self, name: str) -> Value:
+        parameter = self.parameters.get(name)
+        if parameter is None or parameter.is_list:
+            return unknown(f":{name} is a list" if parameter else f":{name} is not declared")
+        return Value(frozenset({parameter.type}), parameter.nullable and name not in self.not_null)
+
+    # --- queries, conditions, branches ---
+
+    def _scalar(self, node: Any, scope: Scope) -> Value:
+        outputs = self.query(node, scope)
+        if len(outputs) != 1:
+            return unknown(f"the columns of {text(node)} are not known")
+        value = outputs[0].value
+        if self.one_row(node):
+            return Value(value.kinds, value.nullable, why=value.why, untyped=value.untyped)
+        return Value(value.kinds, True, untyped=value.untyped)
 
     def _comparison(self, node: Any, scope: Scope) -> Value:
         left, right = node.this, node.expression
@@ -168,39 +155,89 @@ class Expressions(ABC):
             values += found
             self._meets(a, found[1], _text(b))
             self._meets(b, found[0], _text(a))
-        return Value(BOOL, any_null(values))
+        return strict(self.bool, values)
 
     def _membership(self, node: Any, scope: Scope) -> Value:
-        value = self.value(node.this, scope)
+        items = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
+        values = [self.value(each, scope) for each in items]
+        value = values[0]
         others = [node.args.get("low"), node.args.get("high"), *(node.args.get("expressions") or ())]
         query = node.args.get("query")
+        if query is None and not any(others):
+            values.append(unknown(f"the items of {text(node)} are not known"))
         if query is not None:
             outputs = self.query(query, scope)
             if outputs and value.kinds and outputs[0].value.kinds:
                 self._list_meets(query, outputs[0].value.kinds, value, _text(node.this))
+            values += [output.value for output in outputs] or [unknown(f"the columns of {text(query)} are not known")]
         for other in others:
-            if other is not None:
+            if isinstance(other, exp.Query | exp.Values):
+                values += [output.value for output in self.query(other, scope)]
+            elif other is not None:
                 self._meets(other, value, _text(node.this))
-                self._meets(node.this, self.value(other, scope), _text(other))
-        return Value(BOOL, None)
+                found = self.value(other, scope)
+                values.append(found)
+                self._meets(node.this, found, _text(other))
+        return strict(self.bool, values)
 
     def _side(self, node: Any, scope: Scope) -> Value:
-        """One side of a comparison; ``any(:ids)`` is one item of the list."""
-        if isinstance(node, exp.Any | exp.All):
-            inner = node.this.unnest()
-            if isinstance(inner, exp.Placeholder):
-                return UNKNOWN
-        return self.value(node, scope)
+        """One side of a comparison; ``any(…)`` is any item of a list."""
+        if not isinstance(node, exp.Any | exp.All):
+            return self.value(node, scope)
+        inner = node.this.unnest()
+        if isinstance(inner, exp.Placeholder):
+            return Value(None, self._is_nullable(inner.name), untyped=f":{inner.name} is a list")
+        if isinstance(inner, exp.Query):
+            return strict(None, [output.value for output in self.query(inner, scope)])
+        if isinstance(inner, exp.Array):
+            return strict(None, self.children(inner, scope))
+        self.value(inner, scope)
+        return unknown(f"an item of {text(inner)} may be null")
+
+    def _is_nullable(self, name: str) -> bool:
+        parameter = self.parameters.get(name)
+        return parameter is None or (parameter.nullable and name not in self.not_null)
+
+    def _connected(self, node: Any, scope: Scope) -> Value:
+        """``n is not null and n > 1`` is never null: where n is, the first is false."""
+        conditions = Conditions(scope, self.catalog.functions)
+        parts = list(node.flatten())
+        values: list[Value] = []
+        facts: set[tuple[Source, str]] = set()
+        for part in parts:
+            with scope.knowing(facts):
+                value = self.value(part, scope)
+            values.append(value)
+            if value.nullable is False:
+                facts |= conditions.if_true(part) if isinstance(node, exp.And) else conditions.if_false(part)
+        return strict(self.bool, values)
+
+    def _case(self, node: Any, scope: Scope) -> Value:
+        """Each branch knows that its condition is true, and that those before it are not."""
+        conditions = Conditions(scope, self.catalog.functions)
+        if node.this is not None:
+            self.value(node.this, scope)
+        branches: list[Value] = []
+        not_before: set[tuple[Source, str]] = set()
+        for each in node.args["ifs"]:
+            certain = self.value(each.this, scope).nullable is False and node.this is None
+            facts = conditions.if_true(each.this) if node.this is None else set()
+            with scope.knowing(not_before | facts):
+                branches.append(self.value(each.args["true"], scope))
+            if certain:
+                not_before = not_before | conditions.if_false(each.this)
+        default = node.args.get("default")
+        with scope.knowing(not_before):
+            branches.append(self.value(default, scope) if default is not None else Value(None, True))
+        return msgspec.structs.replace(either(branches), origins=frozenset())
+
+    # --- parameters ---
 
     def _list_meets(self, query: Any, kinds: Kinds, value: Value, column: str) -> None:
         for placeholder in query.find_all(exp.Placeholder):
             parameter = self.parameters.get(placeholder.name)
             if parameter is not None and parameter.is_list and kinds == frozenset({parameter.type}):
                 self.uses.append(Use(placeholder.name, value.kinds, column))
-
-    def _assign(self, table: str, source: Source, column: str, value: Any, scope: Scope) -> None:
-        self._meets(value, source.column(column), f"{table}.{column}", written=True)
-        self.value(value, scope)
 
     def _meets(self, node: Any, other: Value, column: str, *, written: bool = False) -> None:
         node = node.unnest()
@@ -209,59 +246,12 @@ class Expressions(ABC):
         if isinstance(node, exp.Placeholder) and (other.kinds is not None or written):
             self.uses.append(Use(node.name, other.kinds, column, other.nullable if written else None))
 
-    def _parameter(self, name: str) -> Value:
-        parameter = self.parameters.get(name)
-        if parameter is None or parameter.is_list:
-            return UNKNOWN
-        return Value(frozenset({parameter.type}), parameter.nullable and name not in self.not_null)
-
-    def _column(self, source: Source, name: str) -> Value:
-        value = source.column(name)
-        for table, column in value.origins:
-            self.read.setdefault(table, {})[column] = None
-        return value
+    def children(self, node: Any, scope: Scope) -> list[Value]:
+        return [self.value(child, scope) for child in node.iter_expressions()]
 
     def _writes(self, table: str, columns: Sequence[str]) -> None:
         written = self.written.setdefault(table, {})
         written.update(dict.fromkeys(columns))
-
-    def _children(self, node: Any, scope: Scope) -> list[Value]:
-        return [self.value(child, scope) for child in node.iter_expressions()]
-
-    def _narrow(self, condition: Any, scope: Scope) -> None:
-        """Records the columns that can't be null if this condition is true."""
-        for each in condition.flatten() if isinstance(condition, exp.And) else [condition]:
-            each = each.unnest()
-            if isinstance(each, _COMPARISONS):
-                sides = [each.this, each.expression]
-            elif (test := _negated(each)) is not None:
-                sides = [test.this] if isinstance(test.expression, exp.Null) else []
-            elif isinstance(each, exp.In | exp.Between):
-                sides = [each.this]
-            else:
-                sides = []
-            for side in sides:
-                for column in side.expressions if isinstance(side, exp.Tuple) else [side]:
-                    if isinstance(column, exp.Column):
-                        source, name = scope.find(column.name, column.table)
-                        if source is not None:
-                            source.not_null.add(name)
-                            source.outer = False  # an outer join did not fill a row that has a value
-
-
-def _negated(node: Any) -> Any:
-    """The test of ``x is not …``, which has two forms; None for anything else."""
-    inner = node.this.unnest() if isinstance(node, exp.Not) else node
-    return inner if isinstance(inner, exp.Is) and (inner is not node or inner.args.get("negate")) else None
-
-
-def _is_plain_aggregate(node: Any) -> bool:
-    select = node.this if isinstance(node, exp.Subquery) else node
-    return (
-        isinstance(select, exp.Select)
-        and not select.args.get("group")
-        and bool(select.expressions and select.expressions[0].find(exp.AggFunc))
-    )
 
 
 def _offset(node: Any) -> int | None:
@@ -275,5 +265,5 @@ def _offset(node: Any) -> int | None:
 
 
 def _text(node: Any) -> str:
-    text: str = node.sql()
-    return text
+    found: str = node.sql()
+    return found

@@ -1,4 +1,4 @@
-"""Statements: the sources of each, what it returns, and what it writes."""
+"""Queries: ``with``, ``select``, set operations and ``values``; and the views that are made of them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from typing import Any
 
 from sqlglot import exp
 
-from diglot.check.lineage.expressions import Expressions
-from diglot.check.lineage.values import INT, Output, Scope, Source, Value, columns_of, either, renamed, united
+from diglot.check.lineage.aggregates import arguments, is_aggregate
+from diglot.check.lineage.conditions import Conditions
+from diglot.check.lineage.parsing import parsed
+from diglot.check.lineage.values import INT, Output, Scope, Value, either, renamed, united
+from diglot.check.lineage.writes import Writes
+
+_GROUPINGS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 
 
-class Statements(Expressions):
+class Statements(Writes):
     """Resolves names scope by scope against the catalog."""
 
-    def statement(self, node: Any) -> list[Output]:
-        scope = Scope(None, {})
+    def statement(self, node: Any, parent: Scope | None = None) -> list[Output]:
+        scope = Scope(parent, parent.ctes if parent is not None else {})
         self._with(node, scope)
-        if isinstance(node, exp.Insert):
-            return self._insert(node, scope)
-        if isinstance(node, exp.Update):
-            return self._update(node, scope)
-        if isinstance(node, exp.Delete):
-            return self._delete(node, scope)
+        if isinstance(node, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+            return self.write(node, scope)
         return self.query(node, scope)
 
     def query(self, node: Any, parent: Scope) -> list[Output]:
@@ -32,25 +33,33 @@ class Statements(Expressions):
         if isinstance(node, exp.SetOperation):
             left, right = self.query(node.this, scope), self.query(node.expression, scope)
             self._limits(node, scope)
-            return united(left, right)
+            return united(left, right, node.key)
         if isinstance(node, exp.Values):
             rows = [[self.value(each, scope) for each in row.expressions] for row in node.expressions]
-            return [
-                Output(f"column{i + 1}", either(list(column)), None)
-                for i, column in enumerate(zip(*rows, strict=False))
-            ]
+            return [Output(f"column{i + 1}", either(list(column))) for i, column in enumerate(zip(*rows, strict=False))]
         if isinstance(node, exp.Select):
             return self._select(node, scope)
-        if isinstance(node, exp.Insert | exp.Update | exp.Delete):
-            return self.statement(node)
+        if isinstance(node, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+            return self.statement(node, parent)
         return []
+
+    def view(self, name: str) -> list[Output] | None:
+        derived = self.catalog.derived
+        if name not in derived:
+            derived[name] = None  # one that is made of itself can't be
+            tree = parsed(self.catalog.views[name].strip().rstrip(";"), self.dialect)
+            query = tree.expression if isinstance(tree, exp.Create) else tree
+            if isinstance(query, exp.Query):
+                derived[name] = Statements(self.catalog, self.dialect, {}, frozenset()).statement(query)
+        found: list[Output] | None = derived[name]
+        return found
 
     def _with(self, node: Any, scope: Scope) -> None:
         clause = node.args.get("with_")
         for cte in clause.expressions if clause else ():
             body, name = cte.this, cte.alias_or_name
             names = [column.name for column in cte.args["alias"].columns]
-            if clause.args.get("recursive") and isinstance(body, exp.SetOperation):
+            if isinstance(body, exp.SetOperation) and _names(body, name):
                 scope.ctes[name] = renamed(self.query(body.this, scope), names)
                 for _ in range(2):  # what the recursive arm makes nullable is nullable in the next round
                     scope.ctes[name] = renamed(self.query(body, scope), names)
@@ -58,40 +67,48 @@ class Statements(Expressions):
                 scope.ctes[name] = renamed(self.query(body, scope), names)
 
     def _select(self, node: exp.Select, scope: Scope) -> list[Output]:
-        clause = node.args.get("from_")
-        if clause is not None:
-            self._add(clause.this, scope)
-        for join in node.args.get("joins") or ():
-            before = list(scope.sources.values())
-            added = self._add(join.this, scope)
-            side = (join.side or "").upper()
-            if side in ("LEFT", "FULL"):
-                for source in added:
-                    source.make_outer()
-            if side in ("RIGHT", "FULL"):
-                for source in before:
-                    source.make_outer()
-            if join.args.get("on") is not None:
-                self.value(join.args["on"], scope)
-                if not side:
-                    self._narrow(join.args["on"], scope)
+        self.from_clause(node, scope)
         where = node.args.get("where")
         if where is not None:
             self.value(where.this, scope)
-            self._narrow(where.this, scope)
+            scope.not_null |= Conditions(scope, self.catalog.functions).if_true(where.this)
+        for window in node.args.get("windows") or ():
+            scope.windows[window.name] = window
+        rows = "each"
         group = node.args.get("group")
-        for each in group.expressions if group else ():
-            self.value(each, scope)
-        outputs = [output for each in node.expressions for output in self._outputs(each, scope, grouped=bool(group))]
-        if node.args.get("having"):
-            self.value(node.args["having"].this, scope)
+        if group is not None:
+            rows = self._group(group, scope)
+        elif self._aggregates(node):
+            rows = "whole"
+        with scope.of_rows(rows):
+            having = node.args.get("having")
+            if having is not None:
+                self.value(having.this, scope)
+            outputs = [output for each in node.expressions for output in self._outputs(each, scope)]
+            self._order(node, outputs, scope)
+        for window in scope.windows.values():
+            self.children(window, scope)
+        self._limits(node, scope)
+        return outputs
+
+    def _group(self, group: Any, scope: Scope) -> str:
+        """With grouping sets there is a row for no rows, and what is not grouped by is null in it."""
+        for each in group.expressions:
+            self.children(each, scope) if isinstance(each, _GROUPINGS) else self.value(each, scope)
+        if not any(group.args.get(name) for name in ("rollup", "cube", "grouping_sets")) and not any(
+            isinstance(each, _GROUPINGS) for each in group.expressions
+        ):
+            return "group"
+        for source in scope.sources.values():
+            scope.make_outer(source)
+        return "each"
+
+    def _order(self, node: Any, outputs: list[Output], scope: Scope) -> None:
         order = node.args.get("order")
         aliases = {output.name for output in outputs}
         for each in order.expressions if order else ():
             if not (isinstance(each.this, exp.Column) and not each.this.table and each.this.name in aliases):
                 self.value(each.this, scope)
-        self._limits(node, scope)
-        return outputs
 
     def _limits(self, node: Any, scope: Scope) -> None:
         for name in ("limit", "offset"):
@@ -101,118 +118,31 @@ class Statements(Expressions):
                 self._meets(limit, Value(INT, None), name)
                 self.value(limit, scope)
 
-    def _insert(self, node: exp.Insert, scope: Scope) -> list[Output]:
-        schema = node.this
-        table = schema.this if isinstance(schema, exp.Schema) else schema
-        source = self._table(table)
-        listed = [each.name for each in schema.expressions] if isinstance(schema, exp.Schema) else []
-        columns = listed or list(source.columns or ())
-        self._writes(table.name, columns)
-        body = node.args.get("expression")
-        if isinstance(body, exp.Values):
-            for row in body.expressions:
-                for column, value in zip(columns, row.expressions, strict=False):
-                    self._assign(table.name, source, column, value, scope)
-        elif body is not None:
-            inner = body.this if isinstance(body, exp.Subquery) else body
-            if isinstance(inner, exp.Select):
-                for column, value in zip(columns, inner.expressions, strict=False):
-                    self._meets(value.unalias(), source.column(column), f"{table.name}.{column}", written=True)
-            self.query(body, scope)
-        scope.sources[table.alias_or_name] = source
-        conflict = node.args.get("conflict")
-        if conflict is not None:
-            scope.sources["excluded"] = Source(source.columns)
-            for each in conflict.expressions or ():
-                self._assign(table.name, source, each.this.name, each.expression, scope)
-                self._writes(table.name, [each.this.name])
-            if conflict.args.get("where") is not None:
-                self.value(conflict.args["where"].this, scope)
-            del scope.sources["excluded"]
-        return self._returning(node, scope)
+    def one_row(self, node: Any) -> bool:
+        select = node.this if isinstance(node, exp.Subquery) else node
+        if not isinstance(select, exp.Select) or any(
+            select.args.get(part) for part in ("group", "having", "limit", "offset")
+        ):
+            return False
+        return self._aggregates(select) or not (select.args.get("from_") or select.args.get("where"))
 
-    def _update(self, node: exp.Update, scope: Scope) -> list[Output]:
-        table = node.this
-        source = scope.sources[table.alias_or_name] = self._table(table)
-        clause = node.args.get("from_")
-        if clause is not None:
-            self._add(clause.this, scope)
-            for join in clause.this.args.get("joins") or ():
-                self._add(join.this, scope)
-                if join.args.get("on") is not None:
-                    self.value(join.args["on"], scope)
-        for each in node.expressions:
-            targets = each.this.expressions if isinstance(each.this, exp.Tuple) else [each.this]
-            values = each.expression.expressions if isinstance(each.expression, exp.Tuple) else [each.expression]
-            for target, value in zip(targets, values, strict=False):
-                self._assign(table.name, source, target.name, value, scope)
-                self._writes(table.name, [target.name])
-        self._where(node, scope)
-        return self._returning(node, scope)
+    def _aggregates(self, select: Any) -> bool:
+        """Whether it is one row of all rows: an aggregate of its own, not of a window or of a query in it."""
+        parts = [*select.expressions, *([select.args["having"]] if select.args.get("having") else [])]
+        return any(self._is_aggregate(each) for part in parts for each in part.find_all(exp.Anonymous)
+                   if each.parent_select is select)  # fmt: skip
 
-    def _delete(self, node: exp.Delete, scope: Scope) -> list[Output]:
-        table = node.this
-        scope.sources[table.alias_or_name] = self._table(table)
-        self._writes(table.name, [])
-        for each in node.args.get("using") or ():
-            self._add(each, scope)
-        self._where(node, scope)
-        return self._returning(node, scope)
+    def _is_aggregate(self, node: Any) -> bool:
+        parent = node.parent
+        ordered = 0
+        while isinstance(parent, exp.Filter | exp.WithinGroup | exp.IgnoreNulls):
+            ordered += len(parent.expression.expressions) if isinstance(parent, exp.WithinGroup) else 0
+            parent = parent.parent
+        if isinstance(parent, exp.Window):
+            return False
+        found = self.catalog.functions.find(node.name.lower(), len(arguments(node)) + ordered)
+        return is_aggregate(node.name.lower(), found, self.dialect)
 
-    def _where(self, node: Any, scope: Scope) -> None:
-        where = node.args.get("where")
-        if where is not None:
-            self.value(where.this, scope)
 
-    def _returning(self, node: Any, scope: Scope) -> list[Output]:
-        clause = node.args.get("returning")
-        return [o for each in clause.expressions for o in self._outputs(each, scope)] if clause else []
-
-    # --- sources ---
-
-    def _add(self, node: Any, scope: Scope) -> list[Source]:
-        before = set(scope.sources)
-        name = node.alias_or_name
-        if isinstance(node, exp.Subquery):
-            outputs = self.query(node.this, scope)
-            names = [each.name for each in node.args["alias"].columns] if node.args.get("alias") else []
-            scope.sources[name] = Source(columns_of(renamed(outputs, names)))
-        elif isinstance(node, exp.Lateral):
-            inner = node.this
-            if isinstance(inner, exp.Subquery):
-                scope.sources[name] = Source(columns_of(self.query(inner, scope)))
-            else:
-                scope.sources[name] = self._function(inner, scope)
-        elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
-            if node.name in scope.ctes and not node.db:
-                scope.sources[name] = Source(columns_of(scope.ctes[node.name]))
-            else:
-                scope.sources[name] = self._table(node)
-        elif isinstance(node, exp.Values):
-            names = [each.name for each in node.args["alias"].columns] if node.args.get("alias") else []
-            scope.sources[name] = Source(columns_of(renamed(self.query(node, scope), names)))
-        else:
-            scope.sources[name] = self._function(node.this if isinstance(node, exp.Table) else node, scope)
-        for join in node.args.get("joins") or () if isinstance(node, exp.Table) else ():
-            self._add(join.this, scope)
-        return [source for key, source in scope.sources.items() if key not in before]
-
-    def _table(self, node: Any) -> Source:
-        table = self.catalog.get(node.name)
-        if table is None:
-            return Source(None)
-        self.read.setdefault(node.name, {})
-        columns = {
-            name: Value(column.kinds, column.nullable, frozenset({(node.name, name)})) for name, column in table.items()
-        }
-        return Source(columns, table=node.name)
-
-    def _function(self, node: Any, scope: Scope) -> Source:
-        """``json_each(:ids)`` and its like: ``value`` is an item of the list parameter."""
-        self._children(node, scope)
-        argument = next(iter(node.expressions), None) if isinstance(node, exp.Func) else None
-        if node.name.lower() != "json_each" or not isinstance(argument, exp.Placeholder):
-            return Source(None)
-        parameter = self.parameters.get(argument.name)
-        kinds = frozenset({parameter.type}) if parameter is not None and parameter.is_list else None
-        return Source({"value": Value(kinds, False if kinds else None)})
+def _names(node: Any, table: str) -> bool:
+    return any(found.name == table and not found.db for found in node.find_all(exp.Table))

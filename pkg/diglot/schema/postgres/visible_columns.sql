@@ -1,4 +1,5 @@
--- Columns of every table and view that is found without the name of its schema. A domain's type is its base type.
+-- Columns of every table and view that is found without the name of its schema. A domain's type is its base type. The
+-- last column: whether a trigger can change a row before it is stored, or store something else in its place.
 select
     relation.relname::text,
     a.attname::text,
@@ -6,7 +7,11 @@ select
     coalesce(base.typname, t.typname)::text,
     t.typtype::text,
     a.attnotnull or t.typnotnull,
-    relation.relkind in ('r', 'p')
+    relation.relkind in ('r', 'p'),
+    relation.oid in (
+        select made.tgrelid from pg_catalog.pg_trigger as made
+        where not made.tgisinternal and made.tgtype & 66 <> 0
+    )
 from pg_catalog.pg_attribute as a
 inner join pg_catalog.pg_class as relation on a.attrelid = relation.oid
 inner join pg_catalog.pg_type as t on a.atttypid = t.oid
