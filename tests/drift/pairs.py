@@ -130,6 +130,8 @@ PAIRS = [
     Pair("create table t (a uuid)", "create table t (a text check (a glob '????????-????-4???-????-????????????'))", DIFFERENT, "version 4 alone"),
     Pair("create table t (a numeric(10,2))", "create table t (a numeric check (round(a, 2) = a))", SAME, "numeric(10,2) has no more decimals"),
     Pair("create type m as enum ('b', 'a'); create table t (a m, check (a > 'a'))", "create table t (a text check (a in ('a', 'b')), check (a > 'a'))", DIFFERENT, "an enum sorts by its labels' order"),
+    Pair("create table t (a date check (a >= '2020-01-01'))", "create table t (a text check (a >= '2020-01-01' and a glob '????-??-??'))", SAME, "the value and the form in one CHECK"),
+    Pair("create table t (a date)", "create table t (a text check (a = date(a)))", SAME, "a text that date() leaves as it is"),
     # arithmetic
     Pair("create table t (a numeric, check (a::int = 2))", "create table t (a numeric, check (cast(a as integer) = 2))", DIFFERENT, "PostgreSQL rounds 1.9, SQLite cuts it off"),
     Pair("create table t (a numeric, check (trunc(a)::int = 2))", "create table t (a numeric, check (cast(a as integer) = 2))", SAME, "cut off on both"),

@@ -31,6 +31,7 @@ SAME = [
     ("substring(b from 1 for 2) = 'x'", "substr(b, 1, 2) = 'x'"),
     ("c > '2020-01-01 00:00:00+00'::timestamptz", "c > '2020-01-01T00:00:00.000000Z'"),
     ("f is not null and f", "f = 1 and f notnull"),
+    ("a = a and a > 1", "a > 1 and b is b"),
 ]
 OTHERWISE: list[tuple[Dialect, str, Dialect, str]] = [
     ("postgres", "b like 'a%'", "sqlite", "b like 'a%'"),  # SQLite's LIKE takes no notice of case
