@@ -103,6 +103,8 @@ def test_the_protocol_of_uvicorn_has_the_methods_that_ours_overrides_and_calls()
 
 # --- sqlglot: arguments of expressions are read by name, and a name that is gone reads as "not there" ---
 
+FRAME = "select sum(a) over (order by a rows between 1 preceding and 2 following exclude ties) from b"
+MERGE = "merge into a using b on a.c = b.c when matched then update set d = 1"
 ARGUMENTS = {
     "alias": [(exp.CTE, "with a (b) as (select 1) select b from a"), (exp.Subquery, "select 1 from (select 1) as a")],
     "conflict": [(exp.Insert, "insert into a values (1) on conflict do nothing")],
@@ -141,6 +143,16 @@ ARGUMENTS = {
     "false": [(exp.If, "select iif(a, 1, 2) from b")],
     "using": [(exp.Delete, "delete from a using b where true")],
     "where": [(exp.Select, "select a from b where c"), (exp.Update, "update a set b = 1 where c")],
+    "end": [(exp.WindowSpec, FRAME)],
+    "end_side": [(exp.WindowSpec, FRAME)],
+    "exclude": [(exp.WindowSpec, FRAME)],
+    "method": [(exp.Join, "select a from b natural join c")],
+    "quoted": [(exp.Identifier, 'select "a"')],
+    "spec": [(exp.Window, FRAME)],
+    "start": [(exp.WindowSpec, FRAME)],
+    "start_side": [(exp.WindowSpec, FRAME)],
+    "then": [(exp.When, MERGE)],
+    "whens": [(exp.Merge, MERGE)],
     "windows": [(exp.Select, "select sum(a) over w from b window w as (order by a)")],
     "with_": [(exp.Select, "with a as (select 1) select 1 from a")],
     "zone": [(exp.AtTimeZone, "select a at time zone 'UTC' from b")],

@@ -121,13 +121,13 @@ def includes_current(window: Any) -> bool:
     if spec.args.get("exclude") is not None:
         return False
     start, end = spec.args.get("start"), spec.args.get("end")
-    starts = start == "CURRENT ROW" or _side(spec, "start_side") == "PRECEDING"
-    ends = end in (None, "CURRENT ROW") or _side(spec, "end_side") == "FOLLOWING"
+    starts = start == "CURRENT ROW" or _is(spec.args.get("start_side"), "PRECEDING")
+    ends = end in (None, "CURRENT ROW") or _is(spec.args.get("end_side"), "FOLLOWING")
     return starts and ends
 
 
-def _side(spec: Any, name: str) -> str:
-    return str(spec.args.get(name) or "").upper()
+def _is(side: Any, wanted: str) -> bool:
+    return str(side or "").upper() == wanted
 
 
 def arguments(call: Any) -> list[Any]:

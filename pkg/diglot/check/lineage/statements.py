@@ -95,9 +95,7 @@ class Statements(Writes):
         """With grouping sets there is a row for no rows, and what is not grouped by is null in it."""
         for each in group.expressions:
             self.children(each, scope) if isinstance(each, _GROUPINGS) else self.value(each, scope)
-        if not any(group.args.get(name) for name in ("rollup", "cube", "grouping_sets")) and not any(
-            isinstance(each, _GROUPINGS) for each in group.expressions
-        ):
+        if not any(isinstance(each, _GROUPINGS) for each in group.expressions):
             return "group"
         for source in scope.sources.values():
             scope.make_outer(source)
