@@ -42,7 +42,7 @@ def project(folder: Path, blocks: int, *, last: str = "and n <> :{}") -> Project
 
 
 def test_what_two_of_fifteen_blocks_break_together_is_found(tmp_path: Path, sqlite: Store) -> None:
-    (found,) = check_prepare(project(tmp_path, 15, last="limit :{}"), None, sqlite)
+    (found,) = check_prepare(project(tmp_path, 15, last="limit :{}"), None, sqlite).findings
     assert found.message == 'SQLite refuses it: near "limit": syntax error (with the block of p13, p14)'
     (planned,) = check_plans(project(tmp_path / "again", 15, last="limit :{}"), None, sqlite)
     assert planned.message.startswith("SQLite can't plan it with :p13 and :p14 and in ")

@@ -53,7 +53,7 @@ def findings(project: Project, postgres: Store) -> list[Finding]:
     with open_store(SQLiteSettings(path=":memory:")) as sqlite:
         for store in (postgres, sqlite):
             migrate(store, project.migrations)
-        return check_prepare(project, postgres, sqlite)
+        return check_prepare(project, postgres, sqlite).findings
 
 
 def both(query: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diglot.check import nesting
+from diglot.check import nesting, query_text
 from diglot.check.plans import check_plans
 from diglot.check.prepare import check_prepare
 from diglot.project import Project
@@ -29,7 +29,8 @@ def project(folder: Path, calls: int) -> Project:
 
 
 def found(project: Project, store: Store) -> list[str]:
-    findings = [*check_prepare(project, None, store), *check_plans(project, None, store)]
+    prepared = check_prepare(project, None, store)
+    findings = [*prepared.findings, *prepared.unknowns, *check_plans(project, None, store)]
     return [f"{each.path}: {each.message}" for each in findings if each.name == "q.deep"]
 
 
@@ -46,10 +47,11 @@ def test_what_is_deeper_is_a_finding_and_the_check_goes_on(
     monkeypatch.setattr(nesting, "CALLS", 0)
     tree = project(tmp_path, 90)
     assert [message.partition("sql: ")[2] for message in found(tree, sqlite)] == [
-        "its columns can't be derived: it is nested too deeply to be read",
+        "whether column 'x' is int is unknown: the statement is not understood",
+        "whether column 'x' may be null is unknown: the statement is not understood",
         "SQLite can't plan it: it is nested too deeply to be read",
     ]
-    assert {each.name for each in check_prepare(tree, None, sqlite)} == {"q.deep", "r.deep"}
+    assert {each.name for each in check_prepare(tree, None, sqlite).findings} == {"r.deep"}
 
 
 def test_an_error_of_a_library_is_a_finding_at_its_query(
@@ -59,7 +61,8 @@ def test_an_error_of_a_library_is_a_finding_at_its_query(
         raise AttributeError("'NoneType' object has\nno attribute 'this'")
 
     monkeypatch.setattr("sqlglot.parse_one", fails)
-    monkeypatch.setattr("diglot.check.query_text.parse_one", fails)
+    monkeypatch.setattr("diglot.check.lineage.parsed", fails)
+    monkeypatch.setattr(query_text, "parse_one", fails)
     said = "an unexpected AttributeError while it was read: 'NoneType' object has no attribute 'this'"
     assert [message.partition("sql: ")[2] for message in found(project(tmp_path, 3), sqlite)] == [
         f"its columns can't be derived: {said}",

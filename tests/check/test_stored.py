@@ -36,7 +36,7 @@ def findings(tmp_path: Path, schema: str, *queries: str) -> list[Finding]:
     project = Project(queries=tmp_path / "q", migrations=tmp_path / "m", models={"Event": Event}, dialects=("sqlite",))
     with open_store(SQLiteSettings(path=":memory:")) as store:
         migrate(store, project.migrations)
-        return check_prepare(project, None, store)
+        return check_prepare(project, None, store).findings
 
 
 DEFAULTS = {

@@ -10,6 +10,7 @@ import msgspec
 import sqlglot
 from sqlglot import exp
 
+from diglot.check.nesting import FAULTS
 from diglot.sql.session import Dialect
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
@@ -33,7 +34,7 @@ def parsed(sql: str, dialect: Dialect) -> Any:
         return None  # sqlglot would log a warning
     try:
         return sqlglot.parse_one(sql, dialect=dialect)
-    except (sqlglot.errors.SqlglotError, RecursionError):
+    except FAULTS:  # the check of its columns reports it
         return None
 
 
