@@ -10,6 +10,7 @@ import msgspec
 from diglot.check.catalog import Catalog, Kinds, read_catalog
 from diglot.check.engines import Engine, Refused, engine
 from diglot.check.lineage import Lineage, Output, derive
+from diglot.check.nesting import readable
 from diglot.check.variants import combinations, declared
 from diglot.errors import SchemaMismatch
 from diglot.sql.header import QuerySource
@@ -58,7 +59,8 @@ class Describer:
         every = list(combinations(source, query.dialect))
         bare, whole = every[0], every[-1]
         lineage, answer = (
-            derive(each.named, query.dialect, self._catalog, declared(source), each.active) for each in (whole, bare)
+            readable(lambda each=each: derive(each.named, query.dialect, self._catalog, declared(source), each.active))  # type: ignore[misc]
+            for each in (whole, bare)
         )
         types: dict[str, str | None] = {}
         columns: list[DescribedColumn] = []

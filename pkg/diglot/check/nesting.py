@@ -7,11 +7,13 @@ of 1,000 allows 20. An error of a library about one statement is a finding about
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlglot.errors import SqlglotError
 
+T = TypeVar("T")
 CALLS = 50_000
 FAULTS = (
     SqlglotError,
@@ -36,6 +38,14 @@ def deep_nesting() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+def readable(derived: Callable[[], T | None]) -> T | None:
+    """What was derived of a statement, or None for one that a library can't read, which ``prepare`` reports."""
+    try:
+        return derived()
+    except FAULTS:
+        return None
 
 
 def explained(error: Exception) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from diglot.check.catalog import Catalog
 from diglot.check.lineage import Lineage, derive
 from diglot.check.models import wanted
+from diglot.check.nesting import readable
 from diglot.check.variants import declared
 from diglot.check.whole import whole
 from diglot.sql.header import QuerySource
@@ -31,7 +32,7 @@ def touched(query: QuerySource, dialect: Dialect, catalog: Catalog, models: Mode
     if query.suffix == "#":
         return []
     every = whole(query, dialect)
-    lineage = derive(every.named, dialect, catalog, declared(query), every.active)
+    lineage = readable(lambda: derive(every.named, dialect, catalog, declared(query), every.active))
     if lineage is None:
         return []
     return list(dict.fromkeys([*_returned(query, lineage, models), *_met(query, lineage), *_known(lineage, catalog)]))
