@@ -68,7 +68,7 @@ BY_DIALECT: dict[Dialect, list[str]] = {
         "select total(n), group_concat(id), json_group_array(n), json_group_object(id, n), sum(n), avg(n) from none",
         "select group_concat(t), json_group_array(t), sum(n), avg(n), total(n) from a group by id",
         "select key, value, type, fullkey, atom from json_each('[null, 1]')",
-        "select n % 2, n / 2, n / 0, 5 % n, iif(n > 1, n, 0), iif(n > 1, n), max(n, 1), min(id, t) from a",
+        "select n % 2, n / 2, n / 0, 5 % n, iif(n > 1, n, 0), max(n, 1), min(id, t) from a",
         "select '{\"a\": null}' ->> '$.a', '{}' -> '$.a', json_extract('{}', '$.a'), json_type('{}', '$.a') from a",
         "select date('now'), date(t), strftime('%Y', 'now'), unixepoch(), datetime('now', '+1 day') from a",
         "select n is 1, n is not 1, id glob '1*', t not like 'x', x'00', t in (), 0 between n and 3 from a",

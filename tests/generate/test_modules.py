@@ -179,7 +179,7 @@ def test_what_python_can_t_say_is_refused_with_its_place(tmp_path, text, message
 ONE = "-- name: one()$\n-- returns: int\nselect 1;\n"
 
 
-@pytest.mark.parametrize("name", ["class", "async", "my-file", "My", "1a", "__init__", "add_queries", "property", ""])
+@pytest.mark.parametrize("name", ["class", "async", "my-file", "My", "1a", "__init__", "add_queries", "property"])
 def test_a_file_that_can_be_no_module_is_refused_with_its_name(tmp_path, name):
     with pytest.raises(QueryFileError, match=rf"/{name}\.sql:1:1: a query file is named in lower case"):
         modules(tree(tmp_path, **{name: ONE}))

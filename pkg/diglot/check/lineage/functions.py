@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from diglot.check.catalog import TEXT as ANY_TEXT
 from diglot.check.catalog import Kinds, postgres_kinds
 from diglot.check.lineage.never_null import POSTGRES, SQLITE, Rule
 from diglot.check.lineage.parsing import text
@@ -106,6 +107,8 @@ def _sqlite(name: str, found: list[Function], arguments: Sequence[Any], values: 
     rule, kinds_of = SQLITE.get(name, ("", None)) if all(each.builtin for each in found) else ("", None)
     if name in ("substr", "substring") and values[0].kinds in (None, BYTES):
         kinds_of = values[0].kinds
+    if name == "replace" and not (values and values[0].kinds and values[0].kinds <= ANY_TEXT):
+        kinds_of = None  # up to SQLite 3.40 at least, it returns a number as it is when there is nothing to replace
     untyped = "" if kinds_of else f"SQLite does not say of which type {name}() is"
     if rule == "never":
         return Value(kinds_of, False)
