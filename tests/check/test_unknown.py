@@ -227,3 +227,24 @@ def test_a_check_that_looked_at_nothing_has_not_passed(tmp_path: Path) -> None:
 
 def test_both_dialects_are_covered_here() -> None:
     assert {dialect for dialect, *_ in UNKNOWN} == set(DIALECTS)
+
+
+def test_what_drift_does_not_know_is_unknown_and_what_sqlite_does_not_enforce_is_noted(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    texts = {
+        "postgres": "create table t (a varchar(8) not null);\ncreate view v as select a from t;\n",
+        "sqlite": "create table t (a text not null check (a <> 'b')) strict;\ncreate view v as select a from t;\n",
+    }
+    for dialect, text in texts.items():
+        (tmp_path / dialect).mkdir()
+        (tmp_path / dialect / "0001_t.sql").write_text(text)
+    project = Project(migrations=tmp_path)
+    (run,) = run_checks(project, only=["drift"], postgres_url=postgres_url, today=date(2026, 1, 31)).checks
+    assert [(each.name, each.line) for each in run.unknowns] == [("v", 2)]
+    assert "the query of a view" in run.unknowns[0].message
+    assert run.note == "not enforced: the length of a text: SQLite takes more characters (1: t.a)"
+    (strict,) = run_checks(
+        project, only=["drift"], postgres_url=postgres_url, today=date(2026, 1, 31), strict=True
+    ).checks
+    assert run.unknowns[0] in strict.findings

@@ -1,6 +1,6 @@
 """Pairs of small schemas, PostgreSQL and SQLite: the same or different, and why.
 
-Each was wrong once, or is the nearest neighbour of one that was: what is the same stands beside what only looks so.
+Each was wrong once, or is the nearest neighbour of one that was: what is the same is next to what only looks like it.
 """
 
 # ruff: noqa: E501  (a pair a line: the list is read as a table)

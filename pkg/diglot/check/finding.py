@@ -24,7 +24,11 @@ class Finding(msgspec.Struct, frozen=True, order=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a check found, and what it could not prove: ``unknowns`` say what is unknown, and why."""
+    """What a check found, and what it could not prove: ``unknowns`` say what is unknown, and why.
+
+    ``note``: what else the reader of the report has to know; it does not count.
+    """
 
     findings: list[Finding]
     unknowns: list[Finding] = []
+    note: str = ""

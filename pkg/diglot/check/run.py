@@ -20,12 +20,10 @@ from diglot.check import looked_at
 from diglot.check.finding import Finding, Outcome
 from diglot.check.scratch import migrate, postgres_server, scratch_database, scratch_sqlite
 from diglot.errors import ConfigurationError, MigrationError
-from diglot.migrate.tree import MigrationTree
 from diglot.project import Project
 from diglot.sql.session import DIALECTS, Dialect
 from diglot.stores.settings import PostgresSettings
 from diglot.stores.store import Store
-from diglot.text_file import shown
 
 CheckName = Literal["headers", "parity", "prepare", "plans", "migrations", "drift"]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
@@ -147,7 +145,7 @@ def _run(
     findings = sorted({*outcome.findings, *(outcome.unknowns if strict else ())}, key=_by_place)
     unknowns = [] if strict else sorted(set(outcome.unknowns), key=_by_place)
     seconds = round(time.monotonic() - start, 3)
-    note = _note(name, project)
+    note = outcome.note or _note(name, project)
     return CheckRun(name, _state(findings, looked), seconds, findings, detail, note, unknowns, looked)
 
 
@@ -197,6 +195,7 @@ def _outcome(
 def _drift(
     project: Project, databases: _Databases, allowed: Path | None, today: date
 ) -> tuple[Outcome, Mapping[str, int]]:
+    from diglot.check.places import place_of_name
     from diglot.drift import drift, load_allowed
     from diglot.schema.read import read_schema
 
@@ -204,29 +203,21 @@ def _drift(
     assert databases.sqlite is not None  # noqa: S101
     left, right = read_schema(databases.postgres), read_schema(databases.sqlite)
     findings = []
-    for each in drift(left, right, load_allowed(allowed), today).differences:
-        path, line = _place_of_table(project, each.table, each.name)
+    result = drift(left, right, load_allowed(allowed), today)
+    for each in result.differences:
+        path, line = place_of_name(project, each.table, each.name)
         name = f"{each.table}.{each.name}" if each.name not in ("", each.table) else each.table
         message = f"{each.kind}: {each.message}".replace("on the left", "on PostgreSQL").replace(
             "on the right", "on SQLite"
         )
         findings.append(Finding("drift", path, line, 1, name, message))
-    return Outcome(findings), looked_at.objects(left, right)
-
-
-def _place_of_table(project: Project, table: str, name: str) -> tuple[str, int]:
-    """The first statement that has this name of the table, else the table; PostgreSQL's side first."""
-    fallback: tuple[str, int] | None = None
-    for dialect in DIALECTS:
-        for migration in MigrationTree.scan(project.migration_folder(dialect), dialect):
-            for statement in migration.written():
-                words = [word.lower() for word in statement.words]
-                if table.lower() not in words:
-                    continue
-                fallback = fallback or (migration.file, statement.line)
-                if name.lower() in words:
-                    return migration.file, statement.line
-    return fallback or (shown(project.migrations or Path()), 1)
+    unknowns = []
+    for note in result.notes:
+        if note.kind == "unknown":
+            table, _, column = note.places[0].partition(".")
+            unknowns.append(Finding("drift", *place_of_name(project, table, column), 1, note.places[0], note.line))
+    not_enforced = "; ".join(note.line for note in result.notes if note.kind == "not enforced")
+    return Outcome(findings, unknowns, not_enforced), looked_at.objects(left, right)
 
 
 def _by_place(finding: Finding) -> tuple[str, int, int, str, str]:

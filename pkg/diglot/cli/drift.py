@@ -123,7 +123,4 @@ def _print(app: App, result: DriftResult) -> None:
         until = f", until {each.until}" if each.until else ""
         note(f"allowed: {each.kind} {each.name} of {each.table} ({each.reason}{until})")
     for remark in result.notes:
-        places = ", ".join(remark.places[:3]) + (
-            f" and {len(remark.places) - 3} more" if len(remark.places) > 3 else ""
-        )
-        note(f"{remark.kind}: {remark.what} ({len(remark.places)}: {places})")
+        note(remark.line)

@@ -33,6 +33,12 @@ class Note(msgspec.Struct, frozen=True):
     what: str
     places: list[str]
 
+    @property
+    def line(self) -> str:
+        """In one line, with the first of its places."""
+        more = f" and {len(self.places) - 3} more" if len(self.places) > 3 else ""
+        return f"{self.kind}: {self.what} ({len(self.places)}: {', '.join(self.places[:3])}{more})"
+
 
 def notes_of(pairs: Iterable[TablePair], views: list[str]) -> list[Note]:
     """One note for each thing that SQLite does not enforce, and for each that is not known.

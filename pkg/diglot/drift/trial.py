@@ -23,7 +23,7 @@ _FIXED = {12, 16}
 
 
 def refusing_checks(column: Column, checks: list[Check], strict: bool) -> Iterator[Check | None]:
-    """The CHECKs that refuse the column's default; None stands for the type. What can't be tried is left out."""
+    """The CHECKs that refuse the column's default; None is the type itself. What can't be tried is left out."""
     for check in (None, *checks):
         if _is_refused(column, check, strict):
             yield check
